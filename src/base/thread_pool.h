@@ -1,0 +1,49 @@
+// A fixed set of named threads that run the slices of a parallel loop.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace glyph {
+
+// One loop at a time: parallel_for may be called from any thread, and concurrent calls wait for each other. A body must not
+// call parallel_for of the same pool.
+class ThreadPool {
+ public:
+  // `num_threads` counts the caller: 1 runs everything inline and starts no thread. 0 means one a core.
+  explicit ThreadPool(int num_threads = 0, std::string name = "glyph-cpu");
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int num_threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(begin, end) over disjoint slices that cover [0, count); slices hold at least `grain` items and are handed out
+  // as threads become free. Returns when all are done.
+  void parallel_for(size_t count, size_t grain, const std::function<void(size_t begin, size_t end)>& body);
+
+ private:
+  struct Loop;
+  void work(int index);
+  static void run_slices(Loop& loop);
+
+  std::string name_;
+  std::mutex caller_mutex_;  // held by the thread inside parallel_for
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  Loop* loop_ = nullptr;     // guarded by mutex_
+  uint64_t generation_ = 0;  // guarded by mutex_
+  int busy_ = 0;             // guarded by mutex_: workers inside the current loop
+  bool stop_ = false;        // guarded by mutex_
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace glyph
