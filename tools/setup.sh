@@ -1,0 +1,78 @@
+# Sourced by run.sh and test.sh: the Debian packages they need, and how missing ones get installed.
+
+# To build and run glyph.
+build_packages=(
+  build-essential cmake ninja-build pkg-config
+  libboost-json1.81-dev libcli11-dev libdnnl-dev libexpat1-dev libfmt-dev libfreetype-dev libicu-dev libjpeg-dev libpcre2-dev
+  libpng-dev libpoppler-cpp-dev libseccomp-dev libssl-dev libwebp-dev libzip-dev
+  fonts-dejavu-core fonts-noto-cjk poppler-data
+)
+# To build and run the tests as well.
+test_packages=(
+  "${build_packages[@]}" clang-14 libclang-rt-14-dev libgmock-dev libgtest-dev python3
+)
+
+say() { echo "glyph: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+# install_missing PACKAGE...: runs apt-get only when a package is not installed.
+install_missing() {
+  command -v dpkg-query >/dev/null || { say "not a Debian system: expecting cmake, ninja, a C++20 compiler and the libraries to be there"; return; }
+  local installed missing=() package
+  installed=" $(dpkg-query -W -f='${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | awk '$2 == "installed" { printf "%s ", $1 }' || true)"
+  for package in "$@"; do
+    [[ $installed == *" $package "* ]] || missing+=("$package")
+  done
+  if ((${#missing[@]} == 0)); then return; fi
+
+  local as_root=()
+  if [[ $EUID -ne 0 ]]; then
+    command -v sudo >/dev/null || die "missing packages and neither root nor sudo to install them; run as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing ${#missing[@]} missing Debian packages: ${missing[*]}"
+  local log
+  log=$(mktemp)
+  if ! { "${as_root[@]}" apt-get update -qq &&
+         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    die "apt-get could not install: ${missing[*]}"
+  fi
+  rm -f "$log"
+}
+
+# build PRESET [TARGET...]: configures once, then builds; prints nothing when all is up to date, and never on stdout.
+# Two scripts started at once build one after the other.
+build() {
+  mkdir -p build
+  (
+    flock 9
+    build_locked "$@"
+  ) 9>build/.lock
+}
+
+build_locked() {
+  local preset=$1 dir=build/$1
+  shift
+  local log=$dir/build.log
+  mkdir -p "$dir"
+  if [[ ! -f $dir/build.ninja ]]; then
+    local launcher=()
+    if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+    if ! cmake --preset "$preset" "${launcher[@]}" >"$log" 2>&1; then
+      tail -n 30 "$log" >&2
+      rm -f "$dir/CMakeCache.txt"
+      die "the $preset build could not be configured; see $log"
+    fi
+    say "building ($preset); the first time takes a few minutes"
+  elif [[ $(ninja -C "$dir" -n "$@" 2>/dev/null | tail -n 1) == *"no work to do"* ]]; then
+    return
+  fi
+  if [[ -t 2 ]]; then
+    ninja -C "$dir" "$@" 9>&- >&2 || die "the $preset build failed"
+  elif ! ninja -C "$dir" "$@" 9>&- >"$log" 2>&1; then
+    grep -E -m 20 'FAILED|error' "$log" >&2 || tail -n 30 "$log" >&2
+    die "the $preset build failed; see $log"
+  fi
+}
