@@ -1,0 +1,101 @@
+// KvCache: the keys and values of one sequence, in blocks that sequences may share.
+//
+// A block holds all layers of block_tokens positions in one piece of memory, so that it can be shared, moved to another tier or
+// written to disk as it is. Full blocks never change. A sequence that appends to a block that others hold gets its own copy first.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "glyph/status.h"
+#include "ops/attention.h"
+#include "tensor/tensor.h"
+
+namespace glyph {
+
+// How a block is laid out: (layers, keys then values, kv_heads, block_tokens, head_dim) of dtype.
+struct KvLayout {
+  int64_t num_layers = 0;
+  int64_t num_kv_heads = 0;
+  int64_t head_dim = 0;
+  int64_t block_tokens = 64;
+  DType dtype = DType::kF32;
+
+  size_t half_layer_bytes() const;  // keys, or values, of one layer in one block
+  size_t block_bytes() const { return half_layer_bytes() * 2 * static_cast<size_t>(num_layers); }
+  size_t token_bytes() const { return block_bytes() / static_cast<size_t>(block_tokens); }
+  bool operator==(const KvLayout&) const = default;
+};
+
+// Hands out blocks up to a limit; returned memory is kept for the next one. Any thread. Must outlive its blocks.
+class KvBlockPool {
+ public:
+  struct Block {
+    DeviceMemory memory;
+  };
+  using BlockPtr = std::shared_ptr<Block>;
+
+  // max_blocks 0: no limit.
+  KvBlockPool(Device& device, const KvLayout& layout, int64_t max_blocks = 0);
+  ~KvBlockPool();
+  KvBlockPool(const KvBlockPool&) = delete;
+  KvBlockPool& operator=(const KvBlockPool&) = delete;
+
+  // kExhausted at the limit; says how many blocks there are.
+  Result<BlockPtr> allocate();
+
+  const KvLayout& layout() const { return layout_; }
+  Device& device() const { return device_; }
+  int64_t num_blocks_in_use() const;
+
+ private:
+  struct Shared;
+  Device& device_;
+  KvLayout layout_;
+  std::shared_ptr<Shared> shared_;
+};
+
+// One thread at a time. Moves; fork() shares blocks.
+class KvCache {
+ public:
+  explicit KvCache(KvBlockPool& pool) : pool_(&pool) {}
+
+  const KvLayout& layout() const { return pool_->layout(); }
+  int64_t num_tokens() const { return num_tokens_; }
+  // Rotary position, on all three axes, of the next text token: num_tokens minus what pages save. Reference: rope_deltas.
+  int64_t next_position() const { return next_position_; }
+
+  // Makes room for `count` more tokens; on kExhausted nothing changed. The tokens count once commit() says so.
+  Status reserve(int64_t count);
+  void commit(int64_t count, int64_t next_position);
+  // Forgets everything from token `num_tokens` on; the caller knows the rotary position that belongs to it.
+  void truncate(int64_t num_tokens, int64_t next_position);
+
+  // A cache with the same content, sharing the blocks.
+  KvCache fork() const { return *this; }
+  // Starts from blocks that are already filled: a cached prefix. num_tokens may end inside the last block.
+  static KvCache from_blocks(KvBlockPool& pool, std::vector<KvBlockPool::BlockPtr> blocks, int64_t num_tokens,
+                             int64_t next_position);
+
+  const std::vector<KvBlockPool::BlockPtr>& blocks() const { return blocks_; }
+  // For the ops; valid until the next reserve().
+  ops::KvLayer layer(int64_t index) const;
+
+ private:
+  KvCache(const KvCache&) = default;
+  KvCache& operator=(const KvCache&) = default;
+
+ public:
+  KvCache(KvCache&&) noexcept = default;
+  KvCache& operator=(KvCache&&) noexcept = default;
+
+ private:
+  KvBlockPool* pool_;
+  std::vector<KvBlockPool::BlockPtr> blocks_;
+  std::vector<void*> pointers_;  // of blocks_, for the ops
+  int64_t num_tokens_ = 0;
+  int64_t next_position_ = 0;
+};
+
+}  // namespace glyph

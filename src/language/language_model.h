@@ -1,0 +1,70 @@
+// LanguageModel: tokens and page features in, logits out. Reference: Glm4vTextModel and the head of Glm4vForConditionalGeneration.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+
+#include "glyph/status.h"
+#include "language/kv_cache.h"
+#include "language/prompt.h"
+#include "ops/weight.h"
+#include "tensor/stage_observer.h"
+#include "weights/config.h"
+#include "weights/safetensors.h"
+
+namespace glyph {
+
+struct LanguageOptions {
+  Precision precision = Precision::kAuto;
+};
+
+struct PrefillOptions {
+  int64_t chunk_tokens = 1024;  // rows of one pass
+  std::stop_token stop;         // looked at before each chunk
+  std::function<void(int64_t tokens_done, int64_t tokens_total)> progress;  // after each chunk
+};
+
+// One pass at a time: its calls come from one thread at a time.
+class LanguageModel {
+ public:
+  // The checkpoint must outlive the model. kRefused when a tensor is missing or has another shape.
+  static Result<LanguageModel> load(Device& device, const ModelConfig& config, const Checkpoint& checkpoint,
+                                    const LanguageOptions& options = {});
+  LanguageModel(LanguageModel&&) noexcept;
+  LanguageModel& operator=(LanguageModel&&) noexcept;
+  ~LanguageModel();
+
+  // What a KvBlockPool for this model must hold; KV has the compute type.
+  KvLayout kv_layout(int64_t block_tokens = 64) const;
+
+  // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a beginning. Logits of
+  // the last row, (vocab_size) f32. kRefused: placeholders and pages do not match, an id outside the vocabulary, past the context
+  // window; kExhausted: no KV blocks; kCancelled. After an error the cache holds the whole chunks that were read before it.
+  Result<Tensor> prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages, KvCache& cache,
+                         const PrefillOptions& options = {}) const;
+
+  // The steps of prefill() for a scheduler. begin_prefill() checks everything; read() appends tokens [begin, end) of the prompt.
+  Result<Prompt> begin_prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
+                               const KvCache& cache) const;
+  // Logits of row end - 1 when `want_logits`, else an empty tensor.
+  Result<Tensor> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache, bool want_logits) const;
+
+  // One token for each of several sequences, appended to its cache: ids[i] to caches[i]. Logits (sequences, vocab_size) f32.
+  Result<Tensor> decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const;
+
+  // Stages "embed", "layer.0" ..., "norm" of each pass, (rows, hidden) f32.
+  void observe(StageObserver observer);
+  DType compute_type() const;
+  int64_t vocab_size() const;
+  int64_t max_tokens() const;      // context window
+  size_t workspace_bytes() const;  // held for intermediate tensors
+
+ private:
+  struct Impl;
+  explicit LanguageModel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace glyph

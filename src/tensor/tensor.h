@@ -1,0 +1,127 @@
+// Tensor owns memory of a device; TensorView and ConstTensorView look at it. Up to four dimensions, row-major, the last dimension
+// dense; outer dimensions may be strided (the keys inside a fused qkv row, a range of columns).
+//
+// Views are plain values and do not keep memory alive. Shapes are checked where an op is entered, by GLYPH_CHECK: a wrong shape is
+// a bug of ours, because what files say was checked when they were read.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <type_traits>
+
+#include "base/check.h"
+#include "tensor/device.h"
+#include "tensor/dtype.h"
+
+namespace glyph {
+
+// Up to four sizes.
+class Shape {
+ public:
+  static constexpr int kMaxRank = 4;
+
+  Shape() = default;
+  Shape(std::initializer_list<int64_t> sizes);
+
+  int rank() const { return rank_; }
+  int64_t operator[](int i) const { return sizes_[static_cast<size_t>(i)]; }
+  int64_t& operator[](int i) { return sizes_[static_cast<size_t>(i)]; }
+  int64_t num_elements() const;
+  bool operator==(const Shape&) const = default;
+
+ private:
+  int rank_ = 0;
+  std::array<int64_t, kMaxRank> sizes_{};
+};
+
+// Pointer is void* (TensorView) or const void* (ConstTensorView).
+template <typename Pointer>
+class BasicTensorView {
+ public:
+  static constexpr bool kMutable = std::is_same_v<Pointer, void*>;
+  template <typename T>
+  using Element = std::conditional_t<kMutable, T, const T>;
+
+  BasicTensorView() = default;
+  // A dense tensor of `shape` at `data`.
+  BasicTensorView(Pointer data, DType dtype, const Shape& shape);
+  // NOLINTNEXTLINE: implicit on purpose, whoever may write may read
+  BasicTensorView(const BasicTensorView<void*>& other)
+    requires(!kMutable)
+      : data_(other.raw()), dtype_(other.dtype()), shape_(other.shape()), strides_(other.strides()) {}
+  BasicTensorView(const BasicTensorView&) = default;
+  BasicTensorView& operator=(const BasicTensorView&) = default;
+
+  bool empty() const { return data_ == nullptr; }
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  const Shape& strides() const { return strides_; }  // in elements
+  int rank() const { return shape_.rank(); }
+  int64_t size(int i) const { return shape_[i]; }
+  int64_t stride(int i) const { return strides_[i]; }
+  bool dense() const;
+  Pointer raw() const { return data_; }
+
+  // First element; T must be the tensor's type.
+  template <typename T>
+  Element<T>* data() const {
+    GLYPH_CHECK(dtype_ == kDTypeOf<T>);
+    return static_cast<Element<T>*>(data_);
+  }
+  // First element of row i of the first dimension.
+  template <typename T>
+  Element<T>* row(int64_t i) const {
+    return data<T>() + i * strides_[0];
+  }
+
+  // Indices [begin, end) of one dimension, all of the others.
+  BasicTensorView slice(int dimension, int64_t begin, int64_t end) const;
+  BasicTensorView rows(int64_t begin, int64_t end) const { return slice(0, begin, end); }
+  // Splits the last dimension in two, the first `outer` long: (tokens, heads * d) -> (tokens, heads, d).
+  BasicTensorView split_last(int64_t outer) const;
+  // Another shape over the same dense elements.
+  BasicTensorView reshape(const Shape& shape) const;
+
+ private:
+  Pointer data_ = nullptr;
+  DType dtype_ = DType::kF32;
+  Shape shape_;
+  Shape strides_;
+};
+
+using TensorView = BasicTensorView<void*>;
+using ConstTensorView = BasicTensorView<const void*>;
+
+// Owns dense memory on one device, 64-byte aligned. Moves, does not copy; copy() is spelled out. The device must outlive it.
+class Tensor {
+ public:
+  Tensor() = default;
+  // Uninitialised memory.
+  Tensor(Device& device, DType dtype, const Shape& shape);
+
+  bool empty() const { return memory_ == nullptr; }
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  size_t num_bytes() const { return static_cast<size_t>(shape_.num_elements()) * size_of(dtype_); }
+
+  TensorView view() { return {memory_.get(), dtype_, shape_}; }
+  ConstTensorView view() const { return {memory_.get(), dtype_, shape_}; }
+  template <typename T>
+  T* data() { return view().data<T>(); }
+  template <typename T>
+  const T* data() const { return view().data<T>(); }
+
+  Tensor copy(Device& device) const;
+
+ private:
+  DeviceMemory memory_;
+  DType dtype_ = DType::kF32;
+  Shape shape_;
+};
+
+// Host values as float, whatever the type; for tests and tools.
+float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index);
+
+}  // namespace glyph

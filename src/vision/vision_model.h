@@ -1,0 +1,50 @@
+// VisionModel: one page in, its features out. Reference: Glm4vVisionModel.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+
+#include "glyph/document.h"
+#include "glyph/status.h"
+#include "ops/weight.h"
+#include "tensor/stage_observer.h"
+#include "vision/page_features.h"
+#include "vision/preprocess.h"
+#include "weights/config.h"
+#include "weights/safetensors.h"
+
+namespace glyph {
+
+struct VisionOptions {
+  Precision precision = Precision::kAuto;
+};
+
+// One forward pass at a time: encode() is called by one thread at a time.
+class VisionModel {
+ public:
+  // The checkpoint must outlive the model: weights are used where they lie in the file whenever their type allows. kRefused when
+  // a tensor is missing or has another shape.
+  static Result<VisionModel> load(Device& device, const ModelConfig& config, const PreprocessorConfig& preprocessor,
+                                  const Checkpoint& checkpoint, const VisionOptions& options = {});
+  VisionModel(VisionModel&&) noexcept;
+  VisionModel& operator=(VisionModel&&) noexcept;
+  ~VisionModel();
+
+  // Features (tokens, out_hidden_size), one per patch_size * merge_size pixels square. kRefused as make_patches; kCancelled when
+  // `stop` is requested, which is looked at before each block.
+  Result<PageFeatures> encode(const Image& page, std::stop_token stop = {}) const;
+  Result<PageFeatures> encode(const Patches& patches, std::stop_token stop = {}) const;
+
+  // Stages "patch_embed", "position", "block.0" ..., "post_norm", "downsample", "merger".
+  void observe(StageObserver observer);
+  DType compute_type() const;
+  const PreprocessorConfig& preprocessor() const;
+  size_t workspace_bytes() const;  // held for intermediate tensors after the largest page so far
+
+ private:
+  struct Impl;
+  explicit VisionModel(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace glyph
