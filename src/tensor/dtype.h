@@ -12,12 +12,12 @@ enum class DType : uint8_t { kF32, kF16, kBF16, kI32 };
 
 // The upper half of a float: 8 exponent bits, 7 mantissa bits.
 struct BF16 {
-  uint16_t bits = 0;
+  uint16_t bits;
 };
 
 // IEEE 754 binary16.
 struct F16 {
-  uint16_t bits = 0;
+  uint16_t bits;
 };
 
 template <typename T>

@@ -1,0 +1,31 @@
+#include "tensor/device.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "base/check.h"
+#include "tensor/cpu_device.h"
+
+namespace glyph {
+
+void DeviceMemoryDeleter::operator()(void* memory) const {
+  if (memory != nullptr) device->free_bytes(memory);
+}
+
+DeviceMemory Device::allocate(size_t num_bytes) {
+  return {allocate_bytes(num_bytes), DeviceMemoryDeleter{this}};
+}
+
+CpuDevice& Device::cpu() {
+  GLYPH_CHECK(kind_ == DeviceKind::kCpu);
+  return static_cast<CpuDevice&>(*this);
+}
+
+void ReferenceDevice::copy_bytes(void* to, const void* from, size_t num_bytes) { std::memcpy(to, from, num_bytes); }
+
+void* ReferenceDevice::allocate_bytes(size_t num_bytes) { return ::operator new(num_bytes, std::align_val_t{64}); }
+
+void ReferenceDevice::free_bytes(void* memory) { ::operator delete(memory, std::align_val_t{64}); }
+
+}  // namespace glyph

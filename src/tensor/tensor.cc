@@ -1,0 +1,148 @@
+#include "tensor/tensor.h"
+
+#include <cmath>
+
+namespace glyph {
+
+std::string_view name_of(DType type) {
+  switch (type) {
+    case DType::kF32: return "f32";
+    case DType::kF16: return "f16";
+    case DType::kBF16: return "bf16";
+    case DType::kI32: return "i32";
+  }
+  return "?";
+}
+
+float to_float(F16 value) {
+  const uint32_t sign = static_cast<uint32_t>(value.bits & 0x8000u) << 16;
+  const uint32_t exponent = (value.bits >> 10) & 0x1Fu;
+  const uint32_t mantissa = value.bits & 0x3FFu;
+  if (exponent == 0) {  // zero or subnormal: mantissa * 2^-24
+    const float magnitude = std::ldexp(static_cast<float>(mantissa), -24);
+    return sign != 0 ? -magnitude : magnitude;
+  }
+  const uint32_t wide = exponent == 31 ? 0xFFu : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+}
+
+BF16 to_bf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
+  return {static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16)};
+}
+
+F16 to_f16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = (bits >> 16) & 0x8000u;
+  if (std::isnan(value)) return {static_cast<uint16_t>(sign | 0x7E00u)};
+  const float magnitude = std::fabs(value);
+  if (magnitude >= 65520.0f) return {static_cast<uint16_t>(sign | 0x7C00u)};
+  if (magnitude < 0x1p-14f) {  // subnormal: adding 0.5 puts the mantissa in place, rounded to even
+    const auto shifted = std::bit_cast<uint32_t>(magnitude + 0.5f);
+    return {static_cast<uint16_t>(sign | (shifted - std::bit_cast<uint32_t>(0.5f)))};
+  }
+  const uint32_t rounded = (bits & 0x7FFFFFFFu) + 0xFFFu + ((bits >> 13) & 1u);
+  return {static_cast<uint16_t>(sign | ((rounded - (112u << 23)) >> 13))};
+}
+
+Shape::Shape(std::initializer_list<int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
+  GLYPH_CHECK(rank_ <= kMaxRank);
+  int i = 0;
+  for (int64_t size : sizes) {
+    GLYPH_CHECK(size >= 0);
+    sizes_[static_cast<size_t>(i++)] = size;
+  }
+}
+
+int64_t Shape::num_elements() const {
+  int64_t product = 1;
+  for (int i = 0; i < rank_; ++i) product *= (*this)[i];
+  return product;
+}
+
+namespace {
+Shape dense_strides(const Shape& shape) {
+  Shape strides = shape;
+  int64_t stride = 1;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    strides[i] = stride;
+    stride *= shape[i];
+  }
+  return strides;
+}
+}  // namespace
+
+template <typename Pointer>
+BasicTensorView<Pointer>::BasicTensorView(Pointer data, DType dtype, const Shape& shape)
+    : data_(data), dtype_(dtype), shape_(shape), strides_(dense_strides(shape)) {}
+
+template <typename Pointer>
+bool BasicTensorView<Pointer>::dense() const {
+  return strides_ == dense_strides(shape_);
+}
+
+template <typename Pointer>
+BasicTensorView<Pointer> BasicTensorView<Pointer>::slice(int dimension, int64_t begin, int64_t end) const {
+  GLYPH_CHECK(dimension < rank() && 0 <= begin && begin <= end && end <= shape_[dimension]);
+  BasicTensorView part = *this;
+  using Byte = std::conditional_t<kMutable, std::byte, const std::byte>;
+  part.data_ = static_cast<Byte*>(data_) + begin * strides_[dimension] * static_cast<int64_t>(size_of(dtype_));
+  part.shape_[dimension] = end - begin;
+  return part;
+}
+
+template <typename Pointer>
+BasicTensorView<Pointer> BasicTensorView<Pointer>::split_last(int64_t outer) const {
+  const int last = rank() - 1;
+  GLYPH_CHECK(rank() >= 1 && rank() < Shape::kMaxRank && outer > 0 && shape_[last] % outer == 0);
+  const int64_t inner = shape_[last] / outer;
+  BasicTensorView split = *this;
+  if (last == 0) {
+    split.shape_ = {outer, inner};
+    split.strides_ = {inner, 1};
+  } else if (last == 1) {
+    split.shape_ = {shape_[0], outer, inner};
+    split.strides_ = {strides_[0], inner, 1};
+  } else {
+    split.shape_ = {shape_[0], shape_[1], outer, inner};
+    split.strides_ = {strides_[0], strides_[1], inner, 1};
+  }
+  return split;
+}
+
+template <typename Pointer>
+BasicTensorView<Pointer> BasicTensorView<Pointer>::reshape(const Shape& shape) const {
+  GLYPH_CHECK(dense() && shape.num_elements() == shape_.num_elements());
+  return {data_, dtype_, shape};
+}
+
+template class BasicTensorView<void*>;
+template class BasicTensorView<const void*>;
+
+Tensor::Tensor(Device& device, DType dtype, const Shape& shape)
+    : memory_(device.allocate(static_cast<size_t>(shape.num_elements()) * glyph::size_of(dtype))),
+      dtype_(dtype),
+      shape_(shape) {}
+
+Tensor Tensor::copy(Device& device) const {
+  Tensor other(device, dtype_, shape_);
+  device.copy_bytes(other.memory_.get(), memory_.get(), num_bytes());
+  return other;
+}
+
+float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index) {
+  GLYPH_CHECK(static_cast<int>(index.size()) == view.rank());
+  int64_t offset = 0;
+  int i = 0;
+  for (int64_t position : index) offset += position * view.stride(i++);
+  switch (view.dtype()) {
+    case DType::kF32: return view.data<float>()[offset];
+    case DType::kF16: return to_float(view.data<F16>()[offset]);
+    case DType::kBF16: return to_float(view.data<BF16>()[offset]);
+    case DType::kI32: return static_cast<float>(view.data<int32_t>()[offset]);
+  }
+  return 0;
+}
+
+}  // namespace glyph
