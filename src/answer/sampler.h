@@ -1,0 +1,69 @@
+// Logits -> one token id: penalties, temperature, top-k, top-p, min-p, then greedy or a draw.
+//
+// Order and meaning follow transformers' generate(): repetition penalty over prompt and answer, then temperature, top-k, top-p,
+// min-p (RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper, MinPLogitsWarper);
+// presence and frequency penalties follow the OpenAI API and count the answer only. A draw depends on seed and step alone, so a
+// request gives the same text whatever runs beside it. Not thread safe; one object, one answer.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "glyph/status.h"
+
+namespace glyph {
+
+struct SamplingOptions {
+  double temperature = 0.0;         // 0: greedy
+  int64_t top_k = 0;                // keep the k most likely (and their equals); 0: all; 1: greedy
+  double top_p = 1.0;               // keep the most likely whose probabilities reach p; 1: all
+  double min_p = 0.0;               // keep those with at least this share of the most likely one's probability; 0: all
+  double repetition_penalty = 1.0;  // > 1 makes ids of prompt and answer less likely; 1: off
+  double presence_penalty = 0.0;    // subtracted once from each id of the answer
+  double frequency_penalty = 0.0;   // subtracted for each time an id stands in the answer
+  uint64_t seed = 0;
+  int64_t top_logprobs = 0;         // how many of the most likely ids to report with each token
+};
+
+// kUsage naming the option and its value.
+Status check_sampling_options(const SamplingOptions& options);
+
+struct SampledToken {
+  int32_t id = 0;
+  float logprob = 0.0f;                                // natural logarithm, of the model's own distribution (no penalty, temperature 1)
+  std::vector<std::pair<int32_t, float>> top_logprobs;  // likewise, the most likely first
+};
+
+class Sampler {
+ public:
+  // `prompt` counts for the repetition penalty.
+  Sampler(const SamplingOptions& options, std::span<const int32_t> prompt);
+
+  // Chooses the next id from logits (vocab_size) and notes it. kInternal when a logit is NaN or none is finite.
+  Result<SampledToken> sample(std::span<const float> logits);
+  // Notes an id that was chosen elsewhere (an accepted draft) as if sample() had given it.
+  void accept(int32_t id);
+
+  int64_t num_sampled() const { return step_; }
+
+ private:
+  void apply_penalties(std::vector<float>& scores) const;
+  int32_t choose(std::vector<float>& scores) const;
+
+  SamplingOptions options_;
+  std::vector<int32_t> seen_;                    // distinct ids of prompt and answer
+  std::unordered_map<int32_t, int64_t> counts_;  // id -> times in the answer
+  std::vector<bool> is_seen_;                    // by id
+  std::vector<float> scores_;                    // (vocab_size), scratch
+  int64_t step_ = 0;
+};
+
+// Sets to -infinity what the warpers would remove; exposed for the tests against the reference. `scores` are (vocab_size).
+void keep_top_k(std::span<float> scores, int64_t k);
+void keep_top_p(std::span<float> scores, double p);
+void keep_min_p(std::span<float> scores, double p);
+
+}  // namespace glyph
