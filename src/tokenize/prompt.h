@@ -35,7 +35,8 @@ struct PageSpan {
   int64_t count = 0;
 };
 
-struct Prompt {
+// Named apart from language/prompt.h's Prompt, which also knows features and positions.
+struct ChatPrompt {
   std::vector<int32_t> ids;
   std::vector<PageSpan> pages;  // in order, over all turns
 };
@@ -59,11 +60,11 @@ constexpr int64_t kMaxPromptTokens = int64_t{1} << 28;
 
 // kUsage: no turns, the last turn is the assistant's, pages outside a user turn, a page without features. kExhausted: longer than
 // kMaxPromptTokens.
-Result<Prompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control, const std::vector<Turn>& turns);
+Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control, const std::vector<Turn>& turns);
 
 // The common case: pages, then a question.
-Result<Prompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control, std::vector<int64_t> page_tokens,
-                            std::string question);
+Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control, std::vector<int64_t> page_tokens,
+                                std::string question);
 
 // Does the directory's chat template render what build_prompt does? ok when it is the published one (white space at line ends
 // and empty lines aside) or there is none; kRefused with a sentence when it differs, which a caller may report and go on.
