@@ -1,0 +1,249 @@
+#include "ingest/page_region.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/utf8.h"
+#include "ingest/plain_text.h"
+
+namespace glyph {
+namespace {
+
+constexpr float kCellGapEm = 1.3f;      // a wider gap between words starts a new segment
+constexpr float kSpaceEm = 0.2f;        // a wider gap is a space even when poppler saw none
+constexpr float kIndentEm = 0.8f;       // a line that starts this much to the right of the last one starts a paragraph
+constexpr float kSameSize = 0.2f;       // relative difference of heights within a paragraph
+constexpr float kParagraphGap = 1.3f;   // of the usual distance of lines
+constexpr float kBlankLineGap = 1.7f;   // of the usual distance of lines
+constexpr float kReflowEm = 14;         // narrower columns keep their lines
+
+// One line of a column: one segment of prose, or the cells of a row.
+struct Line {
+  std::vector<PageSegment> cells;
+  float x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+
+  bool is_row() const { return cells.size() > 1; }
+  float height() const { return y1 - y0; }
+  float first_word() const { return cells.front().first_word; }
+};
+
+float common_height(float a0, float a1, float b0, float b1) { return std::min(a1, b1) - std::max(a0, b0); }
+
+bool continues_segment(const PageSegment& segment, const PageWord& word) {
+  const float least = std::min(segment.height(), word.y1 - word.y0);
+  const float gap = word.x0 - segment.x1;
+  return common_height(segment.y0, segment.y1, word.y0, word.y1) > 0.5f * least && gap > -0.5f * segment.height() &&
+         gap < kCellGapEm * segment.height();
+}
+
+void append_word(PageSegment& segment, const PageWord& word, bool space_before) {
+  const std::string text = expand_ligatures(word.text);
+  const float em = segment.height();
+  const bool unspaced = is_unspaced(last_code_point(segment.text)) && is_unspaced(decode_utf8(text, 0).value);
+  const float gap = word.x0 - segment.x1;
+  if (!segment.text.empty() && (unspaced ? gap > 0.6f * em : space_before || gap > kSpaceEm * em)) segment.text += ' ';
+  segment.text += text;
+  segment.x1 = std::max(segment.x1, word.x1);
+  segment.y0 = std::min(segment.y0, word.y0);
+  segment.y1 = std::max(segment.y1, word.y1);
+}
+
+// Puts the cells in order, and cells with no more than a space between them together: words that were listed apart.
+void merge_near_cells(Line& line) {
+  std::stable_sort(line.cells.begin(), line.cells.end(), [](const auto& a, const auto& b) { return a.x0 < b.x0; });
+  std::vector<PageSegment> merged;
+  for (PageSegment& cell : line.cells) {
+    if (merged.empty() || cell.x0 - merged.back().x1 > kCellGapEm * line.height()) {
+      merged.push_back(std::move(cell));
+      continue;
+    }
+    join_line(merged.back().text, cell.text);
+    merged.back().x1 = std::max(merged.back().x1, cell.x1);
+  }
+  line.cells = std::move(merged);
+}
+
+// Segments that share a height of the page, left to right.
+std::vector<Line> make_lines(const std::vector<PageSegment>& segments) {
+  std::vector<Line> lines;
+  for (const PageSegment& segment : segments) {
+    const bool joins = !lines.empty() && common_height(lines.back().y0, lines.back().y1, segment.y0, segment.y1) >
+                                             0.5f * std::min(lines.back().height(), segment.height());
+    if (!joins) lines.push_back({{}, segment.x0, segment.y0, segment.x1, segment.y1});
+    Line& line = lines.back();
+    line.cells.push_back(segment);
+    line.x0 = std::min(line.x0, segment.x0);
+    line.x1 = std::max(line.x1, segment.x1);
+    line.y1 = std::max(line.y1, segment.y1);
+  }
+  for (Line& line : lines) merge_near_cells(line);
+  return lines;
+}
+
+std::string_view first_word_of(std::string_view text) { return text.substr(0, text.find(' ')); }
+
+bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+
+// "1." "12)" "(a)" "[7]"
+bool is_number_marker(std::string_view word) {
+  if (word.size() < 2 || word.size() > 5) return false;
+  const char last = word.back();
+  if (last != '.' && last != ')' && last != ']') return false;
+  const bool opens = word[0] == '(' || word[0] == '[';
+  const std::string_view inner = word.substr(opens, word.size() - 1 - opens);
+  if (inner.empty()) return false;
+  const bool digits = std::all_of(inner.begin(), inner.end(), is_ascii_digit);
+  const bool letter = inner.size() == 1 && ((inner[0] | 0x20) >= 'a' && (inner[0] | 0x20) <= 'z') && last != '.';
+  return digits || letter;
+}
+
+bool is_list_marker(std::string_view word) {
+  static constexpr std::string_view kBullets[] = {"•", "◦", "▪", "●", "○", "■", "□", "–", "—", "-", "*", "·", "➢", "✓", "‣"};
+  return is_number_marker(word) || std::find(std::begin(kBullets), std::end(kBullets), word) != std::end(kBullets);
+}
+
+// Distance of the tops of neighbouring lines that occurs most: the median.
+float usual_distance(const std::vector<Line>& lines) {
+  std::vector<float> distances;
+  for (size_t i = 1; i < lines.size(); ++i) distances.push_back(lines[i].y0 - lines[i - 1].y0);
+  if (distances.empty()) return 0;
+  std::nth_element(distances.begin(), distances.begin() + static_cast<ptrdiff_t>(distances.size() / 2), distances.end());
+  return distances[distances.size() / 2];
+}
+
+class ColumnWriter {
+ public:
+  ColumnWriter(const std::vector<PageSegment>& segments, std::string& out)
+      : lines_(make_lines(segments)), out_(out), distance_(usual_distance(lines_)) {
+    left_ = 1e30f;
+    right_ = -1e30f;
+    for (const Line& line : lines_) {
+      left_ = std::min(left_, line.x0);
+      if (!line.is_row()) right_ = std::max(right_, line.x1);
+    }
+  }
+
+  void write();
+
+ private:
+  bool continues(const Line& above, const Line& line) const;
+  bool is_table_row(size_t i) const;
+  void write_line(size_t i);
+
+  std::vector<Line> lines_;
+  std::string& out_;
+  std::string paragraph_;
+  float distance_;
+  float left_ = 0;
+  float right_ = 0;
+};
+
+// True when `line` is the next line of the paragraph that `above` belongs to: same size, usual distance, not indented, no list
+// item, and its first word did not fit above.
+bool ColumnWriter::continues(const Line& above, const Line& line) const {
+  if (above.is_row() || line.is_row()) return false;
+  const float em = std::max(above.height(), line.height());
+  if (right_ - left_ < kReflowEm * em) return false;
+  if (std::abs(above.height() - line.height()) > kSameSize * em) return false;
+  if (line.y0 - above.y0 > std::min(kParagraphGap * distance_, 3 * em)) return false;
+  if (is_list_marker(first_word_of(line.cells.front().text))) return false;
+  const bool is_item = is_list_marker(first_word_of(above.cells.front().text));
+  if (!is_item && line.x0 > above.x0 + kIndentEm * em) return false;
+  const bool unspaced = is_unspaced(decode_utf8(line.cells.front().text, 0).value);
+  const float needed = unspaced ? 2 * em : line.first_word() + 0.25f * em;
+  return above.x1 + needed > right_;
+}
+
+bool ColumnWriter::is_table_row(size_t i) const {
+  const auto is_row = [&](size_t k) { return k < lines_.size() && lines_[k].is_row(); };
+  return is_row(i) && (is_row(i + 1) || (i > 0 && is_row(i - 1)));
+}
+
+bool is_lower_ascii(char c) { return c >= 'a' && c <= 'z'; }
+
+// Appends a line to the paragraph; a word divided by a hyphen becomes whole.
+void join_divided(std::string& paragraph, std::string_view line) {
+  const uint32_t last = last_code_point(paragraph);
+  const bool soft = last == 0xAD;
+  const bool hyphen = last == '-' || last == 0x2010;
+  const size_t length = hyphen && last == '-' ? 1 : last == 0x2010 ? 3 : 2;
+  if (soft || (hyphen && paragraph.size() > length && is_lower_ascii(paragraph[paragraph.size() - length - 1]) &&
+               !line.empty() && is_lower_ascii(line[0]))) {
+    paragraph.resize(paragraph.size() - length);
+    paragraph += line;
+  } else {
+    join_line(paragraph, line);
+  }
+}
+
+void ColumnWriter::write_line(size_t i) {
+  const Line& line = lines_[i];
+  const bool blank = i > 0 && distance_ > 0 && line.y0 - lines_[i - 1].y0 > kBlankLineGap * distance_;
+  if (i > 0 && continues(lines_[i - 1], line)) {
+    join_divided(paragraph_, line.cells.front().text);
+    return;
+  }
+  if (!paragraph_.empty()) out_.append(paragraph_) += '\n';
+  if (blank) out_ += '\n';
+  paragraph_.clear();
+  const std::string_view separator = is_table_row(i) ? " | " : "  ";
+  for (const PageSegment& cell : line.cells) {
+    if (&cell != &line.cells.front()) paragraph_ += separator;
+    paragraph_ += cell.text;
+  }
+}
+
+void ColumnWriter::write() {
+  for (size_t i = 0; i < lines_.size(); ++i) write_line(i);
+  if (!paragraph_.empty()) out_.append(paragraph_) += '\n';
+}
+
+// A hostile file can put words anywhere, NaN included.
+bool is_placed(const PageWord& word) {
+  const auto sane = [](float v) { return std::abs(v) < 1e6f; };
+  return sane(word.x0) && sane(word.y0) && sane(word.x1) && sane(word.y1) && word.y1 > word.y0;
+}
+
+}  // namespace
+
+std::vector<PageSegment> make_segments(const std::vector<PageWord>& words) {
+  std::vector<PageSegment> segments;
+  bool space_before = false;
+  for (const PageWord& word : words) {
+    if (word.rotation != 0 || word.text.empty() || !is_placed(word)) continue;
+    if (segments.empty() || !continues_segment(segments.back(), word)) {
+      segments.push_back({word.x0, word.y0, word.x0, word.y1, word.x1 - word.x0, {}});
+    }
+    append_word(segments.back(), word, space_before);
+    space_before = word.space_after;
+  }
+  return segments;
+}
+
+float median_height(const std::vector<PageSegment>& segments) {
+  std::vector<float> heights;
+  for (const PageSegment& segment : segments) heights.push_back(segment.height());
+  std::nth_element(heights.begin(), heights.begin() + static_cast<ptrdiff_t>(heights.size() / 2), heights.end());
+  return heights[heights.size() / 2];
+}
+
+void write_column(const std::vector<PageSegment>& segments, std::string& out) { ColumnWriter(segments, out).write(); }
+
+std::string expand_ligatures(std::string_view text) {
+  static constexpr std::string_view kLigatures[] = {"ff", "fi", "fl", "ffi", "ffl", "st", "st"};
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    // U+FB00 to U+FB06 are EF AC 80 to EF AC 86.
+    const bool is_ligature = i + 2 < text.size() && text[i] == '\xEF' && text[i + 1] == '\xAC' &&
+                             static_cast<uint8_t>(text[i + 2]) >= 0x80 && static_cast<uint8_t>(text[i + 2]) <= 0x86;
+    if (is_ligature) {
+      out += kLigatures[static_cast<uint8_t>(text[i + 2]) - 0x80];
+      i += 3;
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
+}
+
+}  // namespace glyph
