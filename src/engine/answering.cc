@@ -1,0 +1,59 @@
+#include "engine/answering.h"
+
+#include <utility>
+
+namespace glyph {
+namespace {
+
+// The tags the answer parser looks for are special tokens in some tokenizers.
+DetokenizeOptions detokenize_options(const Tokenizer& tokenizer) {
+  DetokenizeOptions options;
+  for (const char* tag : {"<think>", "</think>", "<answer>", "</answer>"}) {
+    if (const auto id = tokenizer.token_id(tag)) options.keep.push_back(*id);
+  }
+  return options;
+}
+
+}  // namespace
+
+Answering::Answering(const Tokenizer& tokenizer, const AnsweringOptions& options, std::span<const int32_t> prompt,
+                     const AskListener& listener)
+    : options_(options),
+      listener_(listener),
+      sampler_(options.sampling, prompt),
+      stop_ids_(options.stop_ids),
+      stop_strings_(options.stop_strings),
+      detokenizer_(tokenizer, detokenize_options(tokenizer)) {}
+
+Result<std::optional<int32_t>> Answering::step(std::span<const float> logits) {
+  GLYPH_ASSIGN_OR_RETURN(const SampledToken token, sampler_.sample(logits));
+  ++num_tokens_;
+  if (stop_ids_.contains(token.id)) {
+    finish("stop");
+    return std::optional<int32_t>();
+  }
+  const StopStrings::Piece piece = stop_strings_.push(detokenizer_.push(token.id));
+  publish(parser_.push(piece.text));
+  if (piece.stopped) finish("stop");
+  else if (num_tokens_ >= options_.max_tokens) finish("length");
+  return done() ? std::optional<int32_t>() : std::optional<int32_t>(token.id);
+}
+
+void Answering::finish(std::string reason) {
+  const StopStrings::Piece rest = stop_strings_.push(detokenizer_.flush());
+  publish(parser_.push(rest.text));
+  publish(parser_.push(stop_strings_.flush()));
+  publish(parser_.flush());
+  finish_reason_ = std::move(reason);
+}
+
+void Answering::publish(const std::vector<AnswerEvent>& events) {
+  for (const AnswerEvent& event : events) {
+    const bool reasoning = event.kind == AnswerEvent::Kind::kReasoning;
+    (reasoning ? reasoning_ : answer_) += event.text;
+    const auto& callback = reasoning ? listener_.on_reasoning : listener_.on_answer;
+    if (callback) callback(event.text);
+  }
+}
+
+}  // namespace glyph

@@ -1,0 +1,68 @@
+// Model: everything of one model directory, loaded and agreed with itself.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "glyph/status.h"
+#include "language/language_model.h"
+#include "ops/weight.h"
+#include "tensor/cpu_device.h"
+#include "tokenize/prompt.h"
+#include "tokenize/tokenizer.h"
+#include "vision/vision_model.h"
+#include "weights/config.h"
+#include "weights/safetensors.h"
+
+namespace glyph {
+
+struct ModelOptions {
+  std::filesystem::path dir;
+  int num_threads = 0;                     // 0: one a core
+  Precision precision = Precision::kAuto;  // of the matrix products
+};
+
+// Immutable after loading, but its vision and language models compute for one thread at a time.
+class Model {
+ public:
+  // kNotFound or kRefused naming the file that is missing or wrong, tensor, key or token included.
+  static Result<std::unique_ptr<Model>> load(const ModelOptions& options);
+
+  const std::string& name() const { return name_; }  // of the folder
+  const ModelConfig& config() const { return config_; }
+  const GenerationConfig& generation() const { return generation_; }
+  const PreprocessorConfig& preprocessor() const { return preprocessor_; }
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+  CpuDevice& device() const { return *device_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const ControlTokens& control() const { return control_; }
+  const VisionModel& vision() const { return *vision_; }
+  const LanguageModel& language() const { return *language_; }
+  KvBlockPool& kv_blocks() const { return *kv_blocks_; }
+  // What is odd about the directory and does not stop it: a chat template that differs from the published one.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  Model() = default;
+  Status read_configs(const std::filesystem::path& dir);
+  Status read_tokenizer(const std::filesystem::path& dir);
+  Status read_weights(const ModelOptions& options);
+
+  std::string name_;
+  ModelConfig config_;
+  GenerationConfig generation_;
+  PreprocessorConfig preprocessor_;
+  Checkpoint checkpoint_;
+  std::unique_ptr<CpuDevice> device_;  // outlives what computes on it
+  std::unique_ptr<Tokenizer> tokenizer_;
+  ControlTokens control_;
+  std::unique_ptr<VisionModel> vision_;
+  std::unique_ptr<LanguageModel> language_;
+  std::unique_ptr<KvBlockPool> kv_blocks_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace glyph

@@ -1,0 +1,188 @@
+#include "engine/sequence.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/scripts.h"
+
+namespace glyph {
+namespace {
+
+constexpr int64_t kDefaultMaxTokens = 1024;
+constexpr int64_t kPageMarkTokens = 2;   // begin_of_image and end_of_image
+constexpr int64_t kChunkTokens = 512;    // small enough to be stopped, and to report, a few times a second
+
+std::string text_blocks(const Document& document) {
+  std::string text;
+  for (const Block& block : document.blocks) {
+    if (block.kind == Block::Kind::kText) text += block.text;
+  }
+  return text;
+}
+
+}  // namespace
+
+Sequence::Sequence(const Model& model, AskRequest request, const AskListener& listener, std::stop_token stop)
+    : model_(model), request_(std::move(request)), listener_(listener), stop_(std::move(stop)) {}
+
+void Sequence::report(AskStage stage) {
+  progress_.stage = stage;
+  if (listener_.on_progress) listener_.on_progress(progress_);
+}
+
+void Sequence::warn(std::string warning) {
+  if (listener_.on_warning) listener_.on_warning(warning);
+  result_.warnings.push_back(std::move(warning));
+}
+
+int64_t Sequence::max_tokens() const {
+  return request_.max_tokens.value_or(model_.generation().max_new_tokens.value_or(kDefaultMaxTokens));
+}
+
+Status Sequence::begin() {
+  if (request_.question.empty()) return usage_error("the question is empty");
+  if (max_tokens() < 1) return usage_error(fmt::format("max_tokens is {}, at least 1 is needed", max_tokens()));
+  GLYPH_RETURN_IF_ERROR(answering_options().status());
+  GLYPH_RETURN_IF_ERROR(extract());
+  GLYPH_RETURN_IF_ERROR(start_drawing());
+  stage_ = Stage::kEncode;
+  return {};
+}
+
+Status Sequence::extract() {
+  const Stopwatch watch;
+  document_ = request_.document;
+  if (document_ == nullptr) {
+    IngestOptions options = request_.ingest;
+    options.stop = stop_;
+    options.on_progress = [this](size_t read, size_t) {
+      progress_.pages_extracted = read;
+      report(AskStage::kExtract);
+    };
+    GLYPH_ASSIGN_OR_RETURN(Document document, read_documents(request_.files, options));
+    document_ = std::make_shared<const Document>(std::move(document));
+  }
+  result_.timings.extract_ms = watch.ms();
+  for (const std::string& warning : document_->warnings) warn(warning);
+  const std::string text = text_blocks(*document_);
+  if (auto warning = unread_scripts_warning(document_->name, text, model_.config().scripts)) warn(*std::move(warning));
+  if (auto warning = unread_scripts_warning("the question", request_.question, model_.config().scripts)) warn(*std::move(warning));
+  return {};
+}
+
+Status Sequence::start_drawing() {
+  GLYPH_ASSIGN_OR_RETURN(const ChatPrompt prompt, build_prompt(model_.tokenizer(), model_.control(), {}, request_.question));
+  question_tokens_ = static_cast<int64_t>(prompt.ids.size());
+  style_ = request_.style ? *request_.style : PageStyle::for_document(*document_);
+  if (request_.dpi) style_.dpi = *request_.dpi;
+  DrawingOptions options;
+  options.preprocessor = model_.preprocessor();
+  options.max_pages = request_.max_pages;
+  options.max_image_tokens = std::max<int64_t>(0, model_.language().max_tokens() - question_tokens_);
+  GLYPH_ASSIGN_OR_RETURN(drawing_, Drawing::start(*document_, style_, options, stop_));
+  encoding_.emplace(model_.vision(), *drawing_);
+  return {};
+}
+
+Status Sequence::encode_page() {
+  GLYPH_ASSIGN_OR_RETURN(const bool encoded, encoding_->step(stop_));
+  progress_.pages_drawn = drawing_->num_drawn();
+  progress_.pages_encoded = encoding_->num_pages();
+  report(AskStage::kEncode);
+  return encoded ? Status() : start_prefill();
+}
+
+WindowUse Sequence::window_use() const {
+  const DrawingTotals totals = drawing_->totals();
+  WindowUse use;
+  use.num_pages = totals.num_pages;
+  use.image_tokens = totals.num_image_tokens;
+  use.text_tokens = question_tokens_ + kPageMarkTokens * static_cast<int64_t>(totals.num_pages);
+  use.answer_tokens = std::min(max_tokens(), kMinAnswerTokens);
+  return use;
+}
+
+Status Sequence::start_prefill() {
+  const DrawingTotals totals = drawing_->totals();
+  GLYPH_RETURN_IF_ERROR(check_window(document_->name, window_use(), model_.language().max_tokens(), style_));
+  for (const std::string& warning : totals.warnings) warn(warning);
+  GLYPH_ASSIGN_OR_RETURN(ChatPrompt prompt, build_prompt(model_.tokenizer(), model_.control(), encoding_->page_tokens(),
+                                                         request_.question));
+  result_.pages = totals.num_pages;
+  result_.text_tokens = static_cast<int64_t>(model_.tokenizer().encode_plain(text_blocks(*document_)).size());
+  result_.usage.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
+  result_.usage.image_tokens = totals.num_image_tokens;
+  result_.timings.render_ms = totals.seconds * 1e3;
+  result_.timings.vision_ms = encoding_->seconds() * 1e3;
+  progress_.tokens_to_read = result_.usage.prompt_tokens;
+  GLYPH_ASSIGN_OR_RETURN(prefill_, Prefill::start(model_.language(), model_.kv_blocks(), std::move(prompt.ids),
+                                                  encoding_->take_pages()));
+  encoding_.reset();
+  drawing_.reset();
+  stage_ = Stage::kPrefill;
+  return {};
+}
+
+Status Sequence::read_chunk() {
+  if (stop_.stop_requested()) return cancelled("the question was stopped");
+  GLYPH_ASSIGN_OR_RETURN(const std::optional<Tensor> logits, prefill_->step(kChunkTokens));
+  progress_.tokens_read = prefill_->tokens_read();
+  report(AskStage::kPrefill);
+  if (!logits) return {};
+  result_.timings.prefill_ms = prefill_->seconds() * 1e3;
+  GLYPH_RETURN_IF_ERROR(start_answering());
+  prefill_->drop_pages();
+  decode_watch_.emplace();
+  stage_ = Stage::kDecode;
+  const ConstTensorView view = logits->view();
+  return take_logits({view.data<float>(), static_cast<size_t>(view.shape().num_elements())});
+}
+
+Result<AnsweringOptions> Sequence::answering_options() const {
+  const GenerationConfig& model = model_.generation();
+  const SamplingRequest& asked = request_.sampling;
+  AnsweringOptions options;
+  options.sampling.temperature = asked.temperature.value_or(model.do_sample ? model.temperature : 0.0);
+  options.sampling.top_k = asked.top_k.value_or(model.top_k);
+  options.sampling.top_p = asked.top_p.value_or(model.top_p);
+  options.sampling.repetition_penalty = asked.repetition_penalty.value_or(model.repetition_penalty);
+  options.sampling.seed = asked.seed;
+  options.stop_ids = model.stop_ids;
+  options.stop_strings = asked.stop;
+  options.max_tokens = max_tokens();
+  GLYPH_RETURN_IF_ERROR(check_sampling_options(options.sampling));
+  GLYPH_RETURN_IF_ERROR(check_stop_strings(options.stop_strings));
+  return options;
+}
+
+Status Sequence::start_answering() {
+  GLYPH_ASSIGN_OR_RETURN(AnsweringOptions options, answering_options());
+  options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
+  answering_.emplace(model_.tokenizer(), options, prefill_->ids(), listener_);
+  return {};
+}
+
+Status Sequence::take_logits(std::span<const float> logits) {
+  if (stop_.stop_requested()) return cancelled("the question was stopped");
+  GLYPH_ASSIGN_OR_RETURN(const std::optional<int32_t> token, answering_->step(logits));
+  if (answering_->num_tokens() == 1) result_.timings.ttft_ms = watch_.ms();
+  progress_.tokens_written = answering_->num_tokens();
+  report(AskStage::kDecode);
+  if (token) next_token_ = *token;
+  else stage_ = Stage::kDone;
+  return {};
+}
+
+AskResult Sequence::take_result() {
+  result_.answer = answering_->answer();
+  result_.reasoning = answering_->reasoning();
+  result_.finish_reason = answering_->finish_reason();
+  result_.usage.completion_tokens = answering_->num_tokens();
+  result_.timings.decode_ms = decode_watch_->ms();
+  result_.timings.total_ms = watch_.ms();
+  return std::move(result_);
+}
+
+}  // namespace glyph

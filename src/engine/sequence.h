@@ -1,0 +1,80 @@
+// Sequence: one question on its way through the engine. It knows its stage; each call below does one small piece of one stage, so
+// that an engine may do a piece of one sequence, then of another.
+//
+//   kExtract  begin()           files -> Document; drawing starts on its own thread
+//   kEncode   encode_page()     a page -> features; after the last one the prompt is built and measured
+//   kPrefill  read_chunk()      a chunk of the prompt -> KV cache; after the last one the first token is chosen
+//   kDecode   next_token(), cache(), take_logits()   one token a pass
+//   kDone     take_result()
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+
+#include "engine/answering.h"
+#include "engine/ask.h"
+#include "engine/drawing.h"
+#include "engine/encoding.h"
+#include "engine/model.h"
+#include "engine/prefill.h"
+#include "engine/stopwatch.h"
+#include "engine/window.h"
+#include "glyph/status.h"
+
+namespace glyph {
+
+// One thread. After an error the sequence is over; destroying it frees everything it holds.
+class Sequence {
+ public:
+  enum class Stage { kExtract, kEncode, kPrefill, kDecode, kDone };
+
+  // The model and the listener must outlive it.
+  Sequence(const Model& model, AskRequest request, const AskListener& listener, std::stop_token stop);
+
+  Stage stage() const { return stage_; }
+  bool done() const { return stage_ == Stage::kDone; }
+
+  // Each only in its stage. Errors are for the user, one sentence; kCancelled when stop was requested.
+  Status begin();
+  Status encode_page();
+  Status read_chunk();
+  int32_t next_token() const { return next_token_; }  // to be decoded
+  KvCache& cache() { return prefill_->cache(); }
+  Status take_logits(std::span<const float> logits);  // (vocab_size) of the decoded token
+
+  AskResult take_result();
+
+ private:
+  Status extract();
+  Status start_drawing();
+  Status start_prefill();
+  Status start_answering();
+  Result<AnsweringOptions> answering_options() const;
+  WindowUse window_use() const;
+  int64_t max_tokens() const;
+  void report(AskStage stage);
+  void warn(std::string warning);
+
+  const Model& model_;
+  AskRequest request_;
+  const AskListener& listener_;
+  const std::stop_token stop_;
+  const Stopwatch watch_;
+  Stage stage_ = Stage::kExtract;
+  AskProgress progress_;
+  AskResult result_;
+
+  std::shared_ptr<const Document> document_;
+  PageStyle style_;
+  int64_t question_tokens_ = 0;  // control tokens included, pages not
+  std::unique_ptr<Drawing> drawing_;
+  std::optional<Encoding> encoding_;
+  std::unique_ptr<Prefill> prefill_;
+  std::optional<Answering> answering_;
+  std::optional<Stopwatch> decode_watch_;
+  int32_t next_token_ = 0;
+};
+
+}  // namespace glyph
