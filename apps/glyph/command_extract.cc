@@ -1,0 +1,37 @@
+// glyph extract FILE...: the text of a document, as the model will see it, on stdout.
+#include <memory>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "command.h"
+#include "inputs.h"
+#include "output.h"
+
+namespace glyph {
+namespace {
+
+Result<int> run_extract(Context& context, const std::vector<std::filesystem::path>& files) {
+  ProgressLine progress;
+  GLYPH_ASSIGN_OR_RETURN(IngestOptions options, ingest_options(context.settings, context.interrupt.token()));
+  show_progress_of(options, progress);
+  GLYPH_ASSIGN_OR_RETURN(const Document document, read_documents(files, options));
+  progress.finish();
+  log_document(document);
+  std::string text = document.text();
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  GLYPH_RETURN_IF_ERROR(write_stdout(text));
+  return 0;
+}
+
+}  // namespace
+
+Command add_extract(CLI::App& root, Settings& settings) {
+  CLI::App* app = root.add_subcommand("extract", "Print the text of a document as UTF-8.");
+  auto files = std::make_shared<std::vector<std::filesystem::path>>();
+  app->add_option("FILE", *files, "documents: TXT, Markdown, HTML, DOCX, PDF")->required();
+  add_limit_settings(*app, settings);
+  return {app, [files](Context& context) { return run_extract(context, *files); }};
+}
+
+}  // namespace glyph
