@@ -76,8 +76,8 @@ Status add_tokens(const Settings& settings, const std::string& text, PagesReport
   if (!dir.ok()) return settings.has("model") ? dir.status() : Status();
   GLYPH_ASSIGN_OR_RETURN(const ModelConfig config, load_model_config(*dir));
   GLYPH_ASSIGN_OR_RETURN(const PreprocessorConfig preprocessor, load_preprocessor_config(*dir, config));
-  GLYPH_ASSIGN_OR_RETURN(const auto tokenizer, Tokenizer::load(*dir));
-  report.text_tokens = static_cast<int64_t>(tokenizer->encode(text).size());
+  GLYPH_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::load(*dir));
+  report.text_tokens = static_cast<int64_t>(tokenizer.encode_plain(text).size());
   for (PageRecord& page : report.pages) {
     GLYPH_ASSIGN_OR_RETURN(page.image_tokens, num_image_tokens({page.width, page.height}, preprocessor));
   }
