@@ -53,21 +53,6 @@ uint32_t symbol(std::string_view hex) {
   }
 }
 
-// Lines of a cell on one line.
-std::string on_one_line(const std::string& text, std::string_view separator) {
-  std::string out;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const size_t first = text.find_first_not_of(' ', begin);
-    if (first < end) {
-      if (!out.empty()) out += separator;
-      out.append(text, first, end - first);
-    }
-    begin = end + 1;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string DocxBody::pop_flow() {

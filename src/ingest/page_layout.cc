@@ -25,6 +25,11 @@ struct Gutter {
   float top = 0;
   float bottom = 0;
   size_t lines = 0;  // in the shorter column
+  float width = 0;   // ems from the end of the longest line on the left to the first line on the right
+
+  // A wide gutter is worth some lines: a footer that reaches into it must not narrow it.
+  float score() const { return static_cast<float>(lines) + 2 * std::min(width, 4.0f); }
+  bool beats(const std::optional<Gutter>& other) const { return !other || score() > other->score(); }
 };
 
 using Segments = std::vector<PageSegment>;
@@ -35,6 +40,8 @@ struct Side {
   float em = 0;     // sum of segment heights
   float top = 1e30f;
   float bottom = -1e30f;
+  float x0 = 1e30f;
+  float x1 = -1e30f;
 
   void add(const PageSegment& segment) {
     ++count;
@@ -42,6 +49,8 @@ struct Side {
     em += segment.height();
     top = std::min(top, segment.y0);
     bottom = std::max(bottom, segment.y1);
+    x0 = std::min(x0, segment.x0);
+    x1 = std::max(x1, segment.x1);
   }
   bool is_prose() const { return count >= kColumnLines && width >= kProseEm * em; }
 };
@@ -52,22 +61,22 @@ bool overlap_in_height(const Side& a, const Side& b) {
 }
 
 // The best band between two lines that cross x. `segments` are sorted by y0.
-std::optional<Gutter> gutter_at(const Segments& segments, float x, float half_width) {
+std::optional<Gutter> gutter_at(const Segments& segments, float x, float em) {
   std::optional<Gutter> best;
   Side left, right;
   const auto close_band = [&] {
     const size_t lines = std::min(left.count, right.count);
     const bool counts = left.is_prose() && right.is_prose() && overlap_in_height(left, right);
-    if (counts && (!best || lines > best->lines)) {
-      best = Gutter{x, std::min(left.top, right.top), std::max(left.bottom, right.bottom), lines};
-    }
+    const Gutter found{x, std::min(left.top, right.top), std::max(left.bottom, right.bottom), lines,
+                       (right.x0 - left.x1) / em};
+    if (counts && found.beats(best)) best = found;
     left = {};
     right = {};
   };
   for (const PageSegment& segment : segments) {
     if (segment.x1 <= x + 0.1f) {
       left.add(segment);
-    } else if (segment.x0 >= x + 2 * half_width - 0.1f) {
+    } else if (segment.x0 >= x + kGutterEm * em - 0.1f) {
       right.add(segment);
     } else {
       close_band();
@@ -84,11 +93,11 @@ std::optional<Gutter> find_gutter(const Segments& segments) {
   for (const PageSegment& segment : segments) ends.push_back(static_cast<int>(std::ceil(std::clamp(segment.x1, -1e6f, 1e6f))));
   std::sort(ends.begin(), ends.end());
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
-  const float half_width = kGutterEm * median_height(segments) / 2;
+  const float em = median_height(segments);
   std::optional<Gutter> best;
   for (const int x : ends) {
-    const auto gutter = gutter_at(segments, static_cast<float>(x), half_width);
-    if (gutter && (!best || gutter->lines > best->lines)) best = gutter;
+    const auto gutter = gutter_at(segments, static_cast<float>(x), em);
+    if (gutter && gutter->beats(best)) best = gutter;
   }
   return best;
 }

@@ -10,6 +10,7 @@ namespace glyph {
 namespace {
 
 constexpr float kCellGapEm = 1.3f;      // a wider gap between words starts a new segment
+constexpr float kBreakGapEm = 0.6f;     // so does this one where poppler sees no space: another block begins
 constexpr float kSpaceEm = 0.2f;        // a wider gap is a space even when poppler saw none
 constexpr float kIndentEm = 0.8f;       // a line that starts this much to the right of the last one starts a paragraph
 constexpr float kSameSize = 0.2f;       // relative difference of heights within a paragraph
@@ -21,6 +22,7 @@ constexpr float kReflowEm = 14;         // narrower columns keep their lines
 struct Line {
   std::vector<PageSegment> cells;
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;
+  float left = 0, right = 0;  // edges of the block of lines it belongs to
 
   bool is_row() const { return cells.size() > 1; }
   float height() const { return y1 - y0; }
@@ -29,11 +31,11 @@ struct Line {
 
 float common_height(float a0, float a1, float b0, float b1) { return std::min(a1, b1) - std::max(a0, b0); }
 
-bool continues_segment(const PageSegment& segment, const PageWord& word) {
+bool continues_segment(const PageSegment& segment, const PageWord& word, bool space_before) {
   const float least = std::min(segment.height(), word.y1 - word.y0);
   const float gap = word.x0 - segment.x1;
   return common_height(segment.y0, segment.y1, word.y0, word.y1) > 0.5f * least && gap > -0.5f * segment.height() &&
-         gap < kCellGapEm * segment.height();
+         gap < (space_before ? kCellGapEm : kBreakGapEm) * segment.height();
 }
 
 void append_word(PageSegment& segment, const PageWord& word, bool space_before) {
@@ -53,7 +55,7 @@ void merge_near_cells(Line& line) {
   std::stable_sort(line.cells.begin(), line.cells.end(), [](const auto& a, const auto& b) { return a.x0 < b.x0; });
   std::vector<PageSegment> merged;
   for (PageSegment& cell : line.cells) {
-    if (merged.empty() || cell.x0 - merged.back().x1 > kCellGapEm * line.height()) {
+    if (merged.empty() || cell.x0 - merged.back().x1 > kBreakGapEm * line.height()) {
       merged.push_back(std::move(cell));
       continue;
     }
@@ -69,7 +71,7 @@ std::vector<Line> make_lines(const std::vector<PageSegment>& segments) {
   for (const PageSegment& segment : segments) {
     const bool joins = !lines.empty() && common_height(lines.back().y0, lines.back().y1, segment.y0, segment.y1) >
                                              0.5f * std::min(lines.back().height(), segment.height());
-    if (!joins) lines.push_back({{}, segment.x0, segment.y0, segment.x1, segment.y1});
+    if (!joins) lines.push_back({{}, segment.x0, segment.y0, segment.x1, segment.y1, 0, 0});
     Line& line = lines.back();
     line.cells.push_back(segment);
     line.x0 = std::min(line.x0, segment.x0);
@@ -115,17 +117,14 @@ class ColumnWriter {
  public:
   ColumnWriter(const std::vector<PageSegment>& segments, std::string& out)
       : lines_(make_lines(segments)), out_(out), distance_(usual_distance(lines_)) {
-    left_ = 1e30f;
-    right_ = -1e30f;
-    for (const Line& line : lines_) {
-      left_ = std::min(left_, line.x0);
-      if (!line.is_row()) right_ = std::max(right_, line.x1);
-    }
+    find_blocks();
   }
 
   void write();
 
  private:
+  void find_blocks();
+  bool in_one_block(const Line& above, const Line& line) const;
   bool continues(const Line& above, const Line& line) const;
   bool is_table_row(size_t i) const;
   void write_line(size_t i);
@@ -134,24 +133,38 @@ class ColumnWriter {
   std::string& out_;
   std::string paragraph_;
   float distance_;
-  float left_ = 0;
-  float right_ = 0;
 };
+
+// Lines of the same size at the usual distance.
+bool ColumnWriter::in_one_block(const Line& above, const Line& line) const {
+  const float em = std::max(above.height(), line.height());
+  return !above.is_row() && !line.is_row() && std::abs(above.height() - line.height()) <= kSameSize * em &&
+         line.y0 - above.y0 <= std::min(kParagraphGap * distance_, 3 * em);
+}
+
+void ColumnWriter::find_blocks() {
+  for (size_t begin = 0, end = 0; begin < lines_.size(); begin = end) {
+    float left = lines_[begin].x0;
+    float right = lines_[begin].x1;
+    for (end = begin + 1; end < lines_.size() && in_one_block(lines_[end - 1], lines_[end]); ++end) {
+      left = std::min(left, lines_[end].x0);
+      right = std::max(right, lines_[end].x1);
+    }
+    for (size_t i = begin; i < end; ++i) lines_[i].left = left, lines_[i].right = right;
+  }
+}
 
 // True when `line` is the next line of the paragraph that `above` belongs to: same size, usual distance, not indented, no list
 // item, and its first word did not fit above.
 bool ColumnWriter::continues(const Line& above, const Line& line) const {
-  if (above.is_row() || line.is_row()) return false;
   const float em = std::max(above.height(), line.height());
-  if (right_ - left_ < kReflowEm * em) return false;
-  if (std::abs(above.height() - line.height()) > kSameSize * em) return false;
-  if (line.y0 - above.y0 > std::min(kParagraphGap * distance_, 3 * em)) return false;
+  if (!in_one_block(above, line) || line.right - line.left < kReflowEm * em) return false;
   if (is_list_marker(first_word_of(line.cells.front().text))) return false;
   const bool is_item = is_list_marker(first_word_of(above.cells.front().text));
   if (!is_item && line.x0 > above.x0 + kIndentEm * em) return false;
   const bool unspaced = is_unspaced(decode_utf8(line.cells.front().text, 0).value);
   const float needed = unspaced ? 2 * em : line.first_word() + 0.25f * em;
-  return above.x1 + needed > right_;
+  return above.x1 + needed > line.right;
 }
 
 bool ColumnWriter::is_table_row(size_t i) const {
@@ -211,7 +224,7 @@ std::vector<PageSegment> make_segments(const std::vector<PageWord>& words) {
   bool space_before = false;
   for (const PageWord& word : words) {
     if (word.rotation != 0 || word.text.empty() || !is_placed(word)) continue;
-    if (segments.empty() || !continues_segment(segments.back(), word)) {
+    if (segments.empty() || !continues_segment(segments.back(), word, space_before)) {
       segments.push_back({word.x0, word.y0, word.x0, word.y1, word.x1 - word.x0, {}});
     }
     append_word(segments.back(), word, space_before);

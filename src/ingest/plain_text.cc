@@ -67,6 +67,20 @@ std::string tidy_lines(std::string_view text) {
   return out;
 }
 
+std::string on_one_line(std::string_view text, std::string_view separator) {
+  std::string out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const size_t first = text.find_first_not_of(' ', begin);
+    if (first < end) {
+      if (!out.empty()) out += separator;
+      out.append(text.substr(first, end - first));
+    }
+    begin = end + 1;
+  }
+  return out;
+}
+
 bool is_unspaced(uint32_t c) {
   return (c >= 0x2E80 && c <= 0x30FF) || (c >= 0x3105 && c <= 0x312F) || (c >= 0x31A0 && c <= 0x9FFF) ||
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE4F) || (c >= 0xFF00 && c <= 0xFFEF) ||

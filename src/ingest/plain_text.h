@@ -14,6 +14,9 @@ std::string clean_text(std::string_view text);
 // The text without spaces at line ends, blank lines at its ends, and more than one blank line in a row.
 std::string tidy_lines(std::string_view text);
 
+// The lines that are not blank, without their indent, joined by a separator: what a table cell holds.
+std::string on_one_line(std::string_view text, std::string_view separator);
+
 // Scripts written without spaces between words (Han, kana, CJK punctuation, full-width forms): lines join without a space.
 bool is_unspaced(uint32_t code_point);
 
