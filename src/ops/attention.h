@@ -14,13 +14,14 @@ namespace glyph::ops {
 void full_attention(Device& device, const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, float scale,
                     const TensorView& out);
 
-// The keys and values of one layer of one sequence, in blocks of block_tokens positions. Inside a block, from key_offset and
-// value_offset on, lie keys and values as (kv_heads, block_tokens, head_dim), dense.
+// The keys and values of one layer of one sequence, in blocks of block_tokens positions. Inside a block, from key_offset on, lie the
+// keys as (kv_heads, head_dim, block_tokens), from value_offset on the values as (kv_heads, block_tokens, head_dim), both dense.
+// Keys lie transposed so that the scores of neighbouring positions are computed side by side.
 struct KvLayer {
   std::span<void* const> blocks;
   size_t key_offset = 0;    // bytes
   size_t value_offset = 0;  // bytes
-  int64_t block_tokens = 0;
+  int64_t block_tokens = 0;  // a multiple of 64
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
   DType dtype = DType::kF32;  // f32 or bf16

@@ -1,0 +1,113 @@
+// Row kernels of attention: one step of the running softmax, and the sums it scales.
+#pragma once
+
+#include "ops/cpu/kernels.h"
+#include "ops/cpu/simd.h"
+#include "ops/cpu/vector_kernels.h"
+
+namespace {
+
+namespace attention_rows {
+
+template <bool kRough>
+inline Floats exp2_of(Floats x) {
+  if constexpr (kRough) {
+    return exp2_rough(x);
+  } else {
+    return exp2(x);
+  }
+}
+
+// p[i] = 2^(s[i] * scale - shift) for i < visible, 0 up to count; returns the sum.
+template <typename T>
+float exp_row(const float* s, int64_t visible, int64_t count, float scale, float shift, T* p) {
+  constexpr bool kRough = sizeof(T) == 2;
+  Floats total = {};
+  int64_t i = 0;
+  for (; i + kLanes <= visible; i += kLanes) {
+    const Floats value = exp2_of<kRough>(load(s + i) * scale - shift);
+    total += value;
+    store(p + i, value);
+  }
+  float tail_total = 0;
+  if (i < visible) {
+    float lanes[kLanes];
+    store(lanes, exp2_of<kRough>(rows::load_n(s + i, static_cast<int>(visible - i)) * scale - shift));
+    for (int64_t j = 0; i + j < visible; ++j) {
+      tail_total += lanes[j];
+      write(p + i + j, lanes[j]);
+    }
+  }
+  for (int64_t j = visible; j < count; ++j) write(p + j, 0.0f);
+  return sum(total) + tail_total;
+}
+
+float softmax_step(const float* s, int64_t visible, int64_t count, float scale, float* running_max, float* running_sum, void* p,
+                   glyph::DType type) {
+  const float old_max = *running_max;
+  float new_max = old_max;
+  if (visible > 0) {
+    const float largest = rows::max_of(s, visible) * scale;
+    new_max = largest > old_max ? largest : old_max;
+  }
+  const float shift = visible > 0 ? new_max * kLog2E : 0.0f;
+  const float total = type == glyph::DType::kBF16
+                          ? exp_row(s, visible, count, scale * kLog2E, shift, static_cast<glyph::BF16*>(p))
+                          : exp_row(s, visible, count, scale * kLog2E, shift, static_cast<float*>(p));
+  if (visible == 0) return 1.0f;
+  float lanes[kLanes];
+  store(lanes, exp2(splat((old_max - new_max) * kLog2E)));
+  const float factor = lanes[0];
+  *running_max = new_max;
+  *running_sum = *running_sum * factor + total;
+  return factor;
+}
+
+void rescale_add(float* out, const float* c, float factor, int64_t n) {
+  rows::for_vectors(n, [&](int64_t i, int count) {
+    rows::store_n(out + i, rows::load_n(out + i, count) * factor + rows::load_n(c + i, count), count);
+  });
+}
+
+// One vector of columns of the output for kNum rows of p.
+template <int kNum, typename T>
+void weighted_columns(const float* p, int64_t p_stride, const T* values, const glyph::ops::cpu::PackSource& source, int64_t i,
+                      int width, float* out, int64_t out_stride) {
+  Floats sums[kNum] = {};
+  for (int64_t k = 0; k < source.count; ++k) {
+    const Floats value = rows::load_n(values + k * source.stride + i, width);
+#pragma GCC unroll 8
+    for (int r = 0; r < kNum; ++r) sums[r] += splat(p[r * p_stride + k]) * value;
+  }
+  for (int r = 0; r < kNum; ++r) {
+    float* to = out + r * out_stride + i;
+    rows::store_n(to, rows::load_n(to, width) + sums[r], width);
+  }
+}
+
+template <typename T>
+void weighted_rows_of(const float* p, int64_t p_stride, int num_p, const glyph::ops::cpu::PackSource& source, float* out,
+                      int64_t out_stride) {
+  const auto* values = static_cast<const T*>(source.data);
+  rows::for_vectors(source.depth, [&](int64_t i, int width) {
+    int r = 0;
+    for (; r + 4 <= num_p; r += 4) {
+      weighted_columns<4>(p + r * p_stride, p_stride, values, source, i, width, out + r * out_stride, out_stride);
+    }
+    for (; r < num_p; ++r) {
+      weighted_columns<1>(p + r * p_stride, p_stride, values, source, i, width, out + r * out_stride, out_stride);
+    }
+  });
+}
+
+void weighted_rows(const float* p, int64_t p_stride, int num_p, const glyph::ops::cpu::PackSource& source, float* out,
+                   int64_t out_stride) {
+  if (source.dtype == glyph::DType::kBF16) {
+    return weighted_rows_of<glyph::BF16>(p, p_stride, num_p, source, out, out_stride);
+  }
+  weighted_rows_of<float>(p, p_stride, num_p, source, out, out_stride);
+}
+
+}  // namespace attention_rows
+
+}  // namespace

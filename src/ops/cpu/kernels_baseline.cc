@@ -1,0 +1,10 @@
+#include "ops/cpu/kernel_table.h"
+
+namespace glyph::ops::cpu {
+
+const Kernels* baseline_kernels() {
+  static constexpr Kernels kernels = make_kernels(nullptr);
+  return &kernels;
+}
+
+}  // namespace glyph::ops::cpu

@@ -1,0 +1,28 @@
+#include "ops/embedding.h"
+
+#include "ops/dispatch.h"
+
+namespace glyph::ops {
+
+void embedding(Device& device, std::span<const int32_t> ids, const ConstTensorView& table, const TensorView& out) {
+  GLYPH_CHECK(table.rank() == 2 && table.stride(1) == 1 && table.dtype() != DType::kI32);
+  GLYPH_CHECK(out.dtype() == DType::kF32 && is_matrix(out, static_cast<int64_t>(ids.size()), table.size(1)));
+  for (const int32_t id : ids) GLYPH_CHECK(id >= 0 && id < table.size(0));
+  on_device(device, [&](CpuDevice& cpu) { cpu::embedding(cpu, ids, table, out); }, [&] { reference::embedding(ids, table, out); });
+}
+
+void add_position_table(Device& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
+                        const ConstTensorView& table, const TensorView& x) {
+  GLYPH_CHECK(x.dtype() == DType::kF32 && is_matrix(x, static_cast<int64_t>(positions.size()), x.size(1)));
+  GLYPH_CHECK(table.dtype() == DType::kF32 && is_matrix(table, table.size(0), x.size(1)) && table.dense());
+  int64_t side = 0;
+  while (side * side < table.size(0)) ++side;
+  GLYPH_CHECK(side > 0 && side * side == table.size(0));
+  for (const PatchPosition& position : positions) {
+    GLYPH_CHECK(position.row >= 0 && position.row < grid.height && position.column >= 0 && position.column < grid.width);
+  }
+  on_device(device, [&](CpuDevice& cpu) { cpu::add_position_table(cpu, positions, grid, table, x); },
+            [&] { reference::add_position_table(positions, grid, table, x); });
+}
+
+}  // namespace glyph::ops

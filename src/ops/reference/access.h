@@ -1,0 +1,34 @@
+// One element of any float type, for loops that do not care about speed.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace glyph::ops::reference {
+
+inline double get(const void* data, DType type, int64_t offset) {
+  switch (type) {
+    case DType::kF16: return to_float(static_cast<const F16*>(data)[offset]);
+    case DType::kBF16: return to_float(static_cast<const BF16*>(data)[offset]);
+    default: return static_cast<const float*>(data)[offset];
+  }
+}
+
+inline void put(void* data, DType type, int64_t offset, double value) {
+  if (type == DType::kBF16) {
+    static_cast<BF16*>(data)[offset] = to_bf16(static_cast<float>(value));
+  } else {
+    static_cast<float*>(data)[offset] = static_cast<float>(value);
+  }
+}
+
+inline double get(const ConstTensorView& view, int64_t i, int64_t j, int64_t k = 0) {
+  const int64_t last = view.rank() > 2 ? k * view.stride(2) : 0;
+  return get(view.raw(), view.dtype(), i * view.stride(0) + j * view.stride(1) + last);
+}
+inline void put(const TensorView& view, int64_t i, int64_t j, int64_t k, double value) {
+  const int64_t last = view.rank() > 2 ? k * view.stride(2) : 0;
+  put(view.raw(), view.dtype(), i * view.stride(0) + j * view.stride(1) + last, value);
+}
+inline void put(const TensorView& view, int64_t i, int64_t j, double value) { put(view, i, j, 0, value); }
+
+}  // namespace glyph::ops::reference
