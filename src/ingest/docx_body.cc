@@ -18,6 +18,8 @@ constexpr std::string_view kSkipped[] = {
     "w:tblPr",      "w:sdtPr",
 };
 
+constexpr char kNestedRowEnd = '\x1F';  // XML cannot contain it; becomes ';' between the rows of a table in a cell
+
 bool is_skipped(std::string_view name) {
   return std::find(std::begin(kSkipped), std::end(kSkipped), name) != std::end(kSkipped);
 }
@@ -194,7 +196,9 @@ void DocxBody::end_paragraph() {
 
 void DocxBody::end_cell() {
   if (flows_.size() < 2) return;
-  const std::string text = on_one_line(pop_flow(), " ");
+  std::string text = on_one_line(pop_flow(), " ");
+  if (text.ends_with(kNestedRowEnd)) text.pop_back();
+  for (size_t at = text.find(kNestedRowEnd); at != std::string::npos; at = text.find(kNestedRowEnd, at)) text[at] = ';';
   if (!tables_.empty()) tables_.back().cells.push_back(text);
 }
 
@@ -206,7 +210,9 @@ void DocxBody::end_row() {
   const bool is_empty = std::all_of(cells.begin(), cells.end(), [](const std::string& cell) { return cell.empty(); });
   if (is_empty) return;
   const bool is_nested = tables_.size() > 1;
-  flow() += fmt::format("{}{}", fmt::join(cells, is_nested ? ", " : " | "), is_nested ? ";\n" : "\n");
+  flow() += fmt::format("{}", fmt::join(cells, is_nested ? ", " : " | "));
+  if (is_nested) flow() += kNestedRowEnd;
+  flow() += '\n';
 }
 
 }  // namespace glyph

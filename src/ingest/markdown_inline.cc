@@ -16,6 +16,7 @@ constexpr size_t kMaxOpeners = 100;   // emphasis waiting for its end
 constexpr size_t kLooksPerByte = 32;  // bytes looked at in vain for each byte of text; after that, markup is text
 
 bool is_ascii_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_ascii_punctuation(char c) {
   return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
 }
@@ -198,6 +199,7 @@ bool InlineReader::delimiter() {
     run.opens = left && (!right || is_ascii_punctuation(before));
     run.closes = right && (!left || is_ascii_punctuation(after));
   }
+  if (c == '*' && is_digit(before) && is_digit(after)) run.opens = run.closes = false;  // a product, whatever the specification says
   if (c == '~' && count != 2) run.opens = run.closes = false;
   pieces_.emplace_back(count, c);
   pieces_.emplace_back();

@@ -12,6 +12,7 @@ namespace {
 constexpr float kCellGapEm = 1.3f;      // a wider gap between words starts a new segment
 constexpr float kBreakGapEm = 0.6f;     // so does this one where poppler sees no space: another block begins
 constexpr float kSpaceEm = 0.2f;        // a wider gap is a space even when poppler saw none
+constexpr float kUnspacedGapEm = 0.4f;  // as kSpaceEm between Han characters, which justified lines spread
 constexpr float kIndentEm = 0.8f;       // a line that starts this much to the right of the last one starts a paragraph
 constexpr float kSameSize = 0.2f;       // relative difference of heights within a paragraph
 constexpr float kParagraphGap = 1.3f;   // of the usual distance of lines
@@ -43,7 +44,7 @@ void append_word(PageSegment& segment, const PageWord& word, bool space_before) 
   const float em = segment.height();
   const bool unspaced = is_unspaced(last_code_point(segment.text)) && is_unspaced(decode_utf8(text, 0).value);
   const float gap = word.x0 - segment.x1;
-  if (!segment.text.empty() && (unspaced ? gap > 0.6f * em : space_before || gap > kSpaceEm * em)) segment.text += ' ';
+  if (!segment.text.empty() && (unspaced ? gap > kUnspacedGapEm * em : space_before || gap > kSpaceEm * em)) segment.text += ' ';
   segment.text += text;
   segment.x1 = std::max(segment.x1, word.x1);
   segment.y0 = std::min(segment.y0, word.y0);
@@ -65,6 +66,23 @@ void merge_near_cells(Line& line) {
   line.cells = std::move(merged);
 }
 
+// A justified line of few words looks like a row: it is prose when the line above or below it is prose with the same edges.
+void mend_stretched_lines(std::vector<Line>& lines) {
+  const auto is_like = [](const Line& row, const Line& line) {
+    return !line.is_row() && std::abs(row.x1 - line.x1) < 0.5f * row.height() && line.y0 - row.y0 < 3 * row.height() &&
+           row.y0 - line.y0 < 3 * row.height();
+  };
+  for (size_t i = 0; i < lines.size(); ++i) {
+    Line& row = lines[i];
+    const bool above = i > 0 && is_like(row, lines[i - 1]);
+    const bool below = i + 1 < lines.size() && is_like(row, lines[i + 1]);
+    if (!row.is_row() || (!above && !below)) continue;
+    for (size_t k = 1; k < row.cells.size(); ++k) join_line(row.cells[0].text, row.cells[k].text);
+    row.cells.resize(1);
+    row.cells[0].x1 = row.x1;
+  }
+}
+
 // Segments that share a height of the page, left to right.
 std::vector<Line> make_lines(const std::vector<PageSegment>& segments) {
   std::vector<Line> lines;
@@ -79,6 +97,7 @@ std::vector<Line> make_lines(const std::vector<PageSegment>& segments) {
     line.y1 = std::max(line.y1, segment.y1);
   }
   for (Line& line : lines) merge_near_cells(line);
+  mend_stretched_lines(lines);
   return lines;
 }
 
@@ -111,6 +130,32 @@ float usual_distance(const std::vector<Line>& lines) {
   if (distances.empty()) return 0;
   std::nth_element(distances.begin(), distances.begin() + static_cast<ptrdiff_t>(distances.size() / 2), distances.end());
   return distances[distances.size() / 2];
+}
+
+bool is_lower_ascii(char c) { return c >= 'a' && c <= 'z'; }
+
+// Bytes of the hyphen at the end of a line, 0 for none.
+size_t hyphen_length(std::string_view line) {
+  switch (last_code_point(line)) {
+    case '-': return 1;
+    case 0xAD: return 2;
+    case 0x2010: return 3;
+    default: return 0;
+  }
+}
+
+// True when a word runs from the end of one line to the beginning of the next.
+bool is_divided(std::string_view line, std::string_view next) {
+  const size_t length = hyphen_length(line);
+  if (length == 0 || line.size() <= length || next.empty()) return false;
+  return length == 2 || (is_lower_ascii(line[line.size() - length - 1]) && is_lower_ascii(next[0]));
+}
+
+// Appends a line to the paragraph; a word divided by a hyphen becomes whole.
+void join_divided(std::string& paragraph, std::string_view line) {
+  if (!is_divided(paragraph, line)) return join_line(paragraph, line);
+  paragraph.resize(paragraph.size() - hyphen_length(paragraph));
+  paragraph += line;
 }
 
 class ColumnWriter {
@@ -160,6 +205,7 @@ bool ColumnWriter::continues(const Line& above, const Line& line) const {
   const float em = std::max(above.height(), line.height());
   if (!in_one_block(above, line) || line.right - line.left < kReflowEm * em) return false;
   if (is_list_marker(first_word_of(line.cells.front().text))) return false;
+  if (is_divided(above.cells.front().text, line.cells.front().text)) return true;
   const bool is_item = is_list_marker(first_word_of(above.cells.front().text));
   if (!is_item && line.x0 > above.x0 + kIndentEm * em) return false;
   const bool unspaced = is_unspaced(decode_utf8(line.cells.front().text, 0).value);
@@ -170,23 +216,6 @@ bool ColumnWriter::continues(const Line& above, const Line& line) const {
 bool ColumnWriter::is_table_row(size_t i) const {
   const auto is_row = [&](size_t k) { return k < lines_.size() && lines_[k].is_row(); };
   return is_row(i) && (is_row(i + 1) || (i > 0 && is_row(i - 1)));
-}
-
-bool is_lower_ascii(char c) { return c >= 'a' && c <= 'z'; }
-
-// Appends a line to the paragraph; a word divided by a hyphen becomes whole.
-void join_divided(std::string& paragraph, std::string_view line) {
-  const uint32_t last = last_code_point(paragraph);
-  const bool soft = last == 0xAD;
-  const bool hyphen = last == '-' || last == 0x2010;
-  const size_t length = hyphen && last == '-' ? 1 : last == 0x2010 ? 3 : 2;
-  if (soft || (hyphen && paragraph.size() > length && is_lower_ascii(paragraph[paragraph.size() - length - 1]) &&
-               !line.empty() && is_lower_ascii(line[0]))) {
-    paragraph.resize(paragraph.size() - length);
-    paragraph += line;
-  } else {
-    join_line(paragraph, line);
-  }
 }
 
 void ColumnWriter::write_line(size_t i) {

@@ -60,8 +60,8 @@ Status ZipArchive::check_size(std::string_view name, size_t inflated, size_t com
     return refused(fmt::format("the archive inflates to {} bytes or more, the limit is {}", inflated, limits_.inflated_bytes));
   }
   if (inflated > kRatioFreeBytes && inflated / limits_.inflate_ratio > compressed) {
-    return refused(fmt::format("the part {} inflates to {} times its size, the limit is {}", printable(name),
-                               inflated / std::max<size_t>(compressed, 1), limits_.inflate_ratio));
+    return refused(fmt::format("the part {} inflates from {} to {} bytes or more, the limit is {} times", printable(name),
+                               compressed, inflated, limits_.inflate_ratio));
   }
   return {};
 }
