@@ -58,13 +58,16 @@ test_asan() {
   ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run_ctest build/asan
 }
 
-# fuzz_one NAME: fuzzes one target; the corpus it finds stays under build/ for the next run.
+# fuzz_one NAME: fuzzes one target from the seeds in tests/fuzz/NAME with the words in tests/fuzz/NAME.dict, where they exist.
+# The corpus it finds stays under build/ for the next run.
 fuzz_one() {
-  local name=$1 corpus=build/fuzz/corpus/$1 log=build/fuzz/$1.log seeds=()
+  local name=$1 corpus=build/fuzz/corpus/$1
+  local options=(-max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/"$name"-)
+  local folders=("$corpus")
   mkdir -p "$corpus"
-  if [[ -d tests/fuzz/$name ]]; then seeds=("tests/fuzz/$name"); fi
-  build/fuzz/bin/"$name" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/"$name"- \
-    "$corpus" "${seeds[@]}" >"$log" 2>&1
+  if [[ -f tests/fuzz/$name.dict ]]; then options+=(-dict=tests/fuzz/"$name".dict); fi
+  if [[ -d tests/fuzz/$name ]]; then folders+=("tests/fuzz/$name"); fi
+  build/fuzz/bin/"$name" "${options[@]}" "${folders[@]}" >build/fuzz/"$name".log 2>&1
 }
 
 test_fuzz() {
