@@ -1,9 +1,9 @@
 // Splits a thinking model's text into reasoning and answer while it streams.
 //
-// <think>reasoning</think> goes to reasoning, <answer> and </answer> are taken off what they wrap, everything else is content.
-// A tag may be split across pieces; text is held back only while it could still become a tag. White space right after
-// </think>, <answer> and before </answer> is dropped, as is white space at the very beginning. Not thread safe; one object, one
-// answer.
+// The text is [<think>reasoning</think>] then either <answer>content</answer> or content, as GLM-4.1V-9B-Thinking writes it.
+// Only tags in these places count: elsewhere "<think>" is text. A missing closing tag (a stop id, a token limit) closes at the
+// end. A tag may be split across pieces; text is held back only while it could still become a tag or white space before one.
+// White space around the tags and at both ends of what they wrap is dropped. Not thread safe; one object, one answer.
 #pragma once
 
 #include <string>
@@ -31,16 +31,17 @@ class AnswerParser {
   std::vector<AnswerEvent> flush();
 
  private:
-  enum class Place { kContent, kReasoning, kAnswer };
+  enum class Place { kStart, kReasoning, kAfterReasoning, kAnswer, kAfterAnswer, kContent };
 
-  void take(std::string_view text, std::vector<AnswerEvent>& events);
+  bool step(std::vector<AnswerEvent>& events);
+  bool open_tag(std::vector<AnswerEvent>& events);
+  bool read_until(std::string_view closing_tag, Place after, std::vector<AnswerEvent>& events);
+  bool find_tail();
   void emit(std::string_view text, std::vector<AnswerEvent>& events);
-  void enter(std::string_view tag);
 
-  Place place_ = Place::kContent;
-  std::string held_;    // could still become a tag
-  std::string spaces_;  // white space that is dropped if </answer> or </think> follows
-  bool at_start_ = true;  // nothing but white space since the last tag or the beginning
+  Place place_ = Place::kStart;
+  std::string held_;      // not yet given out
+  bool at_start_ = true;  // of what the current place wraps: leading white space is dropped
 };
 
 // The whole text at once.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct SamplingOptions {
   double presence_penalty = 0.0;    // subtracted once from each id of the answer
   double frequency_penalty = 0.0;   // subtracted for each time an id stands in the answer
   uint64_t seed = 0;
-  int64_t top_logprobs = 0;         // how many of the most likely ids to report with each token
+  int64_t top_logprobs = -1;        // -1: no logprobs (a pass over the vocabulary less); n: also those of the n most likely ids
 };
 
 // kUsage naming the option and its value.
@@ -33,8 +34,9 @@ Status check_sampling_options(const SamplingOptions& options);
 
 struct SampledToken {
   int32_t id = 0;
-  float logprob = 0.0f;                                // natural logarithm, of the model's own distribution (no penalty, temperature 1)
-  std::vector<std::pair<int32_t, float>> top_logprobs;  // likewise, the most likely first
+  // Natural logarithms of the model's own distribution (no penalty, temperature 1); set when top_logprobs >= 0.
+  float logprob = 0.0f;
+  std::vector<std::pair<int32_t, float>> top_logprobs;  // the most likely first
 };
 
 class Sampler {
@@ -42,7 +44,8 @@ class Sampler {
   // `prompt` counts for the repetition penalty.
   Sampler(const SamplingOptions& options, std::span<const int32_t> prompt);
 
-  // Chooses the next id from logits (vocab_size) and notes it. kInternal when a logit is NaN or none is finite.
+  // Chooses the next id from logits (vocab_size) and notes it. kInternal when a logit is NaN or +infinity, or
+  // all are -infinity; the sampler is then as before.
   Result<SampledToken> sample(std::span<const float> logits);
   // Notes an id that was chosen elsewhere (an accepted draft) as if sample() had given it.
   void accept(int32_t id);
@@ -50,18 +53,23 @@ class Sampler {
   int64_t num_sampled() const { return step_; }
 
  private:
-  void apply_penalties(std::vector<float>& scores) const;
-  int32_t choose(std::vector<float>& scores) const;
+  bool is_greedy() const { return options_.temperature == 0.0 || options_.top_k == 1; }
+  void apply_penalties(std::span<float> scores) const;
+  int32_t draw(std::span<float> scores) const;
 
   SamplingOptions options_;
-  std::vector<int32_t> seen_;                    // distinct ids of prompt and answer
+  std::unordered_set<int32_t> seen_;             // ids of prompt (if penalised) and answer
   std::unordered_map<int32_t, int64_t> counts_;  // id -> times in the answer
-  std::vector<bool> is_seen_;                    // by id
   std::vector<float> scores_;                    // (vocab_size), scratch
   int64_t step_ = 0;
 };
 
-// Sets to -infinity what the warpers would remove; exposed for the tests against the reference. `scores` are (vocab_size).
+constexpr int64_t kMaxTopLogprobs = 20;
+
+// A number in [0, 1) that depends on its arguments alone.
+double uniform_draw(uint64_t seed, uint64_t step);
+
+// Set to -infinity what the reference's warpers remove. `scores` are (vocab_size); the most likely always stays.
 void keep_top_k(std::span<float> scores, int64_t k);
 void keep_top_p(std::span<float> scores, double p);
 void keep_min_p(std::span<float> scores, double p);
