@@ -26,7 +26,8 @@ constexpr std::array kWords{"the",   "of",    "river",  "a",       "council", "a
                             "paper", "north", "engine", "carried", "small",   "was",   "number", "meeting", "answer", "several",
                             "when",  "after", "market", "quietly", "found",   "their", "report", "harbour", "early",  "with"};
 
-// Sentences of random words, the same for the same number of pages.
+}  // namespace
+
 std::string generated_text(int64_t pages) {
   std::mt19937 random(7);
   std::string text;
@@ -40,6 +41,8 @@ std::string generated_text(int64_t pages) {
   }
   return text + ".";
 }
+
+namespace {
 
 std::shared_ptr<const Document> generated_document(int64_t pages) {
   Document document;

@@ -29,6 +29,9 @@ Result<BenchReport> report_render(const Settings& settings, const BenchArguments
 Result<BenchReport> report_ops(const Settings& settings, const BenchArguments& arguments);
 Result<BenchReport> report_e2e(const Settings& settings, const BenchArguments& arguments, std::stop_token stop);
 
+// Sentences of random English words, enough for so many pages in the default style; the same each time.
+std::string generated_text(int64_t pages);
+
 // Processor, cores, memory, operating system: what a figure is worth nothing without.
 boost::json::object machine_json();
 
