@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 
 import judge
-from statistics95 import bootstrap_rate_interval, wilson_interval
+from intervals import bootstrap_rate_interval, wilson_interval
 
 # Least share of right answers, or most character errors, by row; rows without an entry have no target.
 TARGETS = {

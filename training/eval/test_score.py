@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import judge
 import score
 from edit_distance import levenshtein
-from statistics95 import bootstrap_rate_interval, wilson_interval
+from intervals import bootstrap_rate_interval, wilson_interval
 
 
 def levenshtein_by_table(a: str, b: str) -> int:
