@@ -1,0 +1,23 @@
+// How fast pages are drawn: the figures of `glyph bench render`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "glyph/status.h"
+
+namespace glyph {
+
+struct RenderBench {
+  std::string name;             // "english", "chinese"
+  std::string font;
+  double dpi = 0;
+  int num_pages = 0;            // drawn in all
+  double characters_a_page = 0;
+  double pages_a_second = 0;    // one thread, warm glyph cache, from text to cropped grey pages, line boxes included, no PNG
+};
+
+// Draws made-up text for at least `seconds` per language.
+Result<std::vector<RenderBench>> bench_render(double seconds = 1.0);
+
+}  // namespace glyph
