@@ -2,7 +2,8 @@
 
 A fact is a sentence as it stands in a document, with questions whose answers are exact substrings of it. Four
 engines make facts: verbs ("Who approved the budget?"), attributes of entities (one or several a sentence) and
-lists; needles are apart. All wordings and words lie in facts/*.txt, whose headers say how they are written.
+lists; two facts can share a sentence; needles are apart. All wordings and words lie in facts/*.txt, whose headers
+say how they are written.
 
 Held-out wordings: a wording is held out when crc32(wording) % 100 < HELD_OUT_PERCENT; the smallest hash is held
 out where a pool would otherwise have none. A wording that stands twice in its pool (the plainest one) always
@@ -169,8 +170,11 @@ def clock(rng):
     return f"{hour12} o'clock"
 
 
-def duration(rng):
-    count, unit = 2 + int(rng.random() * 58), pick(("minutes", "hours", "days", "weeks", "months", "years"), rng)
+UNITS = {"short": ("minutes", "minutes", "hours"), "long": ("days", "weeks", "months", "years")}
+
+
+def duration(span, rng):
+    count, unit = 2 + int(rng.random() * 58), pick(UNITS[span], rng)
     if rng.random() < 0.12:
         return f"{in_words(1 + count % 9)} and a half {unit}" if count % 9 else f"an hour and {in_words(5 + count)} minutes"
     return f"{in_words(count) if count < 21 and rng.random() < 0.6 else count} {unit}"
@@ -178,6 +182,14 @@ def duration(rng):
 
 CURRENCIES = ["{}", "€{}", "${}", "£{}", "{} euros", "{} dollars", "{} crowns", "{} francs", "EUR {}", "USD {}", "CHF {}", "{} pounds",
               "GBP {}", "{} yen", "{} rupees", "{} €", "{} kroner", "{} pesos"][1:]
+
+
+def weekdays(rng):
+    first = int(rng.random() * 7)
+    if rng.random() < 0.5:
+        return POOLS["weekday"][first]
+    second = (first + 1 + int(rng.random() * 6)) % 7
+    return f"{POOLS['weekday'][min(first, second)]} and {POOLS['weekday'][max(first, second)]}"
 
 
 def money(rng, low=40, high=900000):
@@ -193,7 +205,8 @@ def money(rng, low=40, high=900000):
 
 def percent(rng):
     number = 1 + int(rng.random() * 98)
-    return pick((f"{number}%", f"{number} %", f"{number} percent", f"{number}.{int(rng.random() * 10)}%", f"{in_words(number)} per cent"), rng)
+    tenths = f"{number}.{int(rng.random() * 10)}%"
+    return pick((f"{number}%", f"{number} %", f"{number} percent", tenths, f"{in_words(number)} per cent"), rng)
 
 
 def letters(count, rng):
@@ -205,7 +218,8 @@ def digits(count, rng):
 
 
 def phone(rng):
-    return pick(("0{} {}", "+{1} {0} {1}", "{}-{}", "0{}/{}", "({}) {}"), rng).format(digits(3, rng), digits(pick((4, 5, 6), rng), rng))
+    style = pick(("0{} {}", "+{2} {0} {1}", "{}-{}", "0{}/{}", "({}) {}"), rng)
+    return style.format(digits(3, rng), digits(pick((4, 5, 6), rng), rng), digits(2, rng))
 
 
 def syllables(rng):
@@ -241,6 +255,15 @@ def title_case(text):
     return "-".join(part.capitalize() for part in text.split("-"))
 
 
+def two_words(rng):
+    return f"{title_case(pick(POOLS['adj'], rng))} {title_case(pick(POOLS['noun'], rng))}"
+
+
+def email(rng):
+    ending = pick(("org", "net", "com", "eu"), rng)
+    return f"{pick(POOLS['noun'], rng)}.{pick(POOLS['sya'], rng).lower()}@{syllables(rng).lower()}.{ending}"
+
+
 def pool(name):
     items = POOLS[name]
     return lambda rng: items[int(rng.random() * len(items))]
@@ -251,7 +274,8 @@ FIELDS = {
     "person": lambda: lambda rng: make_entity("person", rng).text, "company": lambda: lambda rng: make_entity("company", rng).text,
     "team2": lambda: lambda rng: make_entity("team", rng).text, "pseudo": lambda: syllables, "last": lambda: surname,
     "first": lambda: forename, "place": lambda: place_name, "town": lambda: place_name, "date": lambda: day,
-    "year": lambda: lambda rng: str(2026 - int(500 * rng.random() ** 2.2)), "time": lambda: clock, "dur": lambda: duration,
+    "year": lambda: lambda rng: str(2026 - int(500 * rng.random() ** 2.2)), "time": lambda: clock,
+    "dur": lambda span="long": lambda rng: duration(span, rng),
     "money": lambda: money, "smallmoney": lambda: lambda rng: money(rng, 2, 480), "pct": lambda: percent, "phone": lambda: phone,
     "int": lambda low, high: lambda rng: with_commas(between(int(low), int(high), rng), rng),
     "numw": lambda low, high: lambda rng: number_or_word(int(low), int(high), rng),
@@ -265,18 +289,16 @@ FIELDS = {
     "unitcap": lambda: lambda rng: pick(POOLS["unitthing"], rng).title(),
     "uniplace": lambda: lambda rng: pick(POOLS["uni"], rng) if rng.random() < 0.4 else place_name(rng),
     "street": lambda: lambda rng: street(rng), "address": lambda: lambda rng: f"{between(1, 240, rng)} {street(rng)}",
-    "email": lambda: lambda rng: f"{pick(POOLS['noun'], rng)}.{pick(POOLS['sya'], rng).lower()}@{syllables(rng).lower()}.{pick(('org', 'net', 'com', 'eu'), rng)}",
-    "nick": lambda: lambda rng: f"{pick(('the', 'Old', 'Little'), rng)} {title_case(pick(POOLS['adj'], rng))} {title_case(pick(POOLS['noun'], rng))}",
-    "titlew": lambda: lambda rng: f"{pick(('The', 'A', 'My', 'Every'), rng)} {title_case(pick(POOLS['adj'], rng))} {title_case(pick(POOLS['noun'], rng))}".replace("A U", "The U"),
+    "days": lambda: weekdays, "email": lambda: email, "nick": lambda: lambda rng: pick(("the ", "Old ", "Little "), rng) + two_words(rng),
+    "titlew": lambda: lambda rng: pick(("The ", "My ", "Every ", "Our "), rng) + two_words(rng),
     "venue": lambda: lambda rng: pick(VENUES, rng)(rng), "room": lambda: lambda rng: make_entity("room", rng).text,
     "roomname": lambda: lambda rng: make_entity("room", rng).text,
     "ip": lambda: lambda rng: ".".join(str(between(1, 254, rng)) for _ in range(4)),
-    "version": lambda: lambda rng: f"{between(0, 19, rng)}.{between(0, 29, rng)}" + (f".{between(0, 40, rng)}" if rng.random() < 0.6 else ""),
+    "version": lambda: lambda rng: ".".join(str(between(0, 29, rng)) for _ in range(pick((2, 3, 3), rng))),
     "medicine": lambda: lambda rng: syllables(rng) + pick(POOLS["medend"], rng),
     "dose": lambda: lambda rng: pick(("{} mg", "{} ml", "{} drops", "{} tablets", "{} micrograms"), rng).format(between(2, 900, rng)),
-    "gate": lambda: lambda rng: f"{pick(('gate', 'platform', 'bay', 'stand', 'quay', 'track'), rng)} {pick(('', '', 'A', 'B', 'C', 'D'), rng)}{between(1, 60, rng)}",
+    "gate": lambda: lambda rng: f"{pick(POOLS['stop'], rng)} {pick(('', '', 'A', 'B', 'C', 'D'), rng)}{between(1, 60, rng)}",
     "product": lambda: pool("prodkind"), "petkind": lambda: pool("breed"),
-    "goalverb": lambda: lambda rng: pick(("find", "paint", "protect", "move", "rebuild", "study", "open", "count", "carry", "measure", "ring", "catch"), rng),
     "townend": lambda: lambda rng: pick(("", "ton", "ville", "stad", "by", "burg", "mouth", "grad", "pur", "haven"), rng),
     "softend": lambda: lambda rng: pick(("", "soft", "DB", "Draw", "Mail", "Sync", "Edit", "OS", "Cast", "Tool", "Base"), rng),
     "insectill": lambda: lambda rng: pick(("{} fever", "{} syndrome", "{} cough", "{} disease", "{} rash"), rng).format(syllables(rng)),
@@ -288,7 +310,8 @@ def street(rng):
     return f"{name} {pick(POOLS['street'], rng)}"
 
 
-VENUES = [lambda rng: f"the {syllables(rng)} Hall", lambda rng: f"{syllables(rng)} Castle", lambda rng: f"{between(1, 240, rng)} {street(rng)}",
+VENUES = [lambda rng: f"the {syllables(rng)} Hall", lambda rng: f"{syllables(rng)} Castle",
+          lambda rng: f"{between(1, 240, rng)} {street(rng)}",
           lambda rng: make_entity("room", rng).text, lambda rng: f"the {title_case(pick(POOLS['noun'], rng))} Hotel",
           lambda rng: make_entity("building", rng).text]
 SLOT = re.compile(r"\{(\w+)((?: [^}]*)?)\}")
@@ -317,10 +340,10 @@ def expand(parts, rng):
 
 class Entity:
     """A named thing made from a pattern, so that names that share words with it can be made too."""
-    __slots__ = ("kind", "parts", "picks", "text", "prefix")
+    __slots__ = ("kind", "parts", "picks", "text", "prefix", "head")
 
-    def __init__(self, kind, parts, rng, picks=None, prefix=""):
-        self.kind, self.parts, self.prefix = kind, parts, prefix
+    def __init__(self, kind, parts, rng, picks=None, prefix="", head=None):
+        self.kind, self.parts, self.prefix, self.head = kind, parts, prefix, head
         self.picks = picks or [part if part.__class__ is str else part(rng) for part in parts]
         self.text = prefix + "".join(self.picks)
 
@@ -340,8 +363,16 @@ class Entity:
             for i in changed:
                 picks[i] = near_number(picks[i], rng) if picks[i].isdigit() and rng.random() < 0.6 else self.parts[i](rng)
             if picks != self.picks:
-                return Entity(self.kind, self.parts, rng, picks, self.prefix)
-        return make_entity(self.kind, rng)
+                return Entity(self.kind, self.parts, rng, picks, self.prefix, self.head)
+        return make_entity(self.kind, rng) if self.kind in ENTITY else self
+
+    def short(self):
+        """A shorter name that people use: the surname, or an object without what follows (else precedes) its noun."""
+        if self.kind == "person":
+            return self.prefix + self.picks[-1]
+        if self.head is None:
+            return self.bare
+        return "".join(self.picks[:self.head + 1]) if self.head + 1 < len(self.picks) else "the " + self.picks[self.head]
 
 
 def near_number(text, rng):
@@ -349,11 +380,7 @@ def near_number(text, rng):
     return text[:i] + pick("123456789", rng) + text[i + 1:]
 
 
-ENTITY = {"person": [compile_pattern(p) for p in
-                     ["{first} {last}"] * 8 + ["{first} {upper}. {last}", "{upper}. {last}", "{first} {first} {last}"]],
-          "company": [compile_pattern(p) for p in (
-              "{pseudo} {org2}", "{pseudo} {org2}", "{org1} {org2}", "{last} & {last}", "{last} {org2}", "{pseudo} {org2} Ltd", "{last} Brothers",
-              "{pseudo} & Partners", "{adjcap} {nouncap} {org2}", "{city} {org2}", "{org1} {org2} Group", "{pseudo} GmbH")]}
+ENTITY = {}  # The patterns of each kind, from relations.txt.
 
 
 def make_entity(kind, rng):
@@ -374,7 +401,7 @@ class Wordings:
         held = {line for line in lines if line not in plain and zlib.crc32(line.encode()) % 100 < HELD_OUT_PERCENT}
         WORDINGS["train"] |= plain
         WORDINGS["held"] |= held
-        self.lines, self.train, self.held = [(line, frozenset(re.findall(r"\{(\w+)\}", line))) for line in lines], [], []
+        self.lines, self.train, self.held = [(line, tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", line)))) for line in lines], [], []
 
     def force(self):
         """Holds out the smallest hash where none is held out and at least three wordings are there."""
@@ -425,8 +452,7 @@ def read_relations():
     for kind, lines in read_sections("relations.txt").items():
         for line in lines:
             if line.startswith("e:"):
-                if kind not in ENTITY:
-                    ENTITY[kind] = [compile_pattern(text.strip()) for text in line[2:].split(" | ")]
+                ENTITY.setdefault(kind, []).extend(compile_pattern(text.strip()) for text in line[2:].split(" | "))
             elif line.startswith("="):
                 relations.append(Relation(kind, line))
             else:
@@ -523,9 +549,10 @@ def make_object(cluster, rng, name=None):
     name = name or pick(cluster.classes, rng)
     kind = OBJECTS[name]
     parts = list(pick(kind.bases, rng))
-    if len(parts) == 1 or rng.random() < 0.5:
+    head = len(parts)
+    if head == 1 or rng.random() < 0.5:
         parts.append(tail_maker(pick(kind.tails, rng)))
-    return Entity(name, ["the "] + parts, rng)
+    return Entity(name, ["the "] + parts, rng, head=head)
 
 
 def tail_maker(tail):
@@ -534,9 +561,9 @@ def tail_maker(tail):
 
 def make_agent(cluster, rng):
     chance = rng.random()
-    if chance < 0.78 or cluster.topic in PERSONAL_TOPICS:
+    if chance < 0.72 or cluster.topic in PERSONAL_TOPICS:
         return make_entity("person", rng)
-    return make_entity("company" if chance < 0.9 else "club", rng)
+    return make_entity("company" if chance < 0.83 else "club" if chance < 0.92 else "office", rng)
 
 
 def place_phrase(rng):
@@ -546,7 +573,10 @@ def place_phrase(rng):
         return "in", place_name(rng), True
     if chance < 0.84:
         return "at", pick(VENUES, rng)(rng), False
-    return "in", f"{pick(('the town hall of', 'a hotel near', 'a barn outside', 'the library of', 'the old port of', 'a back room in'), rng)} {place_name(rng)}", False
+    return "in", f"{pick(POOLS['spot'], rng)} {place_name(rng)}", False
+
+
+SHORT_NAMES = 0.12  # The share of facts whose questions name the object or person by a shorter name.
 
 
 class Draft:
@@ -557,6 +587,8 @@ class Draft:
         self.fields = {"a": agent.text, "o": obj.text, "past": verb.past, "pp": verb.participle, "base": verb.base, "ing": verb.ing}
         self.cluster, self.verb, self.agent, self.obj = cluster, verb, agent, obj
         self.when_kind = self.is_town = None
+        self.obj_name = obj.short() if rng.random() < SHORT_NAMES else obj.text
+        self.agent_name = agent.short() if rng.random() < SHORT_NAMES else agent.text if rng.random() < 0.5 else agent.bare
 
     def when(self):
         if "when" not in self.slots:
@@ -641,9 +673,10 @@ def verb_fact(rng, split, cluster=None, obj=None, agent=None):
             draft.slots["what"] = obj.text
     statement = finish(wording.format_map(draft.fields))
     qa = [(verb_question(draft, slot, split, rng), in_text(verb_answer(draft, slot), statement)) for slot in choose(draft.slots, rng)]
-    keys = [(f"vo.{cluster.name}", draft.fields["plural"] if style == "count" else obj.text), (f"va.{cluster.name}", agent.bare)]
+    keys = [(f"vo.{cluster.name}", draft.fields["plural"] if style == "count" else draft.obj_name),
+            (f"va.{cluster.name}", draft.agent_name)]
     if "role" in draft.slots:
-        keys.append(("person.profession", agent.bare))
+        keys.append(("person.profession", draft.agent_name))
     return Fact(statement, qa, obj.text, f"verb.{cluster.name}", keys, ("verb", draft, style))
 
 
@@ -682,7 +715,7 @@ def who_pool(draft, verb):
     chance = draft.rng.random()
     if verb.nominal and chance < 0.2:
         return "q.who.nom"
-    if chance < 0.35:
+    if chance < 0.35 and draft.agent.kind != "office":
         return "q.who.person" if draft.agent.kind == "person" else "q.who.org"
     return "q.who"
 
@@ -702,19 +735,34 @@ def question_pool(draft, slot, verb):
 def verb_question(draft, slot, split, rng, agent=None, obj=None, cluster=None, pool_name=None):
     """A question about one slot; other agent, object or cluster make it a question about another fact."""
     draft.rng = rng
-    cluster, agent, obj = cluster or draft.cluster, agent or draft.agent, obj or draft.obj
+    agent_name, obj_name = agent.text if agent else draft.agent_name, obj.text if obj else draft.obj_name
+    cluster, obj = cluster or draft.cluster, obj or draft.obj
     verb = draft.verb if cluster is draft.cluster and rng.random() < 0.8 else pick(cluster.verbs, rng)
     name = pool_name or question_pool(draft, slot, verb)
     if slot not in ("what", "role", "count") and "who" not in draft.slots:
         name += ".noagent"
     wording, needs = W[name].pick(rng, split == "heldout")
     plural = draft.fields.get("plural", "")
-    fields = {"a": agent.text if rng.random() < 0.5 else agent.bare, "o": plural and slot != "count" and f"the {plural}" or obj.text,
+    fields = {"a": agent_name, "o": plural and slot != "count" and f"the {plural}" or obj_name,
               "past": verb.past, "pp": verb.participle, "base": verb.base, "ing": verb.ing, "nom": verb.nominal, "plural": plural}
     if "cls" in needs:
         fields["cls"] = pick(OBJECTS[obj.kind].nouns, rng)
+    if rng.random() < 0.2 and slot in ("who", "what", "when", "where", "to", "why", "money") and wording.endswith(OPEN_ENDS):
+        wording = wording[:-1] + known_detail(draft, slot) + wording[-1]
     text = wording.format_map(fields)
-    return finish(text.replace(f"the {plural} was ", f"the {plural} were ").replace(f"was the {plural} ", f"were the {plural} ") if plural else text)
+    if plural:
+        text = text.replace(f"the {plural} was ", f"the {plural} were ").replace(f"was the {plural} ", f"were the {plural} ")
+    return finish(text)
+
+
+OPEN_ENDS = ("{o}?", "{base}?", "{pp}?", "{a}?", "{o}.", "{past}.", "{pp}.")
+
+
+def known_detail(draft, slot):
+    """A place or date of the statement that narrows a question for another slot; may be empty."""
+    if slot != "when" and "when" in draft.slots and (slot == "where" or draft.rng.random() < 0.5):
+        return " " + draft.when_phrase
+    return " " + draft.where_phrase if slot != "where" and "where" in draft.slots else ""
 
 
 def finish(text):
@@ -748,33 +796,38 @@ def pick_fitting(wordings, entity, rng, held):
 
 
 def relation_question(relation, entity, rng, split):
-    """A question for the relation's value."""
+    """A question for the relation's value; `entity` is a name."""
     held = split == "heldout"
     own = relation.questions.held if held else relation.questions.train
     if own and (not relation.nouns or rng.random() < 0.55):
-        return finish(pick(own, rng)[0].replace("{e}", entity.bare))
-    wording, _ = pick_fitting(general(relation, "q"), entity.bare, rng, held)
-    return finish(wording.replace("{e}", entity.bare).replace("{n}", pick(relation.nouns, rng)))
+        return finish(pick(own, rng)[0].replace("{e}", entity))
+    wording, _ = pick_fitting(general(relation, "q"), entity, rng, held)
+    return finish(wording.replace("{e}", entity).replace("{n}", pick(relation.nouns, rng)))
 
 
-def relation_qa(relation, entity, value, statement, rng, split):
-    qa = [(relation_question(relation, entity, rng, split), in_text(value, statement))]
+def relation_qa(relation, entity, name, value, statement, rng, split):
+    qa = [(relation_question(relation, name, rng, split), in_text(value, statement))]
     if rng.random() < 0.4:
-        second = relation_question(relation, entity, rng, split)
+        second = relation_question(relation, name, rng, split)
         if second != qa[0][0]:
             qa.append((second, qa[0][1]))
     side = "held" if split == "heldout" else "train"
     year = re.search(r"\b\d{4}\b", value)
     if year and getattr(relation.years, side) and rng.random() < 0.5:
-        qa.append((finish(pick(getattr(relation.years, side), rng)[0].replace("{e}", entity.bare)), year.group()))
+        qa.append((finish(pick(getattr(relation.years, side), rng)[0].replace("{e}", name)), year.group()))
     if getattr(relation.inverse, side) and rng.random() < 0.3:
         question = pick(getattr(relation.inverse, side), rng)[0].replace("{v}", value)
         qa.append((finish(question), in_text(entity.text, statement)))
     return qa
 
 
-def relation_keys(relation, entity, value):
-    return [(relation.family, entity.bare), (relation.family + "=", value)] if relation.inverse.lines else [(relation.family, entity.bare)]
+def relation_keys(relation, name, value):
+    return [(relation.family, name), (relation.family + "=", value)] if relation.inverse.lines else [(relation.family, name)]
+
+
+def asked_name(entity, rng):
+    """The name that questions use."""
+    return entity.short() if entity.kind == "person" and rng.random() < SHORT_NAMES else entity.bare
 
 
 def tail_for(entity, rng):
@@ -808,8 +861,10 @@ def relation_fact(rng, split, relation=None, entity=None):
     if "tail2" in needs:
         fields["tail2"] = pick(FRAMES["tail2"], rng)
     statement = finish(wording.format_map(fields))
-    qa = relation_qa(relation, entity, value, statement, rng, split)
-    return Fact(statement, qa, entity.text, f"{relation.kind}.{relation.name}", relation_keys(relation, entity, value), ("rel", [relation], entity))
+    name = asked_name(entity, rng)
+    qa = relation_qa(relation, entity, name, value, statement, rng, split)
+    keys = relation_keys(relation, name, value)
+    return Fact(statement, qa, entity.text, f"{relation.kind}.{relation.name}", keys, ("rel", [relation], entity))
 
 
 def record_fact(rng, split, relation=None, entity=None):
@@ -833,18 +888,13 @@ def record_fact(rng, split, relation=None, entity=None):
     for i, (each, value) in enumerate(zip(chosen, values), 1):
         fields[f"n{i}"], fields[f"v{i}"] = pick(each.nouns, rng), value
     statement = finish(wording.format_map(fields))
-    qa = [(relation_question(r, entity, rng, split), in_text(value, statement)) for r, value in zip(chosen, values)]
-    keys = [key for r, value in zip(chosen, values) for key in relation_keys(r, entity, value)]
+    name = asked_name(entity, rng)
+    qa = [(relation_question(r, name, rng, split), in_text(value, statement)) for r, value in zip(chosen, values)]
+    keys = [key for r, value in zip(chosen, values) for key in relation_keys(r, name, value)]
     return Fact(statement, qa, entity.text, f"{kind}.record", keys, ("rel", chosen, entity))
 
 
 # ---- List facts ---------------------------------------------------------------------------------------------
-
-ENTITY["body"] = [compile_pattern(text) for text in (
-    "the {pseudo} committee", "the board of {company}", "the jury of the {pseudo} Prize", "the {adjcap} {nouncap} team", "the {pseudo} expedition",
-    "the {city} delegation", "the crew of the {pseudo}", "the working group on {topic}", "the {pseudo} council", "the {noun} club of {pseudo}",
-    "the editorial board of {pseudo}", "the band {adjcap} {nouncap}")]
-
 
 def joined(names):
     return ", ".join(names[:-1]) + " and " + names[-1]
@@ -894,8 +944,10 @@ def amounts_fact(rng, split, entity):
 
 
 def amount(rng):
-    return pick((f"{5 * between(2, 190, rng)} g", f"{between(2, 30, rng)} cups", f"{between(1, 9, rng)}.{pick('25', rng)} kg", f"{between(2, 24, rng)} ounces",
-                 f"{in_words(between(2, 12, rng))} spoonfuls", f"{between(20, 990, rng)} grams", f"{between(2, 15, rng)} tablespoons"), rng)
+    units = (10, 950, "g"), (2, 30, "cups"), (2, 24, "ounces"), (20, 990, "grams"), (2, 15, "tablespoons"), (2, 12, "")
+    low, high, unit = pick(units, rng)
+    number = between(low, high, rng)
+    return f"{number} {unit}" if unit else f"{in_words(number)} spoonfuls"
 
 
 def stock_fact(rng, split, entity):
@@ -918,7 +970,9 @@ def paired(name, item, value, items, values, rng, split, entity):
     return statement, qa, items
 
 
-LISTS = {"members": (members_fact, "body", None, None), "roles": (roles_fact, "body", "role", "r"), "amounts": (amounts_fact, "dish", "ingredient", "i"),
+# Name: maker, kind of entity, pool of the items, the items' field in question wordings.
+LISTS = {"members": (members_fact, "body", None, None), "roles": (roles_fact, "body", "role", "r"),
+         "amounts": (amounts_fact, "dish", "ingredient", "i"),
          "stock": (stock_fact, "company", "plural", "p"), "schedule": (schedule_fact, "event", "agenda", "g")}
 
 
@@ -930,16 +984,46 @@ def list_fact(rng, split, name=None, entity=None):
     return Fact(statement, qa, entity.text, f"list.{name}", [(f"list.{name}", entity.text)], ("list", name, entity, items))
 
 
+# ---- Two facts in one sentence ------------------------------------------------------------------------------
+
+LINKS = (", while ", ", whereas ", ", and ", "; ", ", but ", "; by contrast, ", ", just as ", "; meanwhile, ", ". At the same time, ",
+         ". In the meantime, ", ". Besides, ")
+OPENERS = {line.split(" ", 1)[0] for pool_ in list(W.values()) + [r.statements for r in RELATIONS] for line, _ in pool_.lines
+           if line[0].isupper()} | {"In", "On", "At", "The", "A", "An"}
+PLAIN = re.compile(r"[^|:;(.]+(?:[A-Z]\.[^|:;(.]+)*\.")
+
+
+def pair_fact(rng, split):
+    """Two facts, alike in relation or entity more often than not, as one sentence."""
+    first = (verb_fact if rng.random() < 0.5 else relation_fact)(rng, split)
+    second = confusable_fact(first, rng, split)
+    index = KeyIndex([first])
+    if index.clashes(second.keys) or not PLAIN.fullmatch(first.statement) or not PLAIN.fullmatch(second.statement):
+        return first
+    tail = second.statement
+    if tail.split(" ", 1)[0] in OPENERS:
+        tail = tail[0].lower() + tail[1:]
+    statement = first.statement[:-1] + pick(LINKS, rng) + tail
+    qa = first.qa[:2] + [(question, in_sentence(answer, statement)) for question, answer in second.qa[:2]]
+    return Fact(statement, qa, first.subject, first.kind, first.keys + second.keys, pick((first, second), rng).source)
+
+
+def in_sentence(answer, statement):
+    return answer if answer in statement else answer[0].lower() + answer[1:]
+
+
 # ---- Facts and lists of facts -------------------------------------------------------------------------------
 
 def make_fact(rng, split="train"):
     """One fact of any kind. split: 'train' or 'heldout'."""
     chance = rng.random()
-    if chance < 0.4:
+    if chance < 0.37:
         return verb_fact(rng, split)
-    if chance < 0.8:
+    if chance < 0.74:
         return relation_fact(rng, split)
-    return record_fact(rng, split) if chance < 0.9 else list_fact(rng, split)
+    if chance < 0.83:
+        return pair_fact(rng, split)
+    return record_fact(rng, split) if chance < 0.92 else list_fact(rng, split)
 
 
 def other_cluster(cluster, kind, rng):
@@ -1047,7 +1131,7 @@ def absent_relation(source, rng, split):
         entity = entity.near(rng) if rng.random() < 0.7 else make_entity(entity.kind, rng)
     else:
         relation = pick(BY_KIND[entity.kind], rng)
-    return relation_question(relation, entity, rng, split), [(relation.family, entity.bare)]
+    return relation_question(relation, entity.bare, rng, split), [(relation.family, entity.bare)]
 
 
 def absent_list(source, rng, split):
@@ -1085,7 +1169,7 @@ def unstated(draft, rng, split):
     name = {"when": "q.when.any", "where": "q.where", "who": "q.who"}.get(slot, f"q.{slot}")
     if draft.future and slot in ("when", "where"):
         name = f"q.future.{slot}"
-    keys = [("person.profession", draft.agent.bare)] if slot == "role" else []
+    keys = [("person.profession", draft.agent_name)] if slot == "role" else []
     return verb_question(draft, slot, split, rng, pool_name=name), keys
 
 
@@ -1106,7 +1190,9 @@ def absent_verb(source, rng, split):
         return None, []
     if chance < 0.5 and slot not in ("money", "to"):
         cluster = other_cluster(cluster, draft.obj.kind, rng)
-        return (verb_question(draft, slot, split, rng, cluster=cluster), [(f"vo.{cluster.name}", draft.obj.text)]) if cluster else (None, [])
+        if cluster is None:
+            return None, []
+        return verb_question(draft, slot, split, rng, cluster=cluster), [(f"vo.{cluster.name}", draft.obj_name)]
     obj = draft.obj.near(rng) if rng.random() < 0.75 else make_object(cluster, rng)
     return verb_question(draft, slot, split, rng, obj=obj), [(f"vo.{cluster.name}", obj.text)]
 
@@ -1140,7 +1226,9 @@ def needle_value(term, rng):
     if term == "word":
         return "".join(needle_key(rng)) if rng.random() < 0.7 else syllables(rng).lower()
     code = f"{rng.getrandbits(128):032x}"
-    return f"{code[:8]}-{code[8:12]}-{code[12:16]}-{code[16:20]}-{code[20:]}" if rng.random() < 0.6 else f"{code[:4]}-{code[4:8]}-{code[8:12]}"
+    if rng.random() < 0.4:
+        return f"{code[:4]}-{code[4:8]}-{code[8:12]}"
+    return f"{code[:8]}-{code[8:12]}-{code[12:16]}-{code[16:20]}-{code[20:]}"
 
 
 def make_needle(key, name, value, rng, split):
@@ -1174,8 +1262,9 @@ def needle_group(rng, wrong=3, split="train"):
 
 # ---- Dress and filler ---------------------------------------------------------------------------------------
 
-QUESTION_WORDS = set("who whom whose what which when where why how in on at by for from to of about after against can could do does did is are "
-                     "was were as tell give find name state look up the some someone say quote read over with under near because since until".split())
+QUESTION_WORDS = set("who whom whose what which when where why how in on at by for from to of about after against can could do does "
+                     "did is are was were as tell give find name state look up the some someone say quote read over with under near "
+                     "because since until".split())
 
 
 def lowered(question):
@@ -1283,9 +1372,9 @@ def counts():
         lines["q"] |= {f"{relation.family} {line}" for each in relation.pools()[1:] for line, _ in each.lines}
     verbs = sum(len(c.verbs) for c in CLUSTERS)
     objects = sum(kind.size for kind in OBJECTS.values())
-    return (f"{len(RELATIONS)} relations of {len(BY_KIND)} kinds, {verbs} verbs in {len(CLUSTERS)} clusters, {objects} object phrases before tails, "
-            f"{len(lines['s'])} statement wordings, {len(lines['q'])} question wordings, {len(WORDINGS['held'] - WORDINGS['train'])} held out, "
-            f"{len(PATTERNS['sentence'])} filler patterns")
+    return (f"{len(RELATIONS)} relations of {len({r.kind for r in RELATIONS})} kinds, {verbs} verbs in {len(CLUSTERS)} clusters, "
+            f"{objects} object phrases before tails, {len(lines['s'])} statement wordings, {len(lines['q'])} question wordings, "
+            f"{len(WORDINGS['held'] - WORDINGS['train'])} held out, {len(PATTERNS['sentence'])} filler patterns")
 
 
 def facts_per_second():
