@@ -13,6 +13,7 @@ constexpr float kCellGapEm = 1.3f;      // a wider gap between words starts a ne
 constexpr float kBreakGapEm = 0.6f;     // so does this one where poppler sees no space: another block begins
 constexpr float kSpaceEm = 0.2f;        // a wider gap is a space even when poppler saw none
 constexpr float kUnspacedGapEm = 0.4f;  // as kSpaceEm between Han characters, which justified lines spread
+constexpr size_t kMaxUtf8 = 4;           // bytes of one character
 constexpr float kIndentEm = 0.8f;       // a line that starts this much to the right of the last one starts a paragraph
 constexpr float kSameSize = 0.2f;       // relative difference of heights within a paragraph
 constexpr float kParagraphGap = 1.3f;   // of the usual distance of lines
@@ -44,8 +45,13 @@ void append_word(PageSegment& segment, const PageWord& word, bool space_before) 
   const float em = segment.height();
   const bool unspaced = is_unspaced(last_code_point(segment.text)) && is_unspaced(decode_utf8(text, 0).value);
   const float gap = word.x0 - segment.x1;
-  if (!segment.text.empty() && (unspaced ? gap > kUnspacedGapEm * em : space_before || gap > kSpaceEm * em)) segment.text += ' ';
+  // Spread lines come as words of one character; a gap between longer words is a space.
+  const bool is_long = text.size() > kMaxUtf8;
+  const bool has_space = unspaced ? gap > kUnspacedGapEm * em || (space_before && is_long && segment.last_is_long)
+                                  : space_before || gap > kSpaceEm * em;
+  if (!segment.text.empty() && has_space) segment.text += ' ';
   segment.text += text;
+  segment.last_is_long = is_long;
   segment.x1 = std::max(segment.x1, word.x1);
   segment.y0 = std::min(segment.y0, word.y0);
   segment.y1 = std::max(segment.y1, word.y1);
@@ -134,6 +140,8 @@ float usual_distance(const std::vector<Line>& lines) {
 
 bool is_lower_ascii(char c) { return c >= 'a' && c <= 'z'; }
 
+bool is_alphanumeric(char c) { return is_ascii_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'); }
+
 // Bytes of the hyphen at the end of a line, 0 for none.
 size_t hyphen_length(std::string_view line) {
   switch (last_code_point(line)) {
@@ -151,10 +159,37 @@ bool is_divided(std::string_view line, std::string_view next) {
   return length == 2 || (is_lower_ascii(line[line.size() - length - 1]) && is_lower_ascii(next[0]));
 }
 
+constexpr std::string_view kLeader = " . . .";
+
+// The dots between a title and its page number, cut down to three.
+std::string shorten_leaders(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    size_t end = i;
+    while (end < text.size() && (text[end] == '.' || (text[end] == ' ' && end + 1 < text.size() && text[end + 1] == '.'))) ++end;
+    if (std::count(text.begin() + static_cast<ptrdiff_t>(i), text.begin() + static_cast<ptrdiff_t>(end), '.') > 4) {
+      out += text[i] == ' ' ? " ..." : "...";
+      i = end;
+    } else {
+      out += text[i++];
+    }
+  }
+  return out;
+}
+
 // Appends a line to the paragraph; a word divided by a hyphen becomes whole.
 void join_divided(std::string& paragraph, std::string_view line) {
-  if (!is_divided(paragraph, line)) return join_line(paragraph, line);
-  paragraph.resize(paragraph.size() - hyphen_length(paragraph));
+  const size_t length = hyphen_length(paragraph);
+  if (!is_divided(paragraph, line)) {
+    const bool is_range = length > 0 && paragraph.size() > length && is_alphanumeric(paragraph[paragraph.size() - length - 1]) &&
+                          !line.empty() && is_alphanumeric(line[0]);
+    if (!is_range) return join_line(paragraph, line);
+    paragraph += line;  // "1998-" and "1999"
+    return;
+  }
+  const std::string_view word = std::string_view(paragraph).substr(paragraph.find_last_of(" \n") + 1);
+  const bool is_compound = word.substr(0, word.size() - length).find('-') != std::string_view::npos;  // --like-this
+  if (!is_compound || length == 2) paragraph.resize(paragraph.size() - length);
   paragraph += line;
 }
 
@@ -205,6 +240,7 @@ bool ColumnWriter::continues(const Line& above, const Line& line) const {
   const float em = std::max(above.height(), line.height());
   if (!in_one_block(above, line) || line.right - line.left < kReflowEm * em) return false;
   if (is_list_marker(first_word_of(line.cells.front().text))) return false;
+  if (above.cells.front().text.find(kLeader) != std::string::npos) return false;  // an entry of a table of contents
   if (is_divided(above.cells.front().text, line.cells.front().text)) return true;
   const bool is_item = is_list_marker(first_word_of(above.cells.front().text));
   if (!is_item && line.x0 > above.x0 + kIndentEm * em) return false;
@@ -231,7 +267,7 @@ void ColumnWriter::write_line(size_t i) {
   const std::string_view separator = is_table_row(i) ? " | " : "  ";
   for (const PageSegment& cell : line.cells) {
     if (&cell != &line.cells.front()) paragraph_ += separator;
-    paragraph_ += cell.text;
+    paragraph_ += shorten_leaders(cell.text);
   }
 }
 
@@ -254,7 +290,7 @@ std::vector<PageSegment> make_segments(const std::vector<PageWord>& words) {
   for (const PageWord& word : words) {
     if (word.rotation != 0 || word.text.empty() || !is_placed(word)) continue;
     if (segments.empty() || !continues_segment(segments.back(), word, space_before)) {
-      segments.push_back({word.x0, word.y0, word.x0, word.y1, word.x1 - word.x0, {}});
+      segments.push_back({word.x0, word.y0, word.x0, word.y1, word.x1 - word.x0, false, {}});
     }
     append_word(segments.back(), word, space_before);
     space_before = word.space_after;

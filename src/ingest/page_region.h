@@ -13,6 +13,7 @@ namespace glyph {
 struct PageSegment {
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  // points
   float first_word = 0;                  // width of the first word, points
+  bool last_is_long = false;             // its last word has more than one character
   std::string text;
 
   float height() const { return y1 - y0; }
