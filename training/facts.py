@@ -85,7 +85,7 @@ def pick(items, rng):
 
 def between(low, high, rng):
     """A whole number in [low, high], small ones more likely where the range is wide."""
-    if high < 60 * low + 60:
+    if high < 60 * low + 60 or rng.random() < 0.4:
         return low + int(rng.random() * (high - low + 1))
     return int(low * ((high + 1) / low) ** rng.random())
 
@@ -136,9 +136,14 @@ DAY_STYLES = [
     lambda d, y, m, n: f"{date(y, n, d):%A} {d} {m}", lambda d, y, m, n: f"{d:02}-{m[:3]}-{y}"]
 
 
+def year_between(low, high, rng):
+    """A year in [low, high], late ones more likely."""
+    return low + int((high - low + 1) * rng.random() ** 0.5)
+
+
 def day(rng, low=1880, high=2026):
     number = 1 + int(rng.random() * 12)
-    year = high - int((high - low) * rng.random() ** 2)
+    year = year_between(low, high, rng)
     return pick(DAY_STYLES, rng)(1 + int(rng.random() * 28), year, MONTHS[number - 1], number)
 
 
@@ -148,7 +153,7 @@ def dated(rng, future):
     chance = rng.random()
     if chance < 0.72:
         return "on", day(rng, low, high), "day"
-    year = high - int((high - low) * rng.random() ** 2)
+    year = year_between(low, high, rng)
     if chance < 0.86:
         return "in", f"{pick(MONTHS, rng)} {year}", "month"
     return "in", str(year), "year"
@@ -274,19 +279,20 @@ FIELDS = {
     "person": lambda: lambda rng: make_entity("person", rng).text, "company": lambda: lambda rng: make_entity("company", rng).text,
     "team2": lambda: lambda rng: make_entity("team", rng).text, "pseudo": lambda: syllables, "last": lambda: surname,
     "first": lambda: forename, "place": lambda: place_name, "town": lambda: place_name, "date": lambda: day,
-    "year": lambda: lambda rng: str(2026 - int(500 * rng.random() ** 2.2)), "time": lambda: clock,
+    "year": lambda: lambda rng: str(year_between(1480, 2026, rng)), "time": lambda: clock,
     "dur": lambda span="long": lambda rng: duration(span, rng),
     "money": lambda: money, "smallmoney": lambda: lambda rng: money(rng, 2, 480), "pct": lambda: percent, "phone": lambda: phone,
     "int": lambda low, high: lambda rng: with_commas(between(int(low), int(high), rng), rng),
     "numw": lambda low, high: lambda rng: number_or_word(int(low), int(high), rng),
     "dec": lambda low, high: lambda rng: f"{between(int(low), int(high), rng)}.{int(rng.random() * 10)}"
-    if rng.random() < 0.4 else with_commas(between(int(low), int(high), rng), rng),
+    if rng.random() < 0.6 else with_commas(between(int(low), int(high), rng), rng),
     "digits": lambda count: lambda rng: digits(int(count), rng), "upper": lambda: lambda rng: letters(1, rng),
     "ordw": lambda: lambda rng: pick(ORDINALS, rng), "an": lambda: lambda rng: "\x01",
     "seatletter": lambda: lambda rng: pick("ABCDEF", rng), "lowab": lambda: lambda rng: pick(("", "", "a", "b", "c"), rng),
     "pseudolow": lambda: lambda rng: syllables(rng).lower(), "adjcap": lambda: lambda rng: title_case(pick(POOLS["adj"], rng)),
     "nouncap": lambda: lambda rng: title_case(pick(POOLS["noun"], rng)), "topiccap": lambda: lambda rng: pick(POOLS["topic"], rng).title(),
     "unitcap": lambda: lambda rng: pick(POOLS["unitthing"], rng).title(),
+    "subject": lambda: lambda rng: pick(POOLS["topic"], rng) + (f" in {place_name(rng)}" if rng.random() < 0.5 else ""),
     "uniplace": lambda: lambda rng: pick(POOLS["uni"], rng) if rng.random() < 0.4 else place_name(rng),
     "street": lambda: lambda rng: street(rng), "address": lambda: lambda rng: f"{between(1, 240, rng)} {street(rng)}",
     "days": lambda: weekdays, "email": lambda: email, "nick": lambda: lambda rng: pick(("the ", "Old ", "Little "), rng) + two_words(rng),
@@ -429,7 +435,7 @@ class Relation:
         names, value, nouns, ask = [part.strip() for part in head.lstrip("= ").split(" | ")]
         self.name, _, family = names.partition("@")
         self.kind, self.family = kind, f"{kind}.{family or self.name}"
-        self.value = compile_pattern(value)
+        self.values = [compile_pattern(each) for each in value.split(" || ")]
         self.nouns = [] if nouns == "-" else nouns.split(", ")
         self.ask = ask
         self.statements = self.questions = self.years = self.inverse = None
@@ -442,6 +448,9 @@ class Relation:
             self.questions = Wordings([text for text in lines if text[0] not in "<["])
             self.years = Wordings([text[3:] for text in lines if text.startswith("[y]")])
             self.inverse = Wordings([text[3:] for text in lines if text.startswith("<e>")])
+
+    def value(self, rng):
+        return expand(pick(self.values, rng), rng)
 
     def pools(self):
         return [self.statements, self.questions, self.years, self.inverse]
@@ -847,7 +856,7 @@ def relation_wording(relation, entity, rng, held):
 def relation_fact(rng, split, relation=None, entity=None):
     relation = relation or pick(RELATIONS, rng)
     entity = entity or make_entity(relation.kind, rng)
-    value = expand(relation.value, rng)
+    value = relation.value(rng)
     wording, needs = relation_wording(relation, entity, rng, split == "heldout" and rng.random() < 0.5)
     fields = {"e": entity.text, "v": value}
     if "n" in needs:
@@ -884,7 +893,7 @@ def record_fact(rng, split, relation=None, entity=None):
     wording, _ = W["g.rec3.s" if count == 3 else "g.rec.s"].pick(rng, split == "heldout" and rng.random() < 0.5)
     if kind == "person":
         wording = wording.replace("its", "the")
-    fields, values = {"e": entity.text, "tail": tail_for(entity, rng)}, [expand(r.value, rng) for r in chosen]
+    fields, values = {"e": entity.text, "tail": tail_for(entity, rng)}, [r.value(rng) for r in chosen]
     for i, (each, value) in enumerate(zip(chosen, values), 1):
         fields[f"n{i}"], fields[f"v{i}"] = pick(each.nouns, rng), value
     statement = finish(wording.format_map(fields))
@@ -1328,10 +1337,6 @@ def check_fact(fact, problems):
             problems.append(f"odd question: {question}")
     if not fact.qa:
         problems.append(f"no question: {fact.statement}")
-
-
-def frame_of(wording):
-    return re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(wording)))
 
 
 def self_check(count):
