@@ -59,7 +59,7 @@ TEST(Html, PreformattedTextKeepsItsShape) {
 
 TEST(Html, BrokenMarkupIsRead) {
   EXPECT_EQ(text_of("a < b and 3<4 <!-- gone --> c <? pi ?> d <!bogus> e </> f"), "a < b and 3<4 c d e f\n");
-  EXPECT_EQ(text_of("<p title='a>b' x=\"'\" disabled>text</P >more</ p>"), "text\nmore\n");
+  EXPECT_EQ(text_of("<p title='a>b' x=\"'\" disabled>text</P >more</ p>"), "text\n\nmore\n");
   EXPECT_EQ(text_of("<b"), "");
   EXPECT_EQ(text_of("</p></table></ul></td>x"), "x\n");
   EXPECT_EQ(text_of("<!-- never closed <p>x"), "");

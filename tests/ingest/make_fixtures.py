@@ -247,6 +247,7 @@ def hostile_docx():
     base = {"[Content_Types].xml": CONTENT_TYPES, "_rels/.rels": RELS}
     write_parts(DATA / "small.docx", {**base, "word/document.xml": document_xml(b"Hello from a small file.")})
     write_parts(DATA / "zip_bomb.docx", {**base, "word/document.xml": document_xml(b" " * 20_000_000)})
+    write_parts(DATA / "memory.docx", {**base, "word/document.xml": document_xml(b"word " * 6_000_000)})
     entities = b'<!DOCTYPE w [<!ENTITY a "aaaaaaaaaa">' + b"".join(
         b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9)) + b"]>"
     write_parts(DATA / "entity_bomb.docx", {**base, "word/document.xml": document_xml(b"&j;", entities)})
