@@ -531,7 +531,6 @@ OBJECTS = {}
 OBJECTS.update({name: ObjectClass(lines) for name, lines in read_sections("objects.txt").items()})
 CLUSTERS = [Cluster(line) for line in (DATA / "verbs.txt").read_text(encoding="utf-8").splitlines() if " > " in line]
 BY_CLASS = {name: [c for c in CLUSTERS if name in c.classes] for name in OBJECTS}
-COUNTABLE = [c for c in CLUSTERS if "thing" in c.classes]
 RELATIONS = read_relations()
 BY_KIND = {kind: [r for r in RELATIONS if r.kind == kind] for kind in ENTITY}
 W = {name: Wordings(lines) for name, lines in list(FRAMES.items()) + list(NEEDLES.items())
