@@ -5,6 +5,7 @@
   oracle.py mix     -o FILE [--megabytes 50] --text FILE... English, Chinese, code, emoji, odd Unicode, broken UTF-8
   oracle.py compare --program BUILD/bin/tokenize_check --mix FILE DIR...
   oracle.py golden  -o tests/tokenize --text FILE... the small tokenizer and the golden ids of the tests
+  oracle.py prompts -o tests/tokenize --template FILE      ids of conversations under a published chat template
 
 FILE are UTF-8 files (English prose; source code helps). Needs the package `tokenizers` (goldens were made with 0.23.3).
 """
@@ -262,6 +263,34 @@ def golden(args):
         f.write(",\n".join(json.dumps(case, separators=(",", ":")) for case in out["cases"]) + "\n]}\n")
 
 
+# ---------------------------------------------------------------- prompts
+
+# Turns: role, features of each page, text.
+CONVERSATIONS = [
+    [["user", [], "Who approved the budget?"]],
+    [["user", [3, 1, 5], "Who approved the budget?"]],
+    [["system", [], "Be brief."], ["user", [2], " leading space"], ["assistant", [], "An answer.\n"], ["user", [], "\n\nwhy\n"]],
+    [["user", [1], ""], ["assistant", [], "42"], ["user", [4, 4], "预算由谁批准？"]],
+]
+
+
+def prompts(args):
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    template = open(args.template, encoding="utf-8").read()
+    tokenizer = Tokenizer.from_file(os.path.join(args.output, "glm4.tokenizer.json"))
+    image, cases = "<|image|>", []
+    for turns in CONVERSATIONS:
+        messages = [{"role": role, "content": [{"type": "image"} for _ in pages] + [{"type": "text", "text": text}] if pages else text}
+                    for role, pages, text in turns]
+        parts = render_jinja_template([messages], chat_template=template, add_generation_prompt=True)[0][0].split(image)
+        counts = [count for _, pages, _ in turns for count in pages]
+        text = "".join(part + image * count for part, count in zip(parts, counts + [0], strict=True))
+        cases.append({"turns": turns, "ids": tokenizer.encode(text, add_special_tokens=False).ids})
+    with open(os.path.join(args.output, "prompts.json"), "w", encoding="utf-8") as f:
+        f.write("[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases) + "\n]\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -287,6 +316,10 @@ def main():
     p.set_defaults(run=golden)
     p.add_argument("-o", "--output", required=True)
     p.add_argument("--text", nargs="*", default=[])
+    p = commands.add_parser("prompts")
+    p.set_defaults(run=prompts)
+    p.add_argument("-o", "--output", required=True)
+    p.add_argument("--template", required=True)
     args = parser.parse_args()
     args.run(args)
 
