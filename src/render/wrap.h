@@ -129,6 +129,7 @@ class ComplexWrapper {
   // ReportLab's _getFragWords on words that were wrapped before: joins parts, drops injected breaks.
   void rejoin(const std::vector<Word>& from, std::vector<Word>& to);
   Word join_parts(const std::vector<Word>& parts);
+  void requeue(std::vector<Word> words);
 
   WrapContext context_;
   std::vector<Piece> pieces_;

@@ -91,12 +91,12 @@ void CjkWrapper::wrap(const LineWidths& widths, WrappedLines& out) {
     const bool is_break = !single_ && units_[unit].is_break;
     if (!((used > max_width + kFuzz && used > 0) || is_break)) continue;
     double extra = max_width - used;
-    if (!is_break && code(units_[unit]) < kFirstCjk) look_back(line_start, &i, &extra, &last_width, &unit);
-    // An empty break counts as a character that cannot start a line; so does anything when the line would stay empty.
-    const bool stays = units_[unit].is_empty || cannot_start(code(units_[unit]));
-    if (!stays && i > line_start + 1) {
-      --i;
-      extra += last_width;
+    if (!is_break) {
+      if (code(units_[unit]) < kFirstCjk) look_back(line_start, &i, &extra, &last_width, &unit);
+      if (!cannot_start(code(units_[unit])) && i > line_start + 1) {
+        --i;
+        extra += last_width;
+      }
     }
     Line line;
     line.extra_space = extra;

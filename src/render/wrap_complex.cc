@@ -229,7 +229,7 @@ void ComplexWrapper::split_word(const Word& word, double first_width, const Line
 void ComplexWrapper::wrap(const LineWidths& widths, size_t max_lines, WrappedLines& out) {
   out.clear();
   out.complex = true;
-  done_.clear();
+  if (!done_.empty()) requeue(std::exchange(done_, {}));  // it did not fit on the last page
   LineBuilder line(context_, out.runs);
   line.clear();
   const double one_space = context_.char_width(kSpaceSlot);
@@ -341,10 +341,16 @@ void ComplexWrapper::cut(size_t line, const WrappedLines& wrapped, ComplexWrappe
   }
   head.rejoin(taken, head.words_);
 
-  std::vector<Word> rest(done_.begin() + first, done_.end());
-  rest.insert(rest.end(), pending_.rbegin(), pending_.rend());
+  head.done_.clear();
+  requeue({done_.begin() + first, done_.end()});
+  done_.clear();
+}
+
+// Puts wrapped words before those that are still to come.
+void ComplexWrapper::requeue(std::vector<Word> words) {
+  words.insert(words.end(), pending_.rbegin(), pending_.rend());
   std::vector<Word> joined;
-  rejoin(rest, joined);
+  rejoin(words, joined);
   pending_.assign(joined.rbegin(), joined.rend());
 }
 

@@ -79,7 +79,7 @@ void SimpleWrapper::split_word(const Word& word, double line_width, const LineWi
 void SimpleWrapper::wrap(const LineWidths& widths, size_t max_lines, WrappedLines& out) {
   out.clear();
   out.complex = false;
-  done_.clear();
+  requeue(std::exchange(done_, {}));  // a paragraph that did not fit is wrapped again on the next page
   const double space = context_.char_width(kSpaceSlot);
   const double shrink = kSpaceShrinkage * space;
   size_t line_start = 0;   // first run of the line
@@ -162,8 +162,10 @@ void SimpleWrapper::cut(size_t line, const WrappedLines& wrapped, SimpleWrapper&
   head.color_ = color_;
   head.source_ = head.source_end_ = 0;
   head.pending_.clear();
+  head.done_.clear();
   head.requeue({done_.begin(), done_.begin() + first});
   requeue({done_.begin() + first, done_.end()});
+  done_.clear();
 }
 
 }  // namespace glyph
