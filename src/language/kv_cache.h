@@ -14,12 +14,12 @@
 
 namespace glyph {
 
-// How a block is laid out: (layers, keys then values, kv_heads, block_tokens, head_dim) of dtype.
+// How a block is laid out: for each layer keys, then values, as ops::KvLayer says, of dtype.
 struct KvLayout {
   int64_t num_layers = 0;
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
-  int64_t block_tokens = 64;
+  int64_t block_tokens = 64;  // a multiple of 64
   DType dtype = DType::kF32;
 
   size_t half_layer_bytes() const;  // keys, or values, of one layer in one block
@@ -60,6 +60,8 @@ class KvBlockPool {
 class KvCache {
  public:
   explicit KvCache(KvBlockPool& pool) : pool_(&pool) {}
+  KvCache(KvCache&&) noexcept = default;
+  KvCache& operator=(KvCache&&) noexcept = default;
 
   const KvLayout& layout() const { return pool_->layout(); }
   int64_t num_tokens() const { return num_tokens_; }
@@ -83,14 +85,9 @@ class KvCache {
   ops::KvLayer layer(int64_t index) const;
 
  private:
-  KvCache(const KvCache&) = default;
-  KvCache& operator=(const KvCache&) = default;
+  KvCache(const KvCache&) = default;  // fork() spells it out
+  void update_pointers();
 
- public:
-  KvCache(KvCache&&) noexcept = default;
-  KvCache& operator=(KvCache&&) noexcept = default;
-
- private:
   KvBlockPool* pool_;
   std::vector<KvBlockPool::BlockPtr> blocks_;
   std::vector<void*> pointers_;  // of blocks_, for the ops

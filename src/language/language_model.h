@@ -22,8 +22,8 @@ struct LanguageOptions {
 
 struct PrefillOptions {
   int64_t chunk_tokens = 1024;  // rows of one pass
-  std::stop_token stop;         // looked at before each chunk
-  std::function<void(int64_t tokens_done, int64_t tokens_total)> progress;  // after each chunk
+  std::stop_token stop = {};    // looked at before each chunk
+  std::function<void(int64_t tokens_done, int64_t tokens_total)> progress = {};  // after each chunk
 };
 
 // One pass at a time: its calls come from one thread at a time.
@@ -41,11 +41,12 @@ class LanguageModel {
 
   // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a beginning. Logits of
   // the last row, (vocab_size) f32. kRefused: placeholders and pages do not match, an id outside the vocabulary, past the context
-  // window; kExhausted: no KV blocks; kCancelled. After an error the cache holds the whole chunks that were read before it.
+  // window; kExhausted: no KV blocks; kCancelled. After an error the cache is as it was.
   Result<Tensor> prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages, KvCache& cache,
                          const PrefillOptions& options = {}) const;
 
-  // The steps of prefill() for a scheduler. begin_prefill() checks everything; read() appends tokens [begin, end) of the prompt.
+  // The steps of prefill() for a scheduler. begin_prefill() checks everything; read() appends tokens [begin, end) of the prompt; begin is where
+  // the call before it ended.
   Result<Prompt> begin_prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
                                const KvCache& cache) const;
   // Logits of row end - 1 when `want_logits`, else an empty tensor.
@@ -64,6 +65,7 @@ class LanguageModel {
  private:
   struct Impl;
   explicit LanguageModel(std::unique_ptr<Impl> impl);
+  Result<Tensor> read_all(const Prompt& prompt, KvCache& cache, const PrefillOptions& options) const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -13,7 +13,7 @@ namespace glyph::ops {
 // Some of the outputs of a linear layer.
 struct LinearPart {
   ConstTensorView weight;  // (n, inputs) f32, f16 or bf16; rows dense
-  ConstTensorView bias;    // (n) f32, or empty
+  ConstTensorView bias = {};  // (n) f32, or empty
 };
 
 struct LinearOptions {

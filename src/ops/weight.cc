@@ -1,5 +1,7 @@
 #include "ops/weight.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace glyph {
@@ -50,7 +52,9 @@ Result<Weight> WeightLoader::matrix(const std::string& name, int64_t rows, int64
 Result<Tensor> WeightLoader::f32(const std::string& name, std::span<const int64_t> shape) const {
   GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(name, shape));
   const ConstTensorView stored = view_of(tensor, {tensor.num_elements()});
-  Tensor wide(device_, DType::kF32, {tensor.num_elements()});
+  // A vector, or a matrix of what belongs to each index of the first dimension.
+  const Shape out = shape.size() < 2 ? Shape{tensor.num_elements()} : Shape{shape[0], tensor.num_elements() / std::max<int64_t>(1, shape[0])};
+  Tensor wide(device_, DType::kF32, out);
   for (int64_t i = 0; i < tensor.num_elements(); ++i) wide.data<float>()[i] = element(stored, i);
   return wide;
 }

@@ -38,6 +38,9 @@ struct Patches {
   std::vector<uint8_t> pixels;  // (patches, channels, patch_size, patch_size)
 };
 
+// Where each patch of a page lies, in the order of Patches. Reference: get_vision_position_ids.
+std::vector<ops::PatchPosition> patch_positions(const ops::PatchGrid& grid, int64_t merge_size);
+
 // Refused: an empty image, channels other than 1 or 3, an aspect ratio above 200.
 Result<Patches> make_patches(const Image& image, const PreprocessorConfig& config);
 

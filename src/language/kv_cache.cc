@@ -1,0 +1,115 @@
+#include "language/kv_cache.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+
+namespace glyph {
+
+size_t KvLayout::half_layer_bytes() const {
+  return static_cast<size_t>(num_kv_heads * block_tokens * head_dim) * size_of(dtype);
+}
+
+// What outlives the pool object while blocks are out.
+struct KvBlockPool::Shared {
+  std::mutex mutex;
+  std::vector<DeviceMemory> free;  // guarded by mutex
+  int64_t in_use = 0;              // guarded by mutex
+  int64_t max_blocks = 0;
+};
+
+KvBlockPool::KvBlockPool(Device& device, const KvLayout& layout, int64_t max_blocks)
+    : device_(device), layout_(layout), shared_(std::make_shared<Shared>()) {
+  GLYPH_CHECK(layout.num_layers > 0 && layout.block_bytes() > 0);
+  shared_->max_blocks = max_blocks;
+}
+
+KvBlockPool::~KvBlockPool() = default;
+
+Result<KvBlockPool::BlockPtr> KvBlockPool::allocate() {
+  auto block = std::make_unique<Block>();
+  {
+    std::lock_guard lock(shared_->mutex);
+    if (shared_->max_blocks > 0 && shared_->in_use >= shared_->max_blocks) {
+      return exhausted(fmt::format("all {} blocks of the key-value cache ({} tokens each) are in use", shared_->max_blocks,
+                                   layout_.block_tokens));
+    }
+    ++shared_->in_use;
+    if (!shared_->free.empty()) {
+      block->memory = std::move(shared_->free.back());
+      shared_->free.pop_back();
+    }
+  }
+  if (block->memory == nullptr) block->memory = device_.allocate(layout_.block_bytes());
+  return BlockPtr(block.release(), [shared = shared_](Block* returned) {
+    std::lock_guard lock(shared->mutex);
+    --shared->in_use;
+    shared->free.push_back(std::move(returned->memory));
+    delete returned;
+  });
+}
+
+int64_t KvBlockPool::num_blocks_in_use() const {
+  std::lock_guard lock(shared_->mutex);
+  return shared_->in_use;
+}
+
+Status KvCache::reserve(int64_t count) {
+  GLYPH_CHECK(count >= 0);
+  const int64_t block_tokens = layout().block_tokens;
+  const auto used = static_cast<size_t>((num_tokens_ + block_tokens - 1) / block_tokens);
+  const auto wanted = static_cast<size_t>((num_tokens_ + count + block_tokens - 1) / block_tokens);
+  std::vector<KvBlockPool::BlockPtr> blocks(blocks_.begin(), blocks_.begin() + static_cast<ptrdiff_t>(std::min(used, blocks_.size())));
+  if (count > 0 && num_tokens_ % block_tokens != 0 && blocks.back().use_count() > 2) {  // 2: blocks_ and blocks
+    GLYPH_ASSIGN_OR_RETURN(KvBlockPool::BlockPtr own, pool_->allocate());
+    pool_->device().copy_bytes(own->memory.get(), blocks.back()->memory.get(), layout().block_bytes());
+    blocks.back() = std::move(own);
+  }
+  while (blocks.size() < wanted) {
+    GLYPH_ASSIGN_OR_RETURN(KvBlockPool::BlockPtr block, pool_->allocate());
+    blocks.push_back(std::move(block));
+  }
+  blocks_ = std::move(blocks);
+  update_pointers();
+  return {};
+}
+
+void KvCache::commit(int64_t count, int64_t next_position) {
+  num_tokens_ += count;
+  next_position_ = next_position;
+  GLYPH_CHECK(num_tokens_ <= static_cast<int64_t>(blocks_.size()) * layout().block_tokens);
+}
+
+void KvCache::truncate(int64_t num_tokens, int64_t next_position) {
+  GLYPH_CHECK(num_tokens >= 0 && num_tokens <= num_tokens_);
+  num_tokens_ = num_tokens;
+  next_position_ = next_position;
+  const int64_t block_tokens = layout().block_tokens;
+  blocks_.resize(static_cast<size_t>((num_tokens + block_tokens - 1) / block_tokens));
+  update_pointers();
+}
+
+KvCache KvCache::from_blocks(KvBlockPool& pool, std::vector<KvBlockPool::BlockPtr> blocks, int64_t num_tokens, int64_t next_position) {
+  GLYPH_CHECK(num_tokens <= static_cast<int64_t>(blocks.size()) * pool.layout().block_tokens);
+  KvCache cache(pool);
+  cache.blocks_ = std::move(blocks);
+  cache.num_tokens_ = num_tokens;
+  cache.next_position_ = next_position;
+  cache.update_pointers();
+  return cache;
+}
+
+void KvCache::update_pointers() {
+  pointers_.clear();
+  for (const KvBlockPool::BlockPtr& block : blocks_) pointers_.push_back(block->memory.get());
+}
+
+ops::KvLayer KvCache::layer(int64_t index) const {
+  const KvLayout& shape = layout();
+  GLYPH_CHECK(index >= 0 && index < shape.num_layers);
+  const size_t key_offset = static_cast<size_t>(2 * index) * shape.half_layer_bytes();
+  return {.blocks = pointers_, .key_offset = key_offset, .value_offset = key_offset + shape.half_layer_bytes(),
+          .block_tokens = shape.block_tokens, .num_kv_heads = shape.num_kv_heads, .head_dim = shape.head_dim, .dtype = shape.dtype};
+}
+
+}  // namespace glyph
