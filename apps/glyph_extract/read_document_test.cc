@@ -110,6 +110,22 @@ TEST(ReadDocument, AScannedPageBecomesAPicture) {
   EXPECT_GT(at(10, 66), 200);
 }
 
+TEST(ReadDocument, APictureFileBecomesAPictureBlock) {
+  const Document document = read("picture.png");
+  EXPECT_EQ(document.format, "image");
+  ASSERT_EQ(document.blocks.size(), 1u);
+  const Image& image = document.blocks[0].image;
+  EXPECT_EQ(image.width, 40);
+  EXPECT_EQ(image.height, 30);
+  ASSERT_EQ(image.channels, 3);
+  const size_t red = (10 * 40 + 10) * 3;
+  EXPECT_EQ(image.pixels[red], 200);
+  EXPECT_EQ(image.pixels[red + 1], 10);
+  IngestOptions small = options();
+  small.limits.image_side = 39;
+  EXPECT_EQ(read_document(kData / "picture.png", small).status().code(), StatusCode::kRefused);
+}
+
 TEST(ReadDocument, DocxThroughTheHelper) {
   const Document document = read("small.docx");
   EXPECT_EQ(document.format, "docx");

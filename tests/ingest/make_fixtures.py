@@ -115,6 +115,12 @@ def scan():
     page.save()
 
 
+def picture():
+    image = Image.new("RGB", (40, 30), (255, 255, 255))
+    ImageDraw.Draw(image).rectangle([5, 5, 20, 20], fill=(200, 10, 10))
+    image.save(DATA / "picture.png")
+
+
 def simple_pdf(num_pages, name):
     page = canvas.Canvas(str(DATA / name), pagesize=A4, invariant=1)
     for number in range(1, num_pages + 1):
@@ -272,6 +278,7 @@ def main():
     paragraphs()
     chinese()
     scan()
+    picture()
     damaged_pdfs()
     slow_pdf()
     features_docx()
