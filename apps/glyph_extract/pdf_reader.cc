@@ -25,6 +25,11 @@ constexpr size_t kFewCharacters = 80;      // a page with less text may be a sca
 constexpr double kPictureInk = 0.02;       // share of dark pixels outside the words that makes a page a picture
 constexpr uint8_t kDark = 128;             // grey below this is ink
 
+// poppler reports errors to one function for the whole process; those of the file's syntax come with a place in it.
+size_t num_syntax_errors = 0;
+
+void count_error(const std::string& message, void*) { num_syntax_errors += message.starts_with("error ("); }
+
 std::string to_utf8(const poppler::ustring& text) {
   std::string out;
   out.reserve(text.size());
@@ -154,13 +159,14 @@ Status PdfReader::read(std::string_view bytes) {
     }
     sink_.page_end();
   }
+  if (num_syntax_errors > 0) sink_.warning("the PDF is damaged in places, so some of its text may be missing or wrong");
   return {};
 }
 
 }  // namespace
 
 void warm_up_pdf() {
-  poppler::set_debug_error_function([](const std::string&, void*) {}, nullptr);
+  poppler::set_debug_error_function(count_error, nullptr);
   // Opened and kept: poppler converts each word with iconv, which loads the UTF-16 module on first use.
   static const iconv_t to = ::iconv_open("UTF-16", "UTF-8");
   static const iconv_t from = ::iconv_open("UTF-8", "UTF-16");

@@ -38,12 +38,37 @@ TEST(ReadDocument, PagesOfAPdfAreSeparatedByABlankLine) {
 
 TEST(ReadDocument, AnOwnerPasswordDoesNotMatter) { EXPECT_EQ(read("owner_only.pdf").text(), read("plain.pdf").text()); }
 
+std::string bytes_of(const std::string& name) {
+  std::ifstream file(kData / name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(ReadDocument, ADamagedPageIsReportedAndTheRestIsRead) {
+  std::string bytes = bytes_of("plain.pdf");
+  const size_t stream = bytes.find("stream\n");
+  ASSERT_NE(stream, std::string::npos);
+  for (size_t i = stream + 10; i < stream + 40; ++i) bytes[i] = 'z';
+  const auto document = read_bytes("plain.pdf", bytes, options());
+  ASSERT_TRUE(document.ok()) << document.status().message();
+  EXPECT_NE(document->text().find("This is page number 3 of the report."), std::string::npos);
+  EXPECT_EQ(document->warnings,
+            std::vector<std::string>{"plain.pdf: the PDF is damaged in places, so some of its text may be missing or wrong"});
+}
+
+TEST(ReadDocument, EveryTruncationOfAPdfIsRefused) {
+  const std::string bytes = bytes_of("two_columns.pdf");
+  for (size_t size = 20; size + 30 < bytes.size(); size += bytes.size() / 12) {
+    const auto document = read_bytes("cut.pdf", std::string_view(bytes).substr(0, size), options());
+    EXPECT_EQ(document.status().code(), StatusCode::kRefused) << size;
+    EXPECT_EQ(document.status().message().find("cut.pdf: the PDF is truncated"), 0u) << document.status().message();
+  }
+}
+
 TEST(ReadDocument, AnyNumberOfHelpersGivesTheSameDocument) {
   const std::string expected = read("paragraphs.pdf").text();
   IngestOptions many = options();
   many.num_helpers = 5;
-  std::ifstream file(kData / "paragraphs.pdf", std::ios::binary);
-  std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  std::string bytes = bytes_of("paragraphs.pdf");
   // Bytes between the last object and the cross-reference table are ignored; they make the file large enough to be split.
   const size_t xref = bytes.rfind("\nxref");
   ASSERT_NE(xref, std::string::npos);

@@ -141,7 +141,14 @@ bool is_limited(__rlimit_resource resource, rlim_t most) {
 rlim_t cpu_seconds(const SandboxLimits& limits) { return static_cast<rlim_t>(std::ceil(limits.cpu_seconds)) + 1; }
 
 // A sanitizer reserves terabytes of address space.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)
+#define GLYPH_HAS_SANITIZER (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GLYPH_HAS_SANITIZER 1
+#else
+#define GLYPH_HAS_SANITIZER 0
+#endif
+#if GLYPH_HAS_SANITIZER
 constexpr bool kLimitsMemory = false;
 #else
 constexpr bool kLimitsMemory = true;
