@@ -27,7 +27,7 @@ struct TokenizerSpec {
 };
 
 constexpr size_t kMaxTokenizerBytes = 256 << 20;
-constexpr int32_t kMaxTokenId = 1 << 24;
+constexpr int32_t kMaxTokenId = 1 << 20;  // memory grows with it, whatever the number of tokens
 constexpr size_t kMaxTokenBytes = 4096;  // of one spelling
 
 // kRefused naming `where` and what is damaged or not supported.
