@@ -26,7 +26,7 @@ def bad_documents():
         "garbage.docx": (b"PK\x03\x04" + noise, ""),
         "binary.txt": (noise, ""),
         "empty.txt": (b"", "empty"),
-        "blank.txt": (b" \n\t\n", "empty"),
+        "blank.txt": (b" \n\t\n", "no text"),
     }
 
 
@@ -73,7 +73,7 @@ class RefusedDocuments(GlyphTest):
         self.assert_one_sentence(result, 3, "long.txt", "13 pages", "more than the 1500")
 
     def test_a_denser_style_is_offered(self):
-        self.model = self.tiny_model("window=1500")
+        self.model = self.tiny_model("window=900")
         self.write("short.txt", text_of_lines(60))
         self.assert_one_sentence(self.run_glyph("ask", "--dpi", "150", "short.txt", "What?"), 3, "short.txt", "--dpi 72")
         self.assert_ok(self.run_glyph("ask", "--dpi", "72", "short.txt", "What?", "--max-tokens", "2"))
