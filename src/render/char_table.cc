@@ -5,10 +5,6 @@
 
 namespace glyph {
 
-namespace {
-constexpr uint32_t kNumCodePoints = 0x110000;
-}
-
 CharTable::CharTable(const FontFace& face, double font_size)
     : face_(face), font_size_(font_size), device_font_size_(print_pdf_number(font_size).device),
       leaves_(kNumCodePoints >> 8) {
@@ -27,8 +23,11 @@ uint32_t CharTable::slot_of_other(uint32_t code_point) {
   std::unique_ptr<Leaf>& leaf = leaves_[code_point >> 8];
   if (!leaf) leaf = std::make_unique<Leaf>();
   uint32_t& entry = (*leaf)[code_point & 0xFF];
-  if (entry == 0) entry = add(code_point) + 1;
-  const uint32_t result = entry - 1;
+  if (entry == 0) {
+    const uint32_t added = add(code_point);
+    entry = added + 1 + (glyphs_[added] != 0 ? kToNotice : 0);
+  }
+  const uint32_t result = (entry & ~kToNotice) - 1;
   if (glyphs_[result] == 0 && !is_noted_[result]) {
     is_noted_[result] = true;
     missing_.push_back(result);
@@ -54,11 +53,12 @@ uint32_t CharTable::add(uint32_t code_point) {
   } else if (code_point == ' ' && glyph == 0) {
     glyph = face_.glyph_index(0xA0);
   }
-  const double width = face_.width_1000(glyph);
+  const double advance_width = face_.width_1000(glyph);
   codes_.push_back(code_point);
   glyphs_.push_back(glyph);
-  widths_.push_back(width);
-  advances_.push_back(print_pdf_number(width).device * 0.001 * device_font_size_ + 0.0);
+  widths_.push_back(advance_width);
+  char_widths_.push_back(width(advance_width));
+  advances_.push_back(print_pdf_number(advance_width).device * 0.001 * device_font_size_ + 0.0);
   is_noted_.push_back(false);
   return static_cast<uint32_t>(codes_.size() - 1);
 }

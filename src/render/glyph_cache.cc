@@ -13,7 +13,7 @@ namespace glyph {
 namespace {
 
 constexpr int kMaxPhasedHeight = 50;          // Splash: no sub-pixel phases for fonts whose box is taller, pixels
-constexpr size_t kMaxStore = 64u << 20;       // elements; beyond it the cache starts anew
+constexpr size_t kMaxStore = 64u << 20;       // bytes; beyond it the cache starts anew
 
 // Splash's height of a glyph box: the font's bounding box at this size, plus padding.
 int box_height(FT_Face face, double size) {
@@ -46,16 +46,18 @@ void GlyphCache::drop_all() {
   store_.clear();
 }
 
-const GlyphBitmap& GlyphCache::make(uint32_t glyph_phase) {
+uint32_t GlyphCache::make(uint32_t glyph_phase) {
   GLYPH_CHECK(glyph_phase < index_.size());
   if (store_.size() > kMaxStore) drop_all();
   const uint32_t phase = has_phases_ ? glyph_phase & 3 : 0;
   if (phase != (glyph_phase & 3)) {
-    get(glyph_phase & ~3u);
-    index_[glyph_phase] = index_[glyph_phase & ~3u];
-    return bitmaps_[index_[glyph_phase]];
+    const uint32_t whole = glyph_phase & ~3u;
+    const uint32_t number = index_[whole] != 0 ? index_[whole] : make(whole);
+    index_[glyph_phase] = number;
+    return number;
   }
-  index_[glyph_phase] = static_cast<uint32_t>(bitmaps_.size());
+  const uint32_t number = static_cast<uint32_t>(bitmaps_.size());
+  index_[glyph_phase] = number;
   GlyphBitmap& bitmap = bitmaps_.emplace_back();
 
   FT_Face face = face_.get();
@@ -67,7 +69,7 @@ const GlyphBitmap& GlyphCache::make(uint32_t glyph_phase) {
   FT_Set_Transform(face, nullptr, nullptr);
   const FT_Bitmap& source = face->glyph->bitmap;
   constexpr unsigned kMaxSide = 16'384;  // pixels; no page is larger
-  if (!drawn || source.width == 0 || source.rows == 0 || source.width > kMaxSide || source.rows > kMaxSide) return bitmap;
+  if (!drawn || source.width == 0 || source.rows == 0 || source.width > kMaxSide || source.rows > kMaxSide) return number;
   bitmap.left = static_cast<int16_t>(face->glyph->bitmap_left);
   bitmap.top = static_cast<int16_t>(face->glyph->bitmap_top);
   bitmap.width = static_cast<int16_t>(source.width);
@@ -77,10 +79,10 @@ const GlyphBitmap& GlyphCache::make(uint32_t glyph_phase) {
   store_.resize(store_.size() + static_cast<size_t>(bitmap.stride) * bitmap.height, 255);
   for (int y = 0; y < bitmap.height; ++y) {
     const uint8_t* from = source.buffer + static_cast<ptrdiff_t>(y) * source.pitch;
-    uint16_t* to = store_.data() + bitmap.offset + static_cast<size_t>(y) * bitmap.stride;
-    for (int x = 0; x < bitmap.width; ++x) to[x] = static_cast<uint16_t>(255 - from[x]);
+    uint8_t* to = store_.data() + bitmap.offset + static_cast<size_t>(y) * bitmap.stride;
+    for (int x = 0; x < bitmap.width; ++x) to[x] = static_cast<uint8_t>(255 - from[x]);
   }
-  return bitmap;
+  return number;
 }
 
 }  // namespace glyph

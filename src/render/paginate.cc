@@ -121,6 +121,22 @@ bool Paginator::add() {
   return true;
 }
 
+// ReportLab wraps the lines it cuts off again. Without split words that changes two things only: the last line no longer ends in
+// a break, and it is gone if it was nothing but a break.
+template <typename Wrapper>
+const WrappedLines* Paginator::cut(Wrapper& wrapper, Wrapper& head, size_t line, size_t* num_lines) {
+  if (wrapper.has_parts()) {
+    wrapper.cut(line, wrapped_, &head);
+    head.wrap(widths(), SIZE_MAX, head_);
+    *num_lines = head_.lines.size();
+    return &head_;
+  }
+  wrapper.cut(line, wrapped_, nullptr);
+  *num_lines = wrapped_.lines[line - 1].is_blank ? line - 1 : line;
+  wrapped_.lines[line - 1].is_break = false;
+  return &wrapped_;
+}
+
 // After a failed add(): wrapped_ holds at least two lines more than fit, unless there was no room at all.
 bool Paginator::split() {
   const double available = room();
@@ -132,15 +148,9 @@ bool Paginator::split() {
   const WrappedLines* head = &wrapped_;
   size_t num_lines = fitting;
   if (kind_ == Kind::kSimple) {
-    simple_.cut(fitting, wrapped_, simple_head_);
-    simple_head_.wrap(widths(), SIZE_MAX, head_);
-    head = &head_;
-    num_lines = head_.lines.size();
+    head = cut(simple_, simple_head_, fitting, &num_lines);
   } else if (kind_ == Kind::kComplex) {
-    complex_.cut(fitting, wrapped_, complex_head_);
-    complex_head_.wrap(widths(), SIZE_MAX, head_);
-    head = &head_;
-    num_lines = head_.lines.size();
+    head = cut(complex_, complex_head_, fitting, &num_lines);
   }
   const double height = static_cast<double>(num_lines) * line_height_;
   const double bottom = y_ - (height + space_above());

@@ -29,6 +29,8 @@ class Paginator {
   Status place_paragraph(const PlanSink& sink);
   bool add();                 // draws the current paragraph if it fits
   bool split();               // draws its first lines and keeps the rest
+  template <typename Wrapper>
+  const WrappedLines* cut(Wrapper& wrapper, Wrapper& head, size_t line, size_t* num_lines);
   Status next_page(const PlanSink& sink);
   void start_page();
   double space_above() const;

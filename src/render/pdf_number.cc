@@ -1,9 +1,8 @@
 #include "render/pdf_number.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 
 namespace glyph {
 
@@ -32,10 +31,14 @@ PdfNumber print_pdf_number(double value) {
   if (magnitude <= 1e-7) return {};
   int decimals = 6;
   if (magnitude > 1) decimals = std::clamp(6 - static_cast<int>(std::log10(magnitude)), 0, 6);
-  char text[400];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  char text[400];  // a double has at most 309 digits before the point
+  char* const end = std::to_chars(text, text + sizeof text - 1, value, std::chars_format::fixed, decimals).ptr;
+  *end = '\0';
   // ReportLab strips trailing zeros; adding 0 * scale changes neither reading.
-  return {std::strtod(text, nullptr), read_digit_by_digit(text)};
+  PdfNumber number;
+  std::from_chars(text, end, number.exact);
+  number.device = read_digit_by_digit(text);
+  return number;
 }
 
 }  // namespace glyph

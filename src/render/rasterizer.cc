@@ -19,28 +19,8 @@ T divide_by_255(T x) {
   return (x + 1 + (x >> 8)) >> 8;
 }
 
-// Eight pixels at once; gcc and clang make vector code of it on any machine.
-using Bytes8 = uint8_t __attribute__((vector_size(8)));
-using Words8 = uint16_t __attribute__((vector_size(16)));
-
 // Splash's coverage of n of 16 quarter pixels.
 uint8_t aa_gamma(int n) { return static_cast<uint8_t>(std::floor(std::pow(n / 16.0, 1.5) * 255 + 0.5)); }
-
-// Black ink: d * (255 - a) / 255 on `rows` rows of `blocks` * 8 pixels.
-void blend_black(uint8_t* to, size_t stride, const uint16_t* from, int rows, int blocks) {
-  for (int y = 0; y < rows; ++y, to += stride) {
-    for (int b = 0; b < blocks; ++b, from += 8) {
-      Bytes8 bytes;
-      Words8 keep;
-      std::memcpy(&bytes, to + b * 8, 8);
-      std::memcpy(&keep, from, 16);
-      Words8 x = __builtin_convertvector(bytes, Words8) * keep;
-      x = (x + 1 + (x >> 8)) >> 8;
-      bytes = __builtin_convertvector(x, Bytes8);
-      std::memcpy(to + b * 8, &bytes, 8);
-    }
-  }
-}
 
 uint8_t blend(uint8_t below, uint8_t color, int keep) {
   return static_cast<uint8_t>(divide_by_255(keep * below + (255 - keep) * color));
@@ -50,7 +30,7 @@ uint8_t blend(uint8_t below, uint8_t color, int keep) {
 
 Rasterizer::Rasterizer(const PageStyle& style, std::unique_ptr<FontFace> face, bool is_color)
     : style_(style), face_(std::move(face)), cache_(*face_, style.font_size * (style.dpi / 72.0)),
-      channels_(is_color ? 3 : 1) {}
+      channels_(is_color ? 3 : 1), blend_black_(pick_blend_black()) {}
 
 void Rasterizer::start(const PagePlan& plan) {
   width_ = plan.width;
@@ -118,7 +98,7 @@ void Rasterizer::paint_glyphs_clipped(const GlyphBitmap& bitmap, int x, int y, C
   const int y0 = std::max(y, 0), y1 = std::min(y + bitmap.height, height_);
   const uint8_t source[3] = {color.r, color.g, color.b};
   for (int at_y = y0; at_y < y1; ++at_y) {
-    const uint16_t* from = cache_.rows(bitmap) + static_cast<size_t>(at_y - y) * bitmap.stride;
+    const uint8_t* from = cache_.rows(bitmap) + static_cast<size_t>(at_y - y) * bitmap.stride;
     uint8_t* to = row(at_y) + static_cast<size_t>(x0) * kChannels;
     for (int at_x = x0; at_x < x1; ++at_x, to += kChannels) {
       const int keep = from[at_x - x];
@@ -130,25 +110,25 @@ void Rasterizer::paint_glyphs_clipped(const GlyphBitmap& bitmap, int x, int y, C
 
 void Rasterizer::paint_glyphs(const PaintOp& op, const PagePlan& plan) {
   const bool is_black = channels_ == 1 && op.color == Color{0, 0, 0};
-  int top = op.y0, bottom = op.y0;
+  int top = op.y0, bottom = op.y0, right = ink_.right;
   for (uint32_t i = op.begin; i < op.end; ++i) {
-    const GlyphDraw& glyph = plan.glyphs[i];
-    const GlyphBitmap& bitmap = cache_.get(glyph.glyph_phase);
+    const GlyphDraw glyph = plan.glyphs[i];
+    const GlyphBitmap bitmap = cache_.get(glyph.glyph_phase);
     if (bitmap.empty()) continue;
     const int x = glyph.x + bitmap.left, y = op.y0 - bitmap.top;
     top = std::min(top, y);
     bottom = std::max(bottom, y + bitmap.height);
-    ink_.right = std::max(ink_.right, x + bitmap.width);
+    right = std::max(right, x + bitmap.width);
     const bool inside = x >= 0 && y >= 0 && x + bitmap.stride <= width_ && y + bitmap.height <= height_;
     if (is_black && inside) {
-      blend_black(row(y) + x, stride_, cache_.rows(bitmap), bitmap.height, bitmap.stride / 8);
+      blend_black_(row(y) + x, stride_, cache_.rows(bitmap), bitmap.height, bitmap.stride);
     } else if (channels_ == 1) {
       paint_glyphs_clipped<1>(bitmap, x, y, op.color);
     } else {
       paint_glyphs_clipped<3>(bitmap, x, y, op.color);
     }
   }
-  ink_.right = std::min(ink_.right, width_);
+  ink_.right = std::min(right, width_);
   ink_.bottom = std::max(ink_.bottom, std::min(bottom, height_));
   for (int y = std::max(top, 0); y < std::min(bottom, height_); ++y) clean_[y] = 0;
 }

@@ -6,6 +6,7 @@
 
 #include "glyph/page.h"
 #include "glyph/page_style.h"
+#include "render/blend.h"
 #include "render/glyph_cache.h"
 #include "render/page_plan.h"
 
@@ -40,6 +41,7 @@ class Rasterizer {
   std::unique_ptr<FontFace> face_;
   GlyphCache cache_;
   int channels_;
+  BlendBlack blend_black_;
   int width_ = 0, height_ = 0;     // pixels
   size_t stride_ = 0;              // bytes a row, padded so that a row of 8 pixels may be written past the right edge
   std::vector<uint8_t> canvas_;

@@ -24,8 +24,19 @@ constexpr std::array<ByteClass, 256> kByteClasses = make_byte_classes();
 
 // White space beyond ASCII in the sense of Python's str.split(), without the no-break space.
 bool is_wide_space(uint32_t code) {
+  if (code > 0x3000) return false;
   return code == 0x85 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
          code == 0x202F || code == 0x205F || code == 0x3000;
+}
+
+// decode_utf8() with the usual CJK sequences, of three bytes, decoded in place.
+inline CodePoint decode(std::string_view text, size_t i) {
+  const uint8_t* bytes = reinterpret_cast<const uint8_t*>(text.data()) + i;
+  if (i + 2 < text.size() && bytes[0] > 0xE0 && bytes[0] < 0xED && (bytes[1] & 0xC0) == 0x80 && (bytes[2] & 0xC0) == 0x80) {
+    const uint32_t value = (bytes[0] & 0x0Fu) << 12 | (bytes[1] & 0x3Fu) << 6 | (bytes[2] & 0x3Fu);
+    return {value, 3, true};
+  }
+  return decode_utf8(text, i);
 }
 
 bool is_dropped(uint32_t code) { return code == 0xAD || code == 0x200B; }
@@ -84,10 +95,13 @@ void Story::add_line(std::string_view line, size_t offset) {
   while (i < size) {
     const uint8_t byte = static_cast<uint8_t>(data[i]);
     switch (kByteClasses[byte]) {
-      case kPlain:
-        put_char(table_.slot(byte), offset + i);
-        ++i;
+      case kPlain: {
+        size_t end = i + 1;
+        while (end < size && kByteClasses[static_cast<uint8_t>(data[end])] == kPlain) ++end;
+        put_plain(data + i, end - i, offset + i);
+        i = end;
         break;
+      }
       case kSpace: {
         // Dropped characters do not interrupt a run of spaces: they go before the runs are counted.
         size_t end = i, spaces = 0;
@@ -115,7 +129,7 @@ void Story::add_line(std::string_view line, size_t offset) {
         ++i;
         break;
       case kWide: {
-        const CodePoint point = decode_utf8(line, i);
+        const CodePoint point = decode(line, i);
         if (is_wide_space(point.value)) {
           put_space(offset + i);
         } else if (!is_dropped(point.value)) {
@@ -169,6 +183,15 @@ void Story::add_markup(size_t offset) {
     }
   }
   color_ = 0;
+}
+
+void Story::put_plain(const char* data, size_t size, size_t offset) {
+  if (space_pending_) flush_space();
+  started_ = true;
+  const size_t before = out_->chars.size();
+  out_->chars.resize(before + size);
+  TextChar* to = out_->chars.data() + before;
+  for (size_t i = 0; i < size; ++i) to[i] = {table_.slot(static_cast<uint8_t>(data[i])), static_cast<uint32_t>(offset + i)};
 }
 
 inline void Story::put_char(uint32_t slot, size_t offset) {

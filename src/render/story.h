@@ -16,8 +16,8 @@ constexpr uint32_t kNoSource = 0xFFFFFFFF;
 
 // One character to be set. White space is always a single kSpaceSlot.
 struct TextChar {
-  uint32_t slot;
-  uint32_t source;  // byte offset in the story's text
+  uint32_t slot = 0;
+  uint32_t source = 0;  // byte offset in the story's text
 };
 
 // A run of characters between two tags or entities, or a line break.
@@ -55,6 +55,7 @@ class Story {
   void add_spaces(size_t count, size_t offset);
   void add_markup(size_t offset);
   void put_char(uint32_t slot, size_t offset);
+  void put_plain(const char* data, size_t size, size_t offset);
   void put_fragment_char(uint32_t slot, size_t offset, uint8_t color);
   void put_space(size_t offset);
   void flush_space();

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "base/utf8.h"
 #include "render/pdf_number.h"
 
 namespace glyph {
@@ -20,8 +19,9 @@ inline int floor_pixel(double value) {
 
 int round_pixel(double value) { return floor_pixel(value + 0.5); }
 
-// Slots of ASCII characters other than the space follow the two spaces.
-bool is_one_byte(uint32_t slot) { return slot > kNbspSlot && slot < kNbspSlot + 128; }
+
+// Bytes of the UTF-8 sequence that starts with `lead`.
+size_t sequence_length(uint8_t lead) { return lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4; }
 
 // A colour component as poppler gets it from the printed fraction.
 uint8_t device_component(uint8_t value) {
@@ -110,19 +110,20 @@ Color Typesetter::device_color(Color color) const {
   return {device_component(color.r), device_component(color.g), device_component(color.b)};
 }
 
-void Typesetter::start_page(PagePlan& plan) const {
+void Typesetter::start_page(PagePlan& plan) {
   plan.width = static_cast<int>(std::ceil(print_pdf_number(style_.page_width).device * scale_));
   plan.height = static_cast<int>(std::ceil(page_height_ * scale_));
-  fill(0, 0, style_.page_width, style_.page_height, 0, scale_ * page_height_, device_color(style_.page_bg_color), plan);
+  origin_x_ = 0;
+  origin_y_ = scale_ * page_height_;
+  fill(0, 0, style_.page_width, style_.page_height, device_color(style_.page_bg_color), plan);
 }
 
 // poppler rounds the edges of a filled rectangle to pixels, and never to nothing.
-void Typesetter::fill(double x, double y, double width, double height, double origin_x, double origin_y, Color color,
-                      PagePlan& plan) const {
+void Typesetter::fill(double x, double y, double width, double height, Color color, PagePlan& plan) const {
   const double left = print_pdf_number(x).device, bottom = print_pdf_number(y).device;
   const double right = left + print_pdf_number(width).device, top = bottom + print_pdf_number(height).device;
-  const double x0 = left * scale_ + origin_x, x1 = right * scale_ + origin_x;
-  const double y0 = bottom * -scale_ + origin_y, y1 = top * -scale_ + origin_y;
+  const double x0 = left * scale_ + origin_x_, x1 = right * scale_ + origin_x_;
+  const double y0 = bottom * -scale_ + origin_y_, y1 = top * -scale_ + origin_y_;
   PaintOp op;
   op.color = color;
   if (y0 == y1) {
@@ -140,8 +141,7 @@ void Typesetter::fill(double x, double y, double width, double height, double or
 }
 
 // A stroked rectangle: four bands, their edges rounded, at least a pixel thick.
-void Typesetter::stroke(double x, double y, double width, double height, double origin_x, double origin_y,
-                        PagePlan& plan) const {
+void Typesetter::stroke(double x, double y, double width, double height, PagePlan& plan) const {
   const double half = 0.5 * print_pdf_number(style_.border_width).device;
   const double left = print_pdf_number(x).device, bottom = print_pdf_number(y).device;
   const double right = left + print_pdf_number(width).device, top = bottom + print_pdf_number(height).device;
@@ -152,8 +152,8 @@ void Typesetter::stroke(double x, double y, double width, double height, double 
     const int begin = round_pixel(std::fmin(a, b));
     return Band{begin, std::max(round_pixel(std::fmax(a, b)), begin + 1)};
   };
-  const auto column = [&](double at) { return band((at - half) * scale_ + origin_x, (at + half) * scale_ + origin_x); };
-  const auto row = [&](double at) { return band((at - half) * -scale_ + origin_y, (at + half) * -scale_ + origin_y); };
+  const auto column = [&](double at) { return band((at - half) * scale_ + origin_x_, (at + half) * scale_ + origin_x_); };
+  const auto row = [&](double at) { return band((at - half) * -scale_ + origin_y_, (at + half) * -scale_ + origin_y_); };
   const Band l = column(left), r = column(right), b = row(bottom), t = row(top);
   const Color color = device_color(style_.para_border_color);
   const auto box = [&](int x0, int x1, int y0, int y1) {
@@ -171,19 +171,19 @@ void Typesetter::stroke(double x, double y, double width, double height, double 
   box(l.begin, r.end, b.begin, b.end);
 }
 
-void Typesetter::draw_box(const SetParagraph& paragraph, double origin_x, double origin_y, PagePlan& plan) const {
+void Typesetter::draw_box(const SetParagraph& paragraph, PagePlan& plan) const {
   const double padding = style_.border_padding;
   const double x = style_.left_indent - padding, y = -padding;
   const double width = paragraph.width - (style_.left_indent + style_.right_indent) + padding + padding;
   const double height = paragraph.height + padding + padding;
-  fill(x, y, width, height, origin_x, origin_y, device_color(style_.para_bg_color), plan);
-  if (style_.border_width != 0) stroke(x, y, width, height, origin_x, origin_y, plan);
+  fill(x, y, width, height, device_color(style_.para_bg_color), plan);
+  if (style_.border_width != 0) stroke(x, y, width, height, plan);
 }
 
 void Typesetter::draw(const SetParagraph& paragraph, PagePlan& plan) {
-  const double origin_x = print_pdf_number(paragraph.x).device * scale_;
-  const double origin_y = print_pdf_number(paragraph.y).device * -scale_ + scale_ * page_height_;
-  draw_box(paragraph, origin_x, origin_y, plan);
+  origin_x_ = print_pdf_number(paragraph.x).device * scale_;
+  origin_y_ = print_pdf_number(paragraph.y).device * -scale_ + scale_ * page_height_;
+  draw_box(paragraph, plan);
   if (paragraph.num_lines == 0) return;
   Pen pen(print_pdf_number(style_.left_indent).device, print_pdf_number(paragraph.height - style_.font_size).device,
           paragraph.wrapped->complex ? device_line_height_ : kInitialLeading);
@@ -238,74 +238,103 @@ void Typesetter::show(const SetParagraph& paragraph, const Line& line, Pen& pen,
   if (line.run_begin == line.run_end) return;
   pen.set_leading(device_line_height_);
   pen.start_text();
-  const double origin_x = print_pdf_number(paragraph.x).device * scale_;
-  const double origin_y = print_pdf_number(paragraph.y).device * -scale_ + scale_ * page_height_;
-  const double baseline = pen.y() * -scale_ + origin_y;
+  const double baseline = pen.y() * -scale_ + origin_y_;
   const double word_space = pen.word_space();
-  const bool boxes = !text_.empty();
-  PageLine box;
-  size_t source = 0;  // next byte of the text that has no entry in char_x yet
+  const LineRun* const runs = paragraph.wrapped->runs.data();
+  size_t num_chars = 0;
+  for (uint32_t r = line.run_begin; r < line.run_end; ++r) num_chars += runs[r].is_space() ? 0 : runs[r].end - runs[r].begin;
+  pen_x_.resize(num_chars);
+  float* pen_x = pen_x_.data();
+  const size_t first_glyph = plan.glyphs.size();
+  plan.glyphs.resize(first_glyph + num_chars);
+  GlyphDraw* const glyphs = plan.glyphs.data();
+  size_t next_glyph = first_glyph;
 
   PaintOp op;
   op.kind = PaintOp::Kind::kGlyphs;
   op.y0 = floor_pixel(baseline);
-  op.begin = static_cast<uint32_t>(plan.glyphs.size());
+  op.begin = static_cast<uint32_t>(first_glyph);
   const auto close_op = [&] {
-    op.end = static_cast<uint32_t>(plan.glyphs.size());
+    op.end = static_cast<uint32_t>(next_glyph);
     if (op.end > op.begin) plan.ops.push_back(op);
     op.begin = op.end;
   };
   double x = pen.x();
-  bool first = true;
   for (uint32_t r = line.run_begin; r < line.run_end; ++r) {
-    const LineRun& run = paragraph.wrapped->runs[r];
+    const LineRun run = runs[r];
     if (run.is_space()) {
       x += table_.advance(kSpaceSlot) + word_space;
       continue;
     }
-    if (colors_[run.color] != op.color || first) {
+    if (colors_[run.color] != op.color) {
       close_op();
       op.color = colors_[run.color];
     }
-    const TextChar* chars = paragraph.text->chars.data();
+    const TextChar* const chars = paragraph.text->chars.data();
     for (uint32_t i = run.begin; i < run.end; ++i) {
       const uint32_t slot = chars[i].slot;
-      const double device_x = x * scale_ + origin_x;
-      if (slot > kNbspSlot || !blank_space_) {
-        const int pixel = floor_pixel(device_x);
-        const uint32_t phase = static_cast<uint32_t>((device_x - pixel) * 4);
-        plan.glyphs.push_back({table_.glyph(slot) * 4 + phase, pixel});
-      }
-      if (boxes) {
-        const size_t at = chars[i].source;
-        if (first) {
-          source = at;
-          box.text_begin = base_ + at;
-          box.x = static_cast<float>(device_x);
-          box.char_x.reserve(line.run_end - line.run_begin + (run.end - run.begin));
-        }
-        if (at >= source) {
-          while (source < at) {  // characters that are not drawn stand where the next one starts
-            box.char_x.push_back(static_cast<float>(device_x));
-            source += decode_utf8(text_, source).length;
-          }
-          box.char_x.push_back(static_cast<float>(device_x));
-          source = at + (is_one_byte(slot) ? 1 : decode_utf8(text_, at).length);
-        }
-      }
-      first = false;
-      double advance = table_.advance(slot);
-      if (slot <= kNbspSlot) advance += word_space;
-      x += advance;
+      const double device_x = x * scale_ + origin_x_;
+      const int pixel = floor_pixel(device_x);
+      const uint32_t phase = static_cast<uint32_t>((device_x - pixel) * 4);
+      *pen_x++ = static_cast<float>(device_x);
+      glyphs[next_glyph] = {table_.glyph(slot) * 4 + phase, pixel};
+      const bool is_space = slot <= kNbspSlot;
+      next_glyph += !(is_space && blank_space_);
+      x += is_space ? table_.advance(slot) + word_space : table_.advance(slot);
     }
   }
   close_op();
-  if (!boxes || first) return;
+  plan.glyphs.resize(next_glyph);
+  if (!text_.empty() && num_chars > 0) note_boxes(paragraph, line, baseline, x * scale_ + origin_x_, plan);
+}
+
+bool Typesetter::is_one_byte_at(const TextChar& character) const {
+  return static_cast<uint8_t>(text_[character.source]) < 0x80;
+}
+
+// One PageLine from pen_x_. Source characters that are not drawn stand where the next one starts.
+void Typesetter::note_boxes(const SetParagraph& paragraph, const Line& line, double baseline, double end_x, PagePlan& plan) {
+  PageLine& box = plan.lines.emplace_back();
+  std::vector<float>& char_x = box.char_x;
+  const float* pen_x = pen_x_.data();
+  const TextChar* const chars = paragraph.text->chars.data();
+  size_t source = 0;  // next byte of the text that has no entry yet
+  bool first = true;
+  for (uint32_t r = line.run_begin; r < line.run_end; ++r) {
+    const LineRun run = paragraph.wrapped->runs[r];
+    if (run.is_space()) continue;
+    if (first) {
+      source = chars[run.begin].source;
+      box.text_begin = base_ + source;
+      first = false;
+    }
+    uint32_t i = run.begin;
+    while (i < run.end) {
+      // One-byte characters that follow each other in the source are copied at once.
+      uint32_t end = i;
+      while (end < run.end && chars[end].source == source + (end - i) && is_one_byte_at(chars[end])) ++end;
+      if (end > i) {
+        char_x.insert(char_x.end(), pen_x, pen_x + (end - i));
+        source += end - i;
+        pen_x += end - i;
+        i = end;
+        if (i == run.end) break;
+      }
+      if (chars[i].source >= source) {  // else a further character of the newline's mark
+        while (source <= chars[i].source) {
+          char_x.push_back(*pen_x);
+          source += sequence_length(static_cast<uint8_t>(text_[source]));
+        }
+      }
+      ++i;
+      ++pen_x;
+    }
+  }
   box.text_end = base_ + source;
-  box.char_x.push_back(static_cast<float>(x * scale_ + origin_x));
+  char_x.push_back(static_cast<float>(end_x));
+  box.x = pen_x_[0];
   box.top = static_cast<float>(baseline - style_.font_size * scale_);
   box.bottom = static_cast<float>(box.top + line_height_ * scale_);
-  plan.lines.push_back(std::move(box));
 }
 
 }  // namespace glyph

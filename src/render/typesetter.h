@@ -33,19 +33,20 @@ class Typesetter {
   void set_source(std::string_view text, size_t base);
   void set_colors(const std::vector<Color>& colors);
 
-  void start_page(PagePlan& plan) const;
+  void start_page(PagePlan& plan);
   void draw(const SetParagraph& paragraph, PagePlan& plan);
 
  private:
   class Pen;
 
   Color device_color(Color color) const;
-  void draw_box(const SetParagraph& paragraph, double origin_x, double origin_y, PagePlan& plan) const;
-  void fill(double x, double y, double width, double height, double origin_x, double origin_y, Color color,
-            PagePlan& plan) const;
-  void stroke(double x, double y, double width, double height, double origin_x, double origin_y, PagePlan& plan) const;
+  void draw_box(const SetParagraph& paragraph, PagePlan& plan) const;
+  void fill(double x, double y, double width, double height, Color color, PagePlan& plan) const;
+  void stroke(double x, double y, double width, double height, PagePlan& plan) const;
   void draw_line(const SetParagraph& paragraph, size_t number, Pen& pen, PagePlan& plan);
   void show(const SetParagraph& paragraph, const Line& line, Pen& pen, PagePlan& plan);
+  void note_boxes(const SetParagraph& paragraph, const Line& line, double baseline, double end_x, PagePlan& plan);
+  bool is_one_byte_at(const TextChar& character) const;
   int count_gaps(const SetParagraph& paragraph, const Line& line) const;
 
   PageStyle style_;
@@ -55,6 +56,8 @@ class Typesetter {
   double line_height_;    // points
   double device_line_height_;
   bool blank_space_;      // the space glyph has no outline
+  double origin_x_ = 0, origin_y_ = 0;  // pixels: where the current paragraph's coordinates start
+  std::vector<float> pen_x_;            // pixels: the pen before each character of the current line
   std::string_view text_;
   size_t base_ = 0;
   std::vector<Color> colors_;

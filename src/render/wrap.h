@@ -28,6 +28,7 @@ struct Line {
   double extra_space = 0;               // points left over; negative: spaces must shrink
   int word_count = 0;                   // ReportLab's count of stretchable gaps + 1, no-break spaces not counted
   bool is_break = false;                // ended by a line break: not justified
+  bool is_blank = false;                // a break and nothing before it
   uint32_t first_word = 0;              // where a cut before this line starts the rest
 };
 
@@ -61,7 +62,7 @@ struct WrapContext {
     for (uint32_t i = begin; i < end; ++i) sum += table->width_1000((*chars)[i].slot);
     return table->width(sum);
   }
-  double char_width(uint32_t slot) const { return table->width(table->width_1000(slot)); }
+  double char_width(uint32_t slot) const { return table->char_width(slot); }
   bool is(uint32_t index, uint32_t slot) const { return (*chars)[index].slot == slot; }
 };
 
@@ -75,8 +76,10 @@ class SimpleWrapper {
   void start(const WrapContext& context, const Fragment& fragment);
   // Wraps until the text ends or `max_lines` lines exist.
   void wrap(const LineWidths& widths, size_t max_lines, WrappedLines& out);
-  // Gives the first `line` lines of the last wrap to `head` and keeps the rest.
-  void cut(size_t line, const WrappedLines& wrapped, SimpleWrapper& head);
+  // Keeps what follows the first `line` lines of the last wrap; gives their words to `head` unless that is null.
+  void cut(size_t line, const WrappedLines& wrapped, SimpleWrapper* head);
+  // Whether the last wrap split a word: lines cut off may then break in another way when they are wrapped again.
+  bool has_parts() const { return has_parts_; }
 
  private:
   enum class Kind : uint8_t { kPlain, kPart, kLastPart };  // parts of a word longer than a line
@@ -94,13 +97,15 @@ class SimpleWrapper {
   uint32_t source_ = 0, source_end_ = 0;  // characters not yet cut into words
   std::vector<Word> pending_;             // words to be taken before those, last first
   std::vector<Word> done_;                // words in the order they were placed
+  bool has_parts_ = false;
 };
 
 class ComplexWrapper {
  public:
   void start(const WrapContext& context, const std::vector<Fragment>& fragments);
   void wrap(const LineWidths& widths, size_t max_lines, WrappedLines& out);
-  void cut(size_t line, const WrappedLines& wrapped, ComplexWrapper& head);
+  void cut(size_t line, const WrappedLines& wrapped, ComplexWrapper* head);
+  bool has_parts() const { return has_parts_; }
 
  private:
   struct Piece {
@@ -137,6 +142,7 @@ class ComplexWrapper {
   size_t taken_ = 0;           // of words_
   std::vector<Word> pending_;  // taken before words_, last first
   std::vector<Word> done_;     // in the order they were placed (ReportLab's FW)
+  bool has_parts_ = false;
 };
 
 class CjkWrapper {
@@ -158,7 +164,7 @@ class CjkWrapper {
   uint32_t code(const Unit& unit) const { return context_.table->code_point(unit.slot); }
   bool look_back(size_t line_start, size_t* next, double* extra, double* width_back, size_t* unit) const;
   void emit(size_t begin, size_t end, WrappedLines& out, Line line, bool strip);
-  size_t count_fragments(size_t line, const WrappedLines& wrapped) const;
+  bool is_one_fragment(size_t line, const WrappedLines& wrapped) const;
 
   WrapContext context_;
   bool single_ = false;         // one fragment: ReportLab's textsplit.dumbSplit, which strips lines

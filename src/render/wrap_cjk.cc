@@ -26,6 +26,7 @@ void CjkWrapper::start(const WrapContext& context, const std::vector<Fragment>& 
   context_ = context;
   single_ = fragments.size() == 1;
   units_.clear();
+  units_.reserve(context.chars->size() + fragments.size());
   for (const Fragment& fragment : fragments) {
     for (uint32_t i = fragment.begin; i < fragment.end; ++i) {
       units_.push_back({i, (*context_.chars)[i].slot, fragment.color, false, false});
@@ -63,14 +64,16 @@ void CjkWrapper::emit(size_t begin, size_t end, WrappedLines& out, Line line, bo
     while (end > begin && blank(end - 1)) --end;
   }
   line.run_begin = static_cast<uint32_t>(out.runs.size());
-  for (size_t i = begin; i < end; ++i) {
-    const Unit& unit = units_[i];
-    if (unit.is_empty) continue;
-    if (unit.index == kNoSource) {
-      out.runs.push_back({kNoSource, kNoSource, unit.color});
-    } else {
-      append_run(out.runs, line.run_begin, unit.index, unit.index + 1, unit.color);
+  while (begin < end) {
+    const Unit first = units_[begin++];
+    if (first.is_empty) continue;
+    if (first.index == kNoSource) {
+      out.runs.push_back({kNoSource, kNoSource, first.color});
+      continue;
     }
+    uint32_t next = first.index + 1;
+    for (; begin < end && units_[begin].index == next && units_[begin].color == first.color; ++begin) ++next;
+    out.runs.push_back({first.index, next, first.color});
   }
   line.run_end = static_cast<uint32_t>(out.runs.size());
   line.word_count = 1;
@@ -116,25 +119,22 @@ void CjkWrapper::wrap(const LineWidths& widths, WrappedLines& out) {
   }
 }
 
-size_t CjkWrapper::count_fragments(size_t line, const WrappedLines& wrapped) const {
-  size_t count = 0;
-  for (size_t l = line; l < wrapped.lines.size(); ++l) {
-    const size_t begin = wrapped.lines[l].first_word;
-    const size_t end = l + 1 < wrapped.lines.size() ? wrapped.lines[l + 1].first_word : units_.size();
-    for (size_t i = begin; i < end; ++i) {
-      const bool same = i > begin && units_[i].color == units_[i - 1].color && !units_[i].is_break && !units_[i - 1].is_break;
-      if (!same) ++count;
-    }
+// Whether the text from `line` on would be one fragment: one line of one colour without a break among other characters.
+bool CjkWrapper::is_one_fragment(size_t line, const WrappedLines& wrapped) const {
+  if (line + 1 != wrapped.lines.size()) return false;
+  for (size_t i = wrapped.lines[line].first_word + 1; i < units_.size(); ++i) {
+    if (units_[i].color != units_[i - 1].color || units_[i].is_break || units_[i - 1].is_break) return false;
   }
-  return count;
+  return true;
 }
 
 // The rest of a paragraph is the text of its lines: of one fragment, the stripped lines put together; of several, with a space
 // put behind each line but the last where there is none (which is why lines may start with a space on later pages).
 void CjkWrapper::cut(size_t line, const WrappedLines& wrapped) {
   std::vector<Unit> rest;
+  rest.reserve(units_.size());
   const size_t num_lines = wrapped.lines.size();
-  const size_t fragments = single_ ? 1 : count_fragments(line, wrapped);
+  const bool one_fragment = single_ || is_one_fragment(line, wrapped);
   for (size_t l = line; l < num_lines; ++l) {
     size_t begin = wrapped.lines[l].first_word;
     size_t end = l + 1 < num_lines ? wrapped.lines[l + 1].first_word : units_.size();
@@ -157,7 +157,7 @@ void CjkWrapper::cut(size_t line, const WrappedLines& wrapped) {
     }
   }
   units_ = std::move(rest);
-  single_ = fragments == 1;
+  single_ = one_fragment;
 }
 
 }  // namespace glyph

@@ -82,6 +82,8 @@ void ComplexWrapper::start(const WrapContext& context, const std::vector<Fragmen
   pending_.clear();
   done_.clear();
   taken_ = 0;
+  pieces_.reserve(context.chars->size() / 4);
+  words_.reserve(context.chars->size() / 4);
   make_words(fragments);
 }
 
@@ -191,6 +193,7 @@ bool ComplexWrapper::next(Word* word) {
 // the last part may be longer than a line.
 void ComplexWrapper::split_word(const Word& word, double first_width, const LineWidths& widths, size_t line,
                                 size_t max_lines) {
+  has_parts_ = true;
   std::vector<Word> parts;
   double max_width = first_width;
   double line_width = 0, word_width = 0;
@@ -230,6 +233,7 @@ void ComplexWrapper::wrap(const LineWidths& widths, size_t max_lines, WrappedLin
   out.clear();
   out.complex = true;
   if (!done_.empty()) requeue(std::exchange(done_, {}));  // it did not fit on the last page
+  has_parts_ = false;
   LineBuilder line(context_, out.runs);
   line.clear();
   const double one_space = context_.char_width(kSpaceSlot);
@@ -239,7 +243,7 @@ void ComplexWrapper::wrap(const LineWidths& widths, size_t max_lines, WrappedLin
 
   const auto end_line = [&](double max_width, bool is_break) {
     out.lines.push_back({static_cast<uint32_t>(line.start()), static_cast<uint32_t>(out.runs.size()), max_width - current,
-                         count, is_break, first_word});
+                         count, is_break, is_break && line.empty(), first_word});
     // The word that ended the line starts the rest, a break too: a cut there leaves an empty line on the next page.
     first_word = static_cast<uint32_t>(done_.size() - 1);
     line.clear();
@@ -325,23 +329,24 @@ void ComplexWrapper::rejoin(const std::vector<Word>& from, std::vector<Word>& to
   flush();
 }
 
-void ComplexWrapper::cut(size_t line, const WrappedLines& wrapped, ComplexWrapper& head) {
+void ComplexWrapper::cut(size_t line, const WrappedLines& wrapped, ComplexWrapper* head) {
   const size_t first = line < wrapped.lines.size() ? wrapped.lines[line].first_word : done_.size();
-  head.context_ = context_;
-  head.pieces_.clear();
-  head.words_.clear();
-  head.pending_.clear();
-  head.taken_ = 0;
-  std::vector<Word> taken(done_.begin(), done_.begin() + first);
-  for (Word& word : taken) {
-    const auto begin = pieces_.begin() + word.piece_begin, end = pieces_.begin() + word.piece_end;
-    word.piece_begin = static_cast<uint32_t>(head.pieces_.size());
-    head.pieces_.insert(head.pieces_.end(), begin, end);
-    word.piece_end = static_cast<uint32_t>(head.pieces_.size());
+  if (head) {
+    head->context_ = context_;
+    head->pieces_.clear();
+    head->words_.clear();
+    head->pending_.clear();
+    head->done_.clear();
+    head->taken_ = 0;
+    std::vector<Word> taken(done_.begin(), done_.begin() + first);
+    for (Word& word : taken) {
+      const auto begin = pieces_.begin() + word.piece_begin, end = pieces_.begin() + word.piece_end;
+      word.piece_begin = static_cast<uint32_t>(head->pieces_.size());
+      head->pieces_.insert(head->pieces_.end(), begin, end);
+      word.piece_end = static_cast<uint32_t>(head->pieces_.size());
+    }
+    head->rejoin(taken, head->words_);
   }
-  head.rejoin(taken, head.words_);
-
-  head.done_.clear();
   requeue({done_.begin() + first, done_.end()});
   done_.clear();
 }

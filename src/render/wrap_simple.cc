@@ -57,6 +57,7 @@ bool SimpleWrapper::next(Word* word) {
 // reached, so the last part may be longer than a line.
 void SimpleWrapper::split_word(const Word& word, double line_width, const LineWidths& widths, size_t line,
                                size_t max_lines) {
+  has_parts_ = true;
   std::vector<Word> parts;
   double max_width = widths.of(line);
   uint32_t begin = word.begin;
@@ -80,6 +81,7 @@ void SimpleWrapper::wrap(const LineWidths& widths, size_t max_lines, WrappedLine
   out.clear();
   out.complex = false;
   requeue(std::exchange(done_, {}));  // a paragraph that did not fit is wrapped again on the next page
+  has_parts_ = false;
   const double space = context_.char_width(kSpaceSlot);
   const double shrink = kSpaceShrinkage * space;
   size_t line_start = 0;   // first run of the line
@@ -89,7 +91,7 @@ void SimpleWrapper::wrap(const LineWidths& widths, size_t max_lines, WrappedLine
   bool forced = false;
 
   const auto end_line = [&](double extra) {
-    out.lines.push_back({static_cast<uint32_t>(line_start), static_cast<uint32_t>(out.runs.size()), extra, count, false,
+    out.lines.push_back({static_cast<uint32_t>(line_start), static_cast<uint32_t>(out.runs.size()), extra, count, false, false,
                          first_word});
     line_start = out.runs.size();
     first_word = static_cast<uint32_t>(done_.size());
@@ -156,14 +158,16 @@ void SimpleWrapper::requeue(std::vector<Word> words) {
   pending_.assign(joined.rbegin(), joined.rend());
 }
 
-void SimpleWrapper::cut(size_t line, const WrappedLines& wrapped, SimpleWrapper& head) {
+void SimpleWrapper::cut(size_t line, const WrappedLines& wrapped, SimpleWrapper* head) {
   const size_t first = line < wrapped.lines.size() ? wrapped.lines[line].first_word : done_.size();
-  head.context_ = context_;
-  head.color_ = color_;
-  head.source_ = head.source_end_ = 0;
-  head.pending_.clear();
-  head.done_.clear();
-  head.requeue({done_.begin(), done_.begin() + first});
+  if (head) {
+    head->context_ = context_;
+    head->color_ = color_;
+    head->source_ = head->source_end_ = 0;
+    head->pending_.clear();
+    head->done_.clear();
+    head->requeue({done_.begin(), done_.begin() + first});
+  }
   requeue({done_.begin() + first, done_.end()});
   done_.clear();
 }
