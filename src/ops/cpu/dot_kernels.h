@@ -11,6 +11,8 @@ namespace dots {
 
 using glyph::ops::cpu::PackSource;
 
+constexpr int kBlocksAhead = 2;  // rows are short and their order is known: fetch those of the block after next
+
 // kNumX rows of x times kNumW rows of weights.
 template <int kNumX, int kNumW, typename T>
 void dot_block(const float* x, int64_t x_stride, const T* weights, int64_t stride, int64_t depth, float* y, int64_t y_stride) {
@@ -19,7 +21,10 @@ void dot_block(const float* x, int64_t x_stride, const T* weights, int64_t strid
   for (; k + kLanes <= depth; k += kLanes) {
     Floats w[kNumW];
 #pragma GCC unroll 4
-    for (int i = 0; i < kNumW; ++i) w[i] = load(weights + i * stride + k);
+    for (int i = 0; i < kNumW; ++i) {
+      w[i] = load(weights + i * stride + k);
+      __builtin_prefetch(weights + (i + kNumW * kBlocksAhead) * stride + k);
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < kNumX; ++r) {
       const Floats value = load(x + r * x_stride + k);
