@@ -18,7 +18,7 @@ struct GlyphDraw {
 struct PaintOp {
   enum class Kind : uint8_t {
     kBox,       // [x0, x1) x [y0, y1), whole pixels
-    kHairline,  // a box of no height: one row of quarter pixels from x0 to x1 (in quarter pixels), at pixel row y0
+    kSliver,    // the same in quarter pixels: a box of no height, which poppler does not round
     kGlyphs,    // glyphs [begin, end) on the baseline y0
   };
   Kind kind = Kind::kBox;

@@ -22,6 +22,8 @@ T divide_by_255(T x) {
 // Splash's coverage of n of 16 quarter pixels.
 uint8_t aa_gamma(int n) { return static_cast<uint8_t>(std::floor(std::pow(n / 16.0, 1.5) * 255 + 0.5)); }
 
+uint8_t round_255(int x) { return static_cast<uint8_t>((x + (x >> 8) + 0x80) >> 8); }
+
 uint8_t blend(uint8_t below, uint8_t color, int keep) {
   return static_cast<uint8_t>(divide_by_255(keep * below + (255 - keep) * color));
 }
@@ -38,13 +40,53 @@ void Rasterizer::start(const PagePlan& plan) {
   stride_ = static_cast<size_t>(width_) * channels_ + kRowPadding;
   canvas_.resize(stride_ * height_);
   clean_.assign(static_cast<size_t>(height_), 0);
-  // The first op paints the page's background; only a page of fractional size leaves paper (white) beside it.
+  // The first op paints the page's background.
   const PaintOp& first = plan.ops.front();
-  if (first.x0 > 0 || first.y0 > 0 || first.x1 < width_ || first.y1 < height_) {
-    std::fill(canvas_.begin(), canvas_.end(), 255);
+  painted_width_ = std::min(first.x1, width_);
+  painted_height_ = std::min(first.y1, height_);
+  const size_t bare = static_cast<size_t>(width_ - painted_width_) * height_ +
+                      static_cast<size_t>(width_) * (height_ - painted_height_);
+  paper_alpha_.assign(bare, 0);
+  if (bare > 0) {
+    for (int y = 0; y < height_; ++y) {
+      const size_t begin = static_cast<size_t>(y < painted_height_ ? painted_width_ : 0) * channels_;
+      std::memset(row(y) + begin, 255, stride_ - begin);
+    }
   }
   background_ = first.color;
   ink_ = {};
+}
+
+uint8_t& Rasterizer::paper_alpha(int x, int y) {
+  const int columns = width_ - painted_width_;
+  if (x >= painted_width_) return paper_alpha_[static_cast<size_t>(y) * columns + (x - painted_width_)];
+  return paper_alpha_[static_cast<size_t>(columns) * height_ + static_cast<size_t>(y - painted_height_) * width_ + x];
+}
+
+// Lays the page over white paper, as poppler does at the end.
+void Rasterizer::settle_paper() {
+  if (paper_alpha_.empty()) return;
+  for (int y = 0; y < height_; ++y) {
+    for (int x = y < painted_height_ ? painted_width_ : 0; x < width_; ++x) {
+      const int alpha = paper_alpha(x, y);
+      uint8_t* to = row(y) + static_cast<size_t>(x) * channels_;
+      for (int c = 0; c < channels_; ++c) to[c] = round_255((255 - alpha) * 255 + alpha * to[c]);
+    }
+  }
+}
+
+void Rasterizer::blend_pixel(int x, int y, Color color, int alpha) {
+  if (alpha == 0) return;
+  const uint8_t source[3] = {color.r, color.g, color.b};
+  uint8_t* to = row(y) + static_cast<size_t>(x) * channels_;
+  if (!is_paper(x, y)) {
+    for (int c = 0; c < channels_; ++c) to[c] = blend(to[c], source[c], 255 - alpha);
+    return;
+  }
+  uint8_t& below = paper_alpha(x, y);
+  const int result = alpha + below - round_255(alpha * below);
+  for (int c = 0; c < channels_; ++c) to[c] = static_cast<uint8_t>(((result - alpha) * to[c] + alpha * source[c]) / result);
+  below = static_cast<uint8_t>(result);
 }
 
 void Rasterizer::fill_row(int y, int x0, int x1, Color color) {
@@ -66,9 +108,10 @@ void Rasterizer::paint_box(const PaintOp& op) {
   if (x0 >= x1 || y0 >= y1) return;
   const bool is_background = op.color == background_;
   for (int y = y0; y < y1; ++y) {
-    if (is_background && clean_[y]) continue;
+    if (is_background && clean_[y] && x1 <= painted_width_) continue;
     fill_row(y, x0, x1, op.color);
-    clean_[y] = is_background && x0 == 0 && x1 == width_;
+    clean_[y] = is_background && x0 == 0 && x1 >= painted_width_;
+    for (int x = y < painted_height_ ? std::max(x0, painted_width_) : x0; x < x1; ++x) paper_alpha(x, y) = 255;
   }
   if (!is_background) {
     ink_.right = std::max(ink_.right, x1);
@@ -76,26 +119,33 @@ void Rasterizer::paint_box(const PaintOp& op) {
   }
 }
 
-void Rasterizer::paint_hairline(const PaintOp& op) {
-  if (op.y0 < 0 || op.y0 >= height_) return;
-  const int begin = std::max(op.x0, 0), end = std::min(op.x1, width_ * 4);
-  for (int x = begin / 4; x * 4 < end; ++x) {
-    const int covered = std::min(end, x * 4 + 4) - std::max(begin, x * 4);
-    const int keep = 255 - aa_gamma(covered);
-    uint8_t* to = row(op.y0) + static_cast<size_t>(x) * channels_;
-    const uint8_t color[3] = {op.color.r, op.color.g, op.color.b};
-    for (int c = 0; c < channels_; ++c) to[c] = blend(to[c], color[c], keep);
+void Rasterizer::paint_sliver(const PaintOp& op) {
+  const int x0 = std::max(op.x0, 0), x1 = std::min(op.x1, width_ * 4);
+  const int y0 = std::max(op.y0, 0), y1 = std::min(op.y1, height_ * 4);
+  if (x0 >= x1 || y0 >= y1) return;
+  const auto covered = [](int pixel, int begin, int end) {
+    return std::min(end, pixel * 4 + 4) - std::max(begin, pixel * 4);
+  };
+  for (int y = y0 / 4; y * 4 < y1; ++y) {
+    for (int x = x0 / 4; x * 4 < x1; ++x) blend_pixel(x, y, op.color, aa_gamma(covered(x, x0, x1) * covered(y, y0, y1)));
+    if (op.color != background_) clean_[y] = 0;
   }
   if (op.color == background_) return;
-  clean_[op.y0] = 0;
-  ink_.right = std::max(ink_.right, std::min(width_, (end + 3) / 4));
-  ink_.bottom = std::max(ink_.bottom, op.y0 + 1);
+  ink_.right = std::max(ink_.right, (x1 + 3) / 4);
+  ink_.bottom = std::max(ink_.bottom, (y1 + 3) / 4);
 }
 
 template <int kChannels>
 void Rasterizer::paint_glyphs_clipped(const GlyphBitmap& bitmap, int x, int y, Color color) {
   const int x0 = std::max(x, 0), x1 = std::min(x + bitmap.width, width_);
   const int y0 = std::max(y, 0), y1 = std::min(y + bitmap.height, height_);
+  if (x1 > painted_width_ || y1 > painted_height_) {
+    for (int at_y = y0; at_y < y1; ++at_y) {
+      const uint8_t* from = cache_.rows(bitmap) + static_cast<size_t>(at_y - y) * bitmap.stride;
+      for (int at_x = x0; at_x < x1; ++at_x) blend_pixel(at_x, at_y, color, 255 - from[at_x - x]);
+    }
+    return;
+  }
   const uint8_t source[3] = {color.r, color.g, color.b};
   for (int at_y = y0; at_y < y1; ++at_y) {
     const uint8_t* from = cache_.rows(bitmap) + static_cast<size_t>(at_y - y) * bitmap.stride;
@@ -119,7 +169,8 @@ void Rasterizer::paint_glyphs(const PaintOp& op, const PagePlan& plan) {
     top = std::min(top, y);
     bottom = std::max(bottom, y + bitmap.height);
     right = std::max(right, x + bitmap.width);
-    const bool inside = x >= 0 && y >= 0 && x + bitmap.stride <= width_ && y + bitmap.height <= height_;
+    const bool inside =
+        x >= 0 && y >= 0 && x + bitmap.stride <= painted_width_ && y + bitmap.height <= painted_height_;
     if (is_black && inside) {
       blend_black_(row(y) + x, stride_, cache_.rows(bitmap), bitmap.height, bitmap.stride);
     } else if (channels_ == 1) {
@@ -162,8 +213,8 @@ void Rasterizer::finish(const PagePlan& plan, Page& page) {
     // The corner pixels usually are background, and then nothing beyond the ink can differ from them.
     const uint8_t* pixels = scaled ? page.image.pixels.data() : canvas_.data();
     const size_t stride = scaled ? static_cast<size_t>(width) * channels_ : stride_;
-    const bool known = !scaled && clean_[0] && (height_ < 2 || clean_[1]) && plan.ops.front().x1 >= width_ &&
-                       plan.ops.front().y1 >= height_;
+    const bool even = paper_alpha_.empty() || background_ == Color{255, 255, 255};
+    const bool known = !scaled && even && clean_[0] && (height_ < 2 || clean_[1]);
     const InkExtent ink = find_ink(pixels, stride, width, height, channels_, known ? ink_.right : width,
                                    known ? ink_.bottom : height);
     if (crop_width && ink.right > 0) width = cropped_width(width, ink.right, style_.margin_x);
@@ -190,10 +241,11 @@ Page Rasterizer::paint(PagePlan& plan) {
   for (const PaintOp& op : plan.ops) {
     switch (op.kind) {
       case PaintOp::Kind::kBox: paint_box(op); break;
-      case PaintOp::Kind::kHairline: paint_hairline(op); break;
+      case PaintOp::Kind::kSliver: paint_sliver(op); break;
       case PaintOp::Kind::kGlyphs: paint_glyphs(op, plan); break;
     }
   }
+  settle_paper();
   Page page;
   page.lines = std::move(plan.lines);
   plan.lines.clear();

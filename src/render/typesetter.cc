@@ -23,6 +23,31 @@ int round_pixel(double value) { return floor_pixel(value + 0.5); }
 // Bytes of the UTF-8 sequence that starts with `lead`.
 size_t sequence_length(uint8_t lead) { return lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4; }
 
+// Every quarter pixel that the box touches.
+PaintOp sliver(double x0, double x1, double y0, double y1, Color color) {
+  PaintOp op;
+  op.kind = PaintOp::Kind::kSliver;
+  op.color = color;
+  op.x0 = floor_pixel(std::fmin(x0, x1) * 4);
+  op.x1 = floor_pixel(std::fmax(x0, x1) * 4) + 1;
+  op.y0 = floor_pixel(std::fmin(y0, y1) * 4);
+  op.y1 = floor_pixel(std::fmax(y0, y1) * 4) + 1;
+  return op;
+}
+
+// poppler's stroke adjustment of one coordinate of a line between `low` and `high`: edges and middle go to whole pixels.
+double adjust(double at, double low, double high) {
+  constexpr double kNear = 0.01;
+  const double first = round_pixel(low);
+  double last = round_pixel(high);
+  if (last == first) last += 1;
+  last -= kNear;
+  const auto near = [&](double target) { return at > target - kNear && at < target + kNear; };
+  if (near(low)) return first;
+  if (near(0.5 * (low + high))) return 0.5 * (first + last);
+  return near(high) ? last : at;
+}
+
 // A colour component as poppler gets it from the printed fraction.
 uint8_t device_component(uint8_t value) {
   const double read = print_pdf_number(value / 255.0).device;
@@ -127,10 +152,7 @@ void Typesetter::fill(double x, double y, double width, double height, Color col
   PaintOp op;
   op.color = color;
   if (y0 == y1) {
-    op.kind = PaintOp::Kind::kHairline;
-    op.x0 = floor_pixel(std::fmin(x0, x1) * 4);
-    op.x1 = floor_pixel(std::fmax(x0, x1) * 4) + 1;
-    op.y0 = floor_pixel(y0);
+    op = sliver(x0, x1, y0, y0, color);
   } else {
     op.x0 = round_pixel(std::fmin(x0, x1));
     op.x1 = std::max(round_pixel(std::fmax(x0, x1)), op.x0 + 1);
@@ -145,6 +167,14 @@ void Typesetter::stroke(double x, double y, double width, double height, PagePla
   const double half = 0.5 * print_pdf_number(style_.border_width).device;
   const double left = print_pdf_number(x).device, bottom = print_pdf_number(y).device;
   const double right = left + print_pdf_number(width).device, top = bottom + print_pdf_number(height).device;
+  if (bottom == top) {
+    // A rectangle of no height is stroked as a line there and back, whose points poppler adjusts twice.
+    const double y0 = (bottom + half) * -scale_ + origin_y_, y1 = (bottom - half) * -scale_ + origin_y_;
+    const double low = adjust(adjust(y0, y0, y1), y0, y1), high = adjust(adjust(y1, y0, y1), y0, y1);
+    plan.ops.push_back(sliver(left * scale_ + origin_x_, right * scale_ + origin_x_, low, high,
+                              device_color(style_.para_border_color)));
+    return;
+  }
   struct Band {
     int begin, end;
   };
