@@ -35,7 +35,8 @@ void AnswerParser::emit(std::string_view text, std::vector<AnswerEvent>& events)
   events.push_back({kind, std::string(text)});
 }
 
-// Before an opening tag: drops white space, enters what a tag opens, or finds that there is none. False: more text is needed.
+// Before an opening tag: drops white space, enters what a tag opens, or finds that there is none. False: more
+// text is needed.
 bool AnswerParser::open_tag(std::vector<AnswerEvent>& events) {
   held_.erase(0, std::min(held_.find_first_not_of(kSpace), held_.size()));
   if (held_.empty()) return false;
@@ -66,7 +67,8 @@ bool AnswerParser::read_until(std::string_view closing_tag, Place after, std::ve
     at_start_ = true;
     return true;
   }
-  const std::string_view ready = std::string_view(held_).substr(0, held_.size() - open_bytes(held_, closing_tag));
+  const std::string_view ready =
+      std::string_view(held_).substr(0, held_.size() - open_bytes(held_, closing_tag));
   const size_t count = without_trailing_space(ready).size();
   emit(ready.substr(0, count), events);
   held_.erase(0, count);
@@ -85,11 +87,17 @@ bool AnswerParser::find_tail() {
 bool AnswerParser::step(std::vector<AnswerEvent>& events) {
   switch (place_) {
     case Place::kStart:
-    case Place::kAfterReasoning: return open_tag(events);
-    case Place::kReasoning: return read_until(kThinkEnd, Place::kAfterReasoning, events);
-    case Place::kAnswer: return read_until(kAnswerEnd, Place::kAfterAnswer, events);
-    case Place::kAfterAnswer: return find_tail();
-    case Place::kContent: emit(std::exchange(held_, {}), events); return false;
+    case Place::kAfterReasoning:
+      return open_tag(events);
+    case Place::kReasoning:
+      return read_until(kThinkEnd, Place::kAfterReasoning, events);
+    case Place::kAnswer:
+      return read_until(kAnswerEnd, Place::kAfterAnswer, events);
+    case Place::kAfterAnswer:
+      return find_tail();
+    case Place::kContent:
+      emit(std::exchange(held_, {}), events);
+      return false;
   }
   return false;
 }

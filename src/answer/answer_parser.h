@@ -1,9 +1,10 @@
 // Splits a thinking model's text into reasoning and answer while it streams.
 //
-// The text is [<think>reasoning</think>] then either <answer>content</answer> or content, as GLM-4.1V-9B-Thinking writes it.
-// Only tags in these places count: elsewhere "<think>" is text. A missing closing tag (a stop id, a token limit) closes at the
-// end. A tag may be split across pieces; text is held back only while it could still become a tag or white space before one.
-// White space around the tags and at both ends of what they wrap is dropped. Not thread safe; one object, one answer.
+// The text is [<think>reasoning</think>] then either <answer>content</answer> or content, as
+// GLM-4.1V-9B-Thinking writes it. Only tags in these places count: elsewhere "<think>" is text. A missing
+// closing tag (a stop id, a token limit) closes at the end. A tag may be split across pieces; text is held
+// back only while it could still become a tag or white space before one. White space around the tags and at
+// both ends of what they wrap is dropped. Not thread safe; one object, one answer.
 #pragma once
 
 #include <string>

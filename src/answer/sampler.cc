@@ -43,14 +43,17 @@ double log_sum_exp(std::span<const float> logits) {
 }
 
 // The n largest, largest first, the lower id first among equals.
-std::vector<std::pair<int32_t, float>> largest_logprobs(std::span<const float> logits, int64_t n, double log_sum) {
+std::vector<std::pair<int32_t, float>> largest_logprobs(std::span<const float> logits, int64_t n,
+                                                        double log_sum) {
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto count = std::min<std::ptrdiff_t>(n, std::ssize(order));
-  std::partial_sort(order.begin(), order.begin() + count, order.end(),
-                    [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int32_t a, int32_t b) {
+    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
+  });
   std::vector<std::pair<int32_t, float>> out;
-  for (std::ptrdiff_t i = 0; i < count; ++i) out.emplace_back(order[i], static_cast<float>(logits[order[i]] - log_sum));
+  for (std::ptrdiff_t i = 0; i < count; ++i)
+    out.emplace_back(order[i], static_cast<float>(logits[order[i]] - log_sum));
   return out;
 }
 
@@ -76,7 +79,8 @@ Status check_sampling_options(const SamplingOptions& options) {
   GLYPH_RETURN_IF_ERROR(check_range("repetition_penalty", options.repetition_penalty, 0.01, 100.0));
   GLYPH_RETURN_IF_ERROR(check_range("presence_penalty", options.presence_penalty, -2.0, 2.0));
   GLYPH_RETURN_IF_ERROR(check_range("frequency_penalty", options.frequency_penalty, -2.0, 2.0));
-  return check_range("top_logprobs", static_cast<double>(options.top_logprobs), -1.0, static_cast<double>(kMaxTopLogprobs));
+  return check_range("top_logprobs", static_cast<double>(options.top_logprobs), -1.0,
+                     static_cast<double>(kMaxTopLogprobs));
 }
 
 // Reference: TopKLogitsWarper. Equals of the k-th stay.
@@ -99,7 +103,9 @@ void keep_top_p(std::span<float> scores, double p) {
     if (scores[id] != kRemoved) heap.push_back(id);
   }
   // The reference sorts ascending and stably: of equals the higher id is kept first.
-  const auto less_likely = [&](int32_t a, int32_t b) { return scores[a] != scores[b] ? scores[a] < scores[b] : a < b; };
+  const auto less_likely = [&](int32_t a, int32_t b) {
+    return scores[a] != scores[b] ? scores[a] < scores[b] : a < b;
+  };
   std::make_heap(heap.begin(), heap.end(), less_likely);
   std::vector<std::pair<int32_t, float>> kept;
   double above = 0.0;
@@ -145,7 +151,8 @@ void Sampler::apply_penalties(std::span<float> scores) const {
   if (options_.presence_penalty == 0.0 && options_.frequency_penalty == 0.0) return;
   for (const auto& [id, count] : counts_) {
     if (id >= 0 && id < size) {
-      scores[id] -= static_cast<float>(options_.presence_penalty + options_.frequency_penalty * static_cast<double>(count));
+      scores[id] -= static_cast<float>(options_.presence_penalty +
+                                       options_.frequency_penalty * static_cast<double>(count));
     }
   }
 }
@@ -153,7 +160,8 @@ void Sampler::apply_penalties(std::span<float> scores) const {
 // By the inverse of the cumulative distribution, in the order of ids.
 int32_t Sampler::draw(std::span<float> scores) const {
   const auto temperature = static_cast<float>(options_.temperature);
-  // Measured from the best score, so that a tiny temperature cannot overflow; the warpers look at differences only.
+  // Measured from the best score, so that a tiny temperature cannot overflow; the warpers look at differences
+  // only.
   const float largest = *std::max_element(scores.begin(), scores.end());
   for (float& score : scores) score = (score - largest) / temperature;
   keep_top_k(scores, options_.top_k);

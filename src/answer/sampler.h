@@ -1,9 +1,10 @@
 // Logits -> one token id: penalties, temperature, top-k, top-p, min-p, then greedy or a draw.
 //
-// Order and meaning follow transformers' generate(): repetition penalty over prompt and answer, then temperature, top-k, top-p,
-// min-p (RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper, MinPLogitsWarper);
-// presence and frequency penalties follow the OpenAI API and count the answer only. A draw depends on seed and step alone, so a
-// request gives the same text whatever runs beside it. Not thread safe; one object, one answer.
+// Order and meaning follow transformers' generate(): repetition penalty over prompt and answer, then
+// temperature, top-k, top-p, min-p (RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper,
+// TopKLogitsWarper, TopPLogitsWarper, MinPLogitsWarper); presence and frequency penalties follow the OpenAI
+// API and count the answer only. A draw depends on seed and step alone, so a request gives the same text
+// whatever runs beside it. Not thread safe; one object, one answer.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +19,16 @@
 namespace glyph {
 
 struct SamplingOptions {
-  double temperature = 0.0;         // 0: greedy
-  int64_t top_k = 0;                // keep the k most likely (and their equals); 0: all; 1: greedy
-  double top_p = 1.0;               // keep the most likely whose probabilities reach p; 1: all
-  double min_p = 0.0;               // keep those with at least this share of the most likely one's probability; 0: all
+  double temperature = 0.0;  // 0: greedy
+  int64_t top_k = 0;         // keep the k most likely (and their equals); 0: all; 1: greedy
+  double top_p = 1.0;        // keep the most likely whose probabilities reach p; 1: all
+  double min_p = 0.0;  // keep those with at least this share of the most likely one's probability; 0: all
   double repetition_penalty = 1.0;  // > 1 makes ids of prompt and answer less likely; 1: off
   double presence_penalty = 0.0;    // subtracted once from each id of the answer
   double frequency_penalty = 0.0;   // subtracted for each time an id stands in the answer
   uint64_t seed = 0;
-  int64_t top_logprobs = -1;        // -1: no logprobs (a pass over the vocabulary less); n: also those of the n most likely ids
+  int64_t top_logprobs =
+      -1;  // -1: no logprobs (a pass over the vocabulary less); n: also those of the n most likely ids
 };
 
 // kUsage naming the option and its value.
@@ -34,7 +36,8 @@ Status check_sampling_options(const SamplingOptions& options);
 
 struct SampledToken {
   int32_t id = 0;
-  // Natural logarithms of the model's own distribution (no penalty, temperature 1); set when top_logprobs >= 0.
+  // Natural logarithms of the model's own distribution (no penalty, temperature 1); set when top_logprobs >=
+  // 0.
   float logprob = 0.0f;
   std::vector<std::pair<int32_t, float>> top_logprobs;  // the most likely first
 };
@@ -69,7 +72,8 @@ constexpr int64_t kMaxTopLogprobs = 20;
 // A number in [0, 1) that depends on its arguments alone.
 double uniform_draw(uint64_t seed, uint64_t step);
 
-// Set to -infinity what the reference's warpers remove. `scores` are (vocab_size); the most likely always stays.
+// Set to -infinity what the reference's warpers remove. `scores` are (vocab_size); the most likely always
+// stays.
 void keep_top_k(std::span<float> scores, int64_t k);
 void keep_top_p(std::span<float> scores, double p);
 void keep_min_p(std::span<float> scores, double p);

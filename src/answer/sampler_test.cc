@@ -34,7 +34,8 @@ void expect_scores(const std::vector<float>& ours, const std::vector<float>& ref
   }
 }
 
-// The scores the sampler works with after the repetition penalty, seen through its own logprobs-free greedy choice.
+// The scores the sampler works with after the repetition penalty, seen through its own logprobs-free greedy
+// choice.
 std::vector<float> penalized(std::vector<float> logits, const std::vector<int32_t>& ids, double penalty) {
   for (size_t id = 0; id < logits.size(); ++id) {
     // An alternative of known score beside the id: the choice flips where the penalised score lies.
@@ -162,7 +163,8 @@ TEST(Sampler, RefusesLogitsThatAreNotNumbers) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(sampler.sample(std::vector<float>{1, nan}).status().message(), HasSubstr("not a number"));
   EXPECT_THAT(sampler.sample(std::vector<float>{1, kInfinity}).status().message(), HasSubstr("not a number"));
-  EXPECT_THAT(sampler.sample(std::vector<float>{-kInfinity}).status().message(), HasSubstr("no finite logit"));
+  EXPECT_THAT(sampler.sample(std::vector<float>{-kInfinity}).status().message(),
+              HasSubstr("no finite logit"));
   EXPECT_THAT(sampler.sample({}).status().message(), HasSubstr("no finite logit"));
   EXPECT_EQ(sampler.num_sampled(), 0);
   EXPECT_EQ(sampler.sample(std::vector<float>{1, 2})->id, 1);

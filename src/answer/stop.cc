@@ -13,8 +13,8 @@ struct Found {
   size_t end = std::string_view::npos;
 };
 
-// The stop string that is complete first; the longest of those that end there. So the answer does not depend on how the text was
-// cut into pieces.
+// The stop string that is complete first; the longest of those that end there. So the answer does not depend
+// on how the text was cut into pieces.
 Found find_first(std::string_view text, const std::vector<std::string>& strings) {
   Found first;
   for (const std::string& stop : strings) {
@@ -41,12 +41,14 @@ size_t open_bytes(std::string_view text, const std::vector<std::string>& strings
 
 Status check_stop_strings(std::span<const std::string> strings) {
   if (strings.size() > kMaxStopStrings) {
-    return usage_error(fmt::format("there are {} stop strings, the limit is {}", strings.size(), kMaxStopStrings));
+    return usage_error(
+        fmt::format("there are {} stop strings, the limit is {}", strings.size(), kMaxStopStrings));
   }
   for (const std::string& stop : strings) {
     if (stop.empty()) return usage_error("a stop string is empty");
     if (stop.size() > kMaxStopStringBytes) {
-      return usage_error(fmt::format("a stop string has {} bytes, the limit is {}", stop.size(), kMaxStopStringBytes));
+      return usage_error(
+          fmt::format("a stop string has {} bytes, the limit is {}", stop.size(), kMaxStopStringBytes));
     }
   }
   return {};

@@ -1,7 +1,8 @@
 // When an answer ends: stop ids and stop strings.
 //
-// A stop string may begin in one token and end in another. Text is held back only while it could still be the beginning of a
-// stop string, and never more than the longest of them. Not thread safe; one object, one answer.
+// A stop string may begin in one token and end in another. Text is held back only while it could still be the
+// beginning of a stop string, and never more than the longest of them. Not thread safe; one object, one
+// answer.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +39,8 @@ class StopStrings {
     bool stopped = false;  // a stop string was found; it and what follows are dropped
   };
 
-  // Takes new text, gives what is certain not to belong to a stop string. After `stopped` everything is dropped.
+  // Takes new text, gives what is certain not to belong to a stop string. After `stopped` everything is
+  // dropped.
   Piece push(std::string_view text);
   // The end of the answer: what was held back.
   std::string flush();

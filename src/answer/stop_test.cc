@@ -74,7 +74,8 @@ TEST(StopStrings, TheResultDoesNotDependOnThePieces) {
 // A text and stop strings that agree for long: still quick.
 TEST(StopStrings, PathologicalOverlap) {
   std::vector<std::string> strings;
-  for (size_t i = 0; i < kMaxStopStrings; ++i) strings.push_back(std::string(kMaxStopStringBytes - 1 - i, 'a') + "b");
+  for (size_t i = 0; i < kMaxStopStrings; ++i)
+    strings.push_back(std::string(kMaxStopStringBytes - 1 - i, 'a') + "b");
   StopStrings stop(strings);
   std::string text;
   for (int i = 0; i < 2000; ++i) text += stop.push("aaa").text;
@@ -84,8 +85,10 @@ TEST(StopStrings, PathologicalOverlap) {
 TEST(StopStrings, AreChecked) {
   EXPECT_TRUE(check_stop_strings(std::vector<std::string>{"a"}).ok());
   EXPECT_THAT(check_stop_strings(std::vector<std::string>{""}).message(), HasSubstr("empty"));
-  EXPECT_THAT(check_stop_strings(std::vector<std::string>(17, "a")).message(), HasSubstr("17 stop strings, the limit is 16"));
-  EXPECT_THAT(check_stop_strings(std::vector<std::string>{std::string(1025, 'a')}).message(), HasSubstr("1025 bytes"));
+  EXPECT_THAT(check_stop_strings(std::vector<std::string>(17, "a")).message(),
+              HasSubstr("17 stop strings, the limit is 16"));
+  EXPECT_THAT(check_stop_strings(std::vector<std::string>{std::string(1025, 'a')}).message(),
+              HasSubstr("1025 bytes"));
 }
 
 TEST(StopIds, Contain) {

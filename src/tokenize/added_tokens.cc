@@ -21,7 +21,9 @@ bool word_before(std::string_view text, size_t at) {
   return at > 0 && is_word_character(decode_utf8(text, previous(text, at)).value);
 }
 
-bool word_after(std::string_view text, size_t at) { return at < text.size() && is_word_character(decode_utf8(text, at).value); }
+bool word_after(std::string_view text, size_t at) {
+  return at < text.size() && is_word_character(decode_utf8(text, at).value);
+}
 
 size_t skip_space_left(std::string_view text, size_t at, size_t limit) {
   while (at > limit) {
@@ -45,9 +47,11 @@ size_t skip_space_right(std::string_view text, size_t at) {
 
 AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
-  std::sort(tokens_.begin(), tokens_.end(), [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
+  std::sort(tokens_.begin(), tokens_.end(),
+            [](const AddedToken& a, const AddedToken& b) { return a.content < b.content; });
   for (int byte = 0; byte <= 256; ++byte) {
-    const auto bound = std::find_if(tokens_.begin(), tokens_.end(), [&](const AddedToken& t) { return first_byte(t) >= byte; });
+    const auto bound = std::find_if(tokens_.begin(), tokens_.end(),
+                                    [&](const AddedToken& t) { return first_byte(t) >= byte; });
     first_[byte] = static_cast<uint32_t>(bound - tokens_.begin());
   }
 }
@@ -57,7 +61,8 @@ const AddedToken* AddedTokenFinder::longest_at(std::string_view text, size_t at)
   auto low = tokens_.begin() + first_[byte];
   auto high = tokens_.begin() + first_[byte + 1];
   const AddedToken* best = nullptr;
-  // Narrows the tokens whose first `length` bytes stand at `at`; the one of exactly that length comes first among them.
+  // Narrows the tokens whose first `length` bytes stand at `at`; the one of exactly that length comes first
+  // among them.
   for (size_t length = 1; low != high; ++length) {
     if (low->content.size() == length) {
       best = &*low;

@@ -39,8 +39,8 @@ class AddedTokenFinder {
   // The longest token that begins at `at`; nullptr when none does.
   const AddedToken* longest_at(std::string_view text, size_t at) const;
 
-  std::vector<AddedToken> tokens_;          // sorted by content
-  std::array<uint32_t, 257> first_{};       // tokens that begin with byte b: first_[b] .. first_[b + 1]
+  std::vector<AddedToken> tokens_;     // sorted by content
+  std::array<uint32_t, 257> first_{};  // tokens that begin with byte b: first_[b] .. first_[b + 1]
 };
 
 }  // namespace glyph

@@ -8,7 +8,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // Seconds of the fastest pass.
 template <typename Pass>
@@ -33,7 +35,8 @@ TokenizeRate bench_tokenize(const Tokenizer& tokenizer, std::string_view text, d
   TokenizeRate rate;
   rate.encode_mb_per_s = static_cast<double>(text.size()) / 1e6 / encode;
   rate.decode_mb_per_s = static_cast<double>(decoded.size()) / 1e6 / decode;
-  rate.bytes_per_token = static_cast<double>(text.size()) / static_cast<double>(std::max<size_t>(ids.size(), 1));
+  rate.bytes_per_token =
+      static_cast<double>(text.size()) / static_cast<double>(std::max<size_t>(ids.size(), 1));
   return rate;
 }
 

@@ -26,14 +26,16 @@ bool later(const BpeScratch::Candidate& a, const BpeScratch::Candidate& b) {
 
 }  // namespace
 
-BpeModel::BpeModel(const std::array<int32_t, 256>& byte_ids, const std::vector<BpeMerge>& merges, WholePieces whole)
+BpeModel::BpeModel(const std::array<int32_t, 256>& byte_ids, const std::vector<BpeMerge>& merges,
+                   WholePieces whole)
     : byte_ids_(byte_ids), byte_pairs_(256 * 256), pairs_(merges.size()), whole_(std::move(whole)) {
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     pairs_.insert(merges[rank].left, merges[rank].right, {static_cast<uint32_t>(rank), merges[rank].result});
   }
   for (int left = 0; left < 256; ++left) {
     for (int right = 0; right < 256; ++right) {
-      byte_pairs_[byte_pair(static_cast<uint8_t>(left), static_cast<uint8_t>(right))] = pairs_.find(byte_ids_[left], byte_ids_[right]);
+      byte_pairs_[byte_pair(static_cast<uint8_t>(left), static_cast<uint8_t>(right))] =
+          pairs_.find(byte_ids_[left], byte_ids_[right]);
     }
   }
 }
@@ -62,7 +64,7 @@ void BpeModel::encode_short(std::string_view piece, std::vector<int32_t>& ids) c
   const auto* bytes = reinterpret_cast<const uint8_t*>(piece.data());
   size_t count = piece.size();
   int32_t symbols[kMaxShort];
-  uint32_t ranks[kMaxShort];    // of the pair that begins here
+  uint32_t ranks[kMaxShort];  // of the pair that begins here
   int32_t results[kMaxShort];
   for (size_t i = 0; i < count; ++i) symbols[i] = byte_ids_[bytes[i]];
   for (size_t i = 0; i + 1 < count; ++i) {
@@ -124,7 +126,8 @@ void BpeModel::encode_long(std::string_view piece, BpeScratch& scratch, std::vec
     std::pop_heap(heap.begin(), heap.end(), later);
     heap.pop_back();
     BpeScratch::Symbol& left = symbols[top.at];
-    if (left.length == 0 || left.next < 0 || left.length + symbols[left.next].length != top.length) continue;  // out of date
+    if (left.length == 0 || left.next < 0 || left.length + symbols[left.next].length != top.length)
+      continue;  // out of date
     BpeScratch::Symbol& right = symbols[left.next];
     left.id = top.result;
     left.length = top.length;

@@ -1,7 +1,8 @@
 // Byte-pair encoding: the bytes of one piece -> token ids.
 //
-// Merges the pair of lowest rank, leftmost first, until none is left. Reference: the BPE model of huggingface/tokenizers
-// (without dropout, unknown token, prefixes and suffixes). The model is immutable; each thread brings its own BpeScratch.
+// Merges the pair of lowest rank, leftmost first, until none is left. Reference: the BPE model of
+// huggingface/tokenizers (without dropout, unknown token, prefixes and suffixes). The model is immutable;
+// each thread brings its own BpeScratch.
 #pragma once
 
 #include <array>
@@ -45,7 +46,8 @@ class BpeModel {
   using WholePieces = std::unordered_map<std::string_view, int32_t>;
 
   BpeModel() = default;
-  // `byte_ids`: the token of each byte. `whole` is looked up before any merge (ignore_merges); its keys must outlive the model.
+  // `byte_ids`: the token of each byte. `whole` is looked up before any merge (ignore_merges); its keys must
+  // outlive the model.
   BpeModel(const std::array<int32_t, 256>& byte_ids, const std::vector<BpeMerge>& merges, WholePieces whole);
 
   // Appends the ids of one piece.

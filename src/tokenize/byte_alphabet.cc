@@ -14,7 +14,7 @@ constexpr bool stands_for_itself(int byte) {
 }
 
 struct Alphabet {
-  std::array<uint16_t, 256> character_of{};        // byte -> code point
+  std::array<uint16_t, 256> character_of{};         // byte -> code point
   std::array<uint8_t, kNumSpecialBytes> special{};  // code point - 0x100 -> byte
 };
 
@@ -37,8 +37,10 @@ constexpr Alphabet kAlphabet = make_alphabet();
 }  // namespace
 
 std::optional<uint8_t> byte_of_character(uint32_t code_point) {
-  if (code_point >= 0x100 && code_point < 0x100 + kNumSpecialBytes) return kAlphabet.special[code_point - 0x100];
-  if (code_point < 0x100 && stands_for_itself(static_cast<int>(code_point))) return static_cast<uint8_t>(code_point);
+  if (code_point >= 0x100 && code_point < 0x100 + kNumSpecialBytes)
+    return kAlphabet.special[code_point - 0x100];
+  if (code_point < 0x100 && stands_for_itself(static_cast<int>(code_point)))
+    return static_cast<uint8_t>(code_point);
   return std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-// The printable alphabet in which byte-level BPE writes bytes: 188 bytes are themselves, the others are U+0100 and up ("Ġ" is a
-// space). Reference: bytes_char in huggingface/tokenizers, bytes_to_unicode in GPT-2.
+// The printable alphabet in which byte-level BPE writes bytes: 188 bytes are themselves, the others are
+// U+0100 and up ("Ġ" is a space). Reference: bytes_char in huggingface/tokenizers, bytes_to_unicode in GPT-2.
 #pragma once
 
 #include <cstdint>

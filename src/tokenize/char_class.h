@@ -1,7 +1,8 @@
 // Letter, number, white space: the three classes every byte-level pre-tokenizer pattern is made of.
 //
-// They must be those of the reference, whose regular expressions (Oniguruma 6.9.10) know Unicode 16; ICU 72 knows 15 and PCRE2
-// 10.42 knows 14, so what later versions added is listed here. A test compares every code point with golden ranges.
+// They must be those of the reference, whose regular expressions (Oniguruma 6.9.10) know Unicode 16; ICU 72
+// knows 15 and PCRE2 10.42 knows 14, so what later versions added is listed here. A test compares every code
+// point with golden ranges.
 #pragma once
 
 #include <cstdint>

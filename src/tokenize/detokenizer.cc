@@ -8,7 +8,8 @@
 namespace glyph {
 namespace {
 
-// Bytes at the end of `text` that begin a character but do not finish it: more bytes could make it well-formed.
+// Bytes at the end of `text` that begin a character but do not finish it: more bytes could make it
+// well-formed.
 size_t unfinished_bytes(std::string_view text) {
   const size_t longest = std::min<size_t>(3, text.size());
   for (size_t length = 1; length <= longest; ++length) {
@@ -18,7 +19,8 @@ size_t unfinished_bytes(std::string_view text) {
     if (byte < 0xC0) continue;
     const size_t needed = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
     const CodePoint point = decode_utf8(text, at);
-    const bool is_prefix = !point.valid && point.length == length && length < needed && byte >= 0xC2 && byte <= 0xF4;
+    const bool is_prefix =
+        !point.valid && point.length == length && length < needed && byte >= 0xC2 && byte <= 0xF4;
     return is_prefix ? length : 0;
   }
   return 0;

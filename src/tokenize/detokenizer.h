@@ -1,4 +1,5 @@
-// Ids -> text, one id at a time: what comes out is always whole characters, and all of it is what Tokenizer::decode gives.
+// Ids -> text, one id at a time: what comes out is always whole characters, and all of it is what
+// Tokenizer::decode gives.
 //
 // Not thread safe; one object, one stream. The tokenizer must outlive it.
 #pragma once
@@ -12,8 +13,8 @@
 namespace glyph {
 
 struct DetokenizeOptions {
-  bool skip_special = true;    // special tokens add no text
-  std::vector<int32_t> keep;   // but these do ("<think>" may be special, and the answer parser looks for it)
+  bool skip_special = true;   // special tokens add no text
+  std::vector<int32_t> keep;  // but these do ("<think>" may be special, and the answer parser looks for it)
 };
 
 class Detokenizer {

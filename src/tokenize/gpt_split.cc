@@ -12,7 +12,8 @@ constexpr std::string_view kGpt4Text =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kGpt4SingleDigitsText =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kGpt2Text = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kGpt2Text =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 constexpr uint32_t kLongS = 0x17F;  // folds to "s"
 
@@ -68,7 +69,9 @@ inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 
 // The end of a contraction whose apostrophe stands at `at`; `at` when there is none.
 size_t skip_contraction(std::string_view text, size_t at, bool any_case) {
   if (at + 1 >= text.size()) return at;
-  const auto letter = [&](size_t i) { return at + i < text.size() ? (any_case ? lower(text[at + i]) : text[at + i]) : '\0'; };
+  const auto letter = [&](size_t i) {
+    return at + i < text.size() ? (any_case ? lower(text[at + i]) : text[at + i]) : '\0';
+  };
   const char first = letter(1), second = letter(2);
   if (first == 's' || first == 't' || first == 'm' || first == 'd') return at + 2;
   if ((first == 'r' || first == 'v') && second == 'e') return at + 3;
@@ -128,7 +131,8 @@ size_t next_gpt4(std::string_view text, size_t begin, int max_digits) {
   }
   const bool has_second = second_at < text.size();
   const CharClass second = has_second ? read(text, second_at).kind : CharClass::kSpace;
-  if (has_second && second == CharClass::kLetter && !is_newline(text[begin])) return skip_class(text, second_at, CharClass::kLetter);
+  if (has_second && second == CharClass::kLetter && !is_newline(text[begin]))
+    return skip_class(text, second_at, CharClass::kLetter);
   if (first.kind == CharClass::kOther) return skip_symbols(text, begin);
   if (first.value == ' ' && has_second && second == CharClass::kOther) return skip_symbols(text, second_at);
   const SpaceRun run = read_space_run(text, begin);
@@ -163,18 +167,24 @@ std::optional<GptPattern> recognize_gpt_pattern(std::string_view pattern) {
 
 std::string_view pattern_text(GptPattern pattern) {
   switch (pattern) {
-    case GptPattern::kGpt4: return kGpt4Text;
-    case GptPattern::kGpt4SingleDigits: return kGpt4SingleDigitsText;
-    case GptPattern::kGpt2: return kGpt2Text;
+    case GptPattern::kGpt4:
+      return kGpt4Text;
+    case GptPattern::kGpt4SingleDigits:
+      return kGpt4SingleDigitsText;
+    case GptPattern::kGpt2:
+      return kGpt2Text;
   }
   return {};
 }
 
 size_t next_gpt_piece(GptPattern pattern, std::string_view text, size_t begin) {
   switch (pattern) {
-    case GptPattern::kGpt4: return next_gpt4(text, begin, 3);
-    case GptPattern::kGpt4SingleDigits: return next_gpt4(text, begin, 1);
-    case GptPattern::kGpt2: return next_gpt2(text, begin);
+    case GptPattern::kGpt4:
+      return next_gpt4(text, begin, 3);
+    case GptPattern::kGpt4SingleDigits:
+      return next_gpt4(text, begin, 1);
+    case GptPattern::kGpt2:
+      return next_gpt2(text, begin);
   }
   return text.size();
 }

@@ -1,7 +1,9 @@
-// Hand-written matchers for the patterns most byte-level BPE models use, equal to the regular expressions on every input.
+// Hand-written matchers for the patterns most byte-level BPE models use, equal to the regular expressions on
+// every input.
 //
 // "GPT-4 family" (cl100k, Llama 3, GLM-4 with groups of 1 to 3 digits; Qwen 2 with single digits):
-//   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
+//   ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 // "GPT-2" (ByteLevel with use_regex):
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 // Both cover every character, so a text is cut into matches without gaps.

@@ -12,16 +12,25 @@ const icu::Normalizer2& instance(NormalForm form) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* normalizer = nullptr;
   switch (form) {
-    case NormalForm::kNfc: normalizer = icu::Normalizer2::getNFCInstance(error); break;
-    case NormalForm::kNfd: normalizer = icu::Normalizer2::getNFDInstance(error); break;
-    case NormalForm::kNfkc: normalizer = icu::Normalizer2::getNFKCInstance(error); break;
-    case NormalForm::kNfkd: normalizer = icu::Normalizer2::getNFKDInstance(error); break;
+    case NormalForm::kNfc:
+      normalizer = icu::Normalizer2::getNFCInstance(error);
+      break;
+    case NormalForm::kNfd:
+      normalizer = icu::Normalizer2::getNFDInstance(error);
+      break;
+    case NormalForm::kNfkc:
+      normalizer = icu::Normalizer2::getNFKCInstance(error);
+      break;
+    case NormalForm::kNfkd:
+      normalizer = icu::Normalizer2::getNFKDInstance(error);
+      break;
   }
   GLYPH_CHECK(U_SUCCESS(error) && normalizer != nullptr);
   return *normalizer;
 }
 
-// ICU takes 32-bit sizes: longer text is cut before an ASCII character, which never combines with what stands before it.
+// ICU takes 32-bit sizes: longer text is cut before an ASCII character, which never combines with what stands
+// before it.
 constexpr size_t kMaxPart = 256 << 20;
 
 size_t part_size(std::string_view text) {

@@ -40,17 +40,20 @@ struct Pattern::Code {
 
 Result<Pattern> Pattern::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPatternBytes) {
-    return refused(fmt::format("the pattern has {} bytes, the limit is {}", pattern.size(), kMaxPatternBytes));
+    return refused(
+        fmt::format("the pattern has {} bytes, the limit is {}", pattern.size(), kMaxPatternBytes));
   }
   GLYPH_ASSIGN_OR_RETURN(const std::string translated, translate_pattern(pattern));
   int error = 0;
   PCRE2_SIZE offset = 0;
   CodePtr code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                              PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr));
-  if (code == nullptr) return refused(fmt::format("the pattern \"{:.200}\" is not valid: {}", pattern, error_text(error)));
+  if (code == nullptr)
+    return refused(fmt::format("the pattern \"{:.200}\" is not valid: {}", pattern, error_text(error)));
   uint32_t may_be_empty = 0;
   pcre2_pattern_info(code.get(), PCRE2_INFO_MATCHEMPTY, &may_be_empty);
-  if (may_be_empty != 0) return refused(fmt::format("the pattern \"{:.200}\" matches the empty string", pattern));
+  if (may_be_empty != 0)
+    return refused(fmt::format("the pattern \"{:.200}\" matches the empty string", pattern));
   pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // without JIT it runs interpreted
   return Pattern(std::make_shared<const Code>(Code{std::move(code)}));
 }
@@ -75,8 +78,9 @@ struct MatchMemory {
 std::optional<Pattern::Search::Match> Pattern::Search::next() {
   if (at_ >= text_.size()) return std::nullopt;
   thread_local const MatchMemory memory;
-  const int count = pcre2_match(pattern_.code_->code.get(), reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), at_,
-                                PCRE2_NO_UTF_CHECK, memory.data.get(), memory.context.get());
+  const int count =
+      pcre2_match(pattern_.code_->code.get(), reinterpret_cast<PCRE2_SPTR>(text_.data()), text_.size(), at_,
+                  PCRE2_NO_UTF_CHECK, memory.data.get(), memory.context.get());
   const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(memory.data.get());
   // An empty or backward match is refused at compile time; this is a second line of defence.
   if (count < 0 || bounds[1] <= bounds[0] || bounds[0] < at_) {

@@ -1,8 +1,10 @@
-// Regular expressions of tokenizer.json. The reference runs them on Oniguruma; we translate them to PCRE2 (with JIT).
+// Regular expressions of tokenizer.json. The reference runs them on Oniguruma; we translate them to PCRE2
+// (with JIT).
 //
-// Only what means the same in both is let through: literals, classes, groups, alternation, greedy, lazy and possessive
-// quantifiers, look-around, \p{..}, \s, \d, (?i:..) over letters. \p{L}, \p{N} and \s get the reference's Unicode version
-// (tokenize/char_class.h). Everything else is refused by name rather than run with another meaning.
+// Only what means the same in both is let through: literals, classes, groups, alternation, greedy, lazy and
+// possessive quantifiers, look-around, \p{..}, \s, \d, (?i:..) over letters. \p{L}, \p{N} and \s get the
+// reference's Unicode version (tokenize/char_class.h). Everything else is refused by name rather than run
+// with another meaning.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +26,8 @@ class Pattern {
   // kRefused: a construct we cannot promise, not a regular expression, or one that matches the empty string.
   static Result<Pattern> compile(std::string_view pattern);
 
-  // One pass over one text. `text` is well-formed UTF-8; pattern and text outlive the search. Not thread safe.
+  // One pass over one text. `text` is well-formed UTF-8; pattern and text outlive the search. Not thread
+  // safe.
   class Search {
    public:
     struct Match {

@@ -11,7 +11,8 @@
 namespace glyph {
 namespace {
 
-constexpr std::string_view kSpaceItems = R"(\t-\r\x20\x85\xA0\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
+constexpr std::string_view kSpaceItems =
+    R"(\t-\r\x20\x85\xA0\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
 
 // Pairs of letters that Oniguruma folds to one character ("ß"), which PCRE2 does not.
 constexpr std::array<std::string_view, 5> kMultiCharacterFolds = {"ss", "st", "ff", "fi", "fl"};
@@ -23,7 +24,8 @@ class Translator {
   Result<std::string> run() {
     while (at_ < in_.size() && problem_.empty()) step();
     if (problem_.empty() && !case_groups_.empty()) problem_ = "an unclosed group";
-    if (!problem_.empty()) return refused(fmt::format("the pattern \"{:.200}\" uses {}, which is not supported", in_, problem_));
+    if (!problem_.empty())
+      return refused(fmt::format("the pattern \"{:.200}\" uses {}, which is not supported", in_, problem_));
     return std::move(out_);
   }
 
@@ -40,14 +42,22 @@ class Translator {
 
   void step() {
     switch (peek()) {
-      case '\\': return escape(false);
-      case '[': return char_class_of_pattern();
-      case '(': return open_group();
-      case ')': return close_group();
-      case '{': return interval();
-      case '^': return fail("the anchor ^");
-      case '$': return fail("the anchor $");
-      default: copy(1);
+      case '\\':
+        return escape(false);
+      case '[':
+        return char_class_of_pattern();
+      case '(':
+        return open_group();
+      case ')':
+        return close_group();
+      case '{':
+        return interval();
+      case '^':
+        return fail("the anchor ^");
+      case '$':
+        return fail("the anchor $");
+      default:
+        copy(1);
     }
   }
 
@@ -57,7 +67,9 @@ class Translator {
     if (peek(2) != '{' || close == std::string_view::npos) return fail("a property without braces");
     const std::string_view name = in_.substr(at_ + 3, close - at_ - 3);
     at_ = close + 1;
-    const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return std::isalpha(static_cast<unsigned char>(c)); });
+    const bool is_name = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+      return std::isalpha(static_cast<unsigned char>(c));
+    });
     if (!is_name) return fail(fmt::format("the property \"{:.40}\"", name));
     if (name == "L" || name == "N") {
       const std::string_view newer = name == "L" ? letters_after_pcre2() : numbers_after_pcre2();
@@ -84,14 +96,17 @@ class Translator {
   void hex_escape() {
     if (peek(1) == 'u') {
       const std::string_view digits = in_.substr(at_ + 2, 4);
-      const bool good = digits.size() == 4 && std::all_of(digits.begin(), digits.end(), [](char c) { return std::isxdigit(static_cast<unsigned char>(c)); });
+      const bool good = digits.size() == 4 && std::all_of(digits.begin(), digits.end(), [](char c) {
+                          return std::isxdigit(static_cast<unsigned char>(c));
+                        });
       if (!good) return fail("a \\u escape without four digits");
       out_ += fmt::format("\\x{{{}}}", digits);
       at_ += 6;
       return;
     }
     const size_t close = in_.find('}', at_);
-    if (peek(2) != '{' || close == std::string_view::npos || close - at_ > 11) return fail("a \\x escape without braces");
+    if (peek(2) != '{' || close == std::string_view::npos || close - at_ > 11)
+      return fail("a \\x escape without braces");
     copy(close + 1 - at_);
   }
 
@@ -102,7 +117,8 @@ class Translator {
     if (c == 'x' || c == 'u') return hex_escape();
     if (c == 'd' || c == 'D' || c == 'r' || c == 'n' || c == 't' || c == 'f') return copy(2);
     if (c == '\0') return fail("a backslash at its end");
-    if (std::isalnum(static_cast<unsigned char>(c)) || static_cast<unsigned char>(c) >= 0x80) return fail(fmt::format("the escape \\{}", c));
+    if (std::isalnum(static_cast<unsigned char>(c)) || static_cast<unsigned char>(c) >= 0x80)
+      return fail(fmt::format("the escape \\{}", c));
     copy(2);
   }
 
@@ -143,7 +159,8 @@ class Translator {
 
   void close_group() {
     if (case_groups_.empty()) return fail("an unopened group");
-    if (case_groups_.back() != std::string_view::npos) check_any_case(in_.substr(case_groups_.back(), at_ - case_groups_.back()));
+    if (case_groups_.back() != std::string_view::npos)
+      check_any_case(in_.substr(case_groups_.back(), at_ - case_groups_.back()));
     case_groups_.pop_back();
     copy(1);
   }
@@ -165,8 +182,9 @@ class Translator {
     const size_t close = in_.find('}', at_);
     if (close == std::string_view::npos) return fail("an unescaped {");
     const std::string_view body = in_.substr(at_ + 1, close - at_ - 1);
-    const bool good = !body.empty() && std::isdigit(static_cast<unsigned char>(body.front())) && body.size() < 12 &&
-                      body.find_first_not_of("0123456789,") == std::string_view::npos && std::count(body.begin(), body.end(), ',') <= 1;
+    const bool good = !body.empty() && std::isdigit(static_cast<unsigned char>(body.front())) &&
+                      body.size() < 12 && body.find_first_not_of("0123456789,") == std::string_view::npos &&
+                      std::count(body.begin(), body.end(), ',') <= 1;
     if (!good) return fail(fmt::format("the interval {{{:.20}}}", body));
     copy(close + 1 - at_);
     if (peek() == '+' || peek() == '?') fail("a quantifier behind an interval");

@@ -24,7 +24,8 @@ void cut(const SplitStep& split, std::string_view text, Take take) {
     done = end;
   };
   if (const auto* literal = std::get_if<std::string>(&split.pattern)) {
-    for (size_t at = text.find(*literal); at != std::string_view::npos; at = text.find(*literal, done)) match(at, at + literal->size());
+    for (size_t at = text.find(*literal); at != std::string_view::npos; at = text.find(*literal, done))
+      match(at, at + literal->size());
   } else {
     Pattern::Search search(std::get<Pattern>(split.pattern), text);
     while (const auto found = search.next()) match(found->begin, found->end);
@@ -37,9 +38,11 @@ std::vector<Part> join(const std::vector<Part>& parts, SplitBehavior behavior) {
   std::vector<Part> joined;
   bool previous_matched = false;
   for (const Part& part : parts) {
-    const bool extend = !joined.empty() && ((behavior == SplitBehavior::kMergedWithPrevious && part.matched && !previous_matched) ||
-                                            (behavior == SplitBehavior::kMergedWithNext && !part.matched && previous_matched) ||
-                                            (behavior == SplitBehavior::kContiguous && part.matched == previous_matched));
+    const bool extend =
+        !joined.empty() &&
+        ((behavior == SplitBehavior::kMergedWithPrevious && part.matched && !previous_matched) ||
+         (behavior == SplitBehavior::kMergedWithNext && !part.matched && previous_matched) ||
+         (behavior == SplitBehavior::kContiguous && part.matched == previous_matched));
     if (extend) {
       joined.back().end = part.end;
     } else {
@@ -58,7 +61,8 @@ void PreTokenizer::run(size_t step, std::string_view text, PieceSink& sink) cons
   const PreTokenizerStep& current = steps_[step];
   if (const auto* gpt = std::get_if<GptStep>(&current)) return run_gpt(step, gpt->pattern, text, sink);
   if (const auto* split = std::get_if<SplitStep>(&current)) return run_split(step, *split, text, sink);
-  if (const auto* digits = std::get_if<DigitsStep>(&current)) return run_digits(step, digits->individual, text, sink);
+  if (const auto* digits = std::get_if<DigitsStep>(&current))
+    return run_digits(step, digits->individual, text, sink);
   if (text.front() == ' ') return run(step + 1, text, sink);
   const std::string spaced = " " + std::string(text);
   run(step + 1, spaced, sink);
@@ -78,8 +82,11 @@ void PreTokenizer::run_gpt(size_t step, GptPattern pattern, std::string_view tex
   }
 }
 
-void PreTokenizer::run_split(size_t step, const SplitStep& split, std::string_view text, PieceSink& sink) const {
-  const auto pass_on = [&](const Part& part) { run(step + 1, text.substr(part.begin, part.end - part.begin), sink); };
+void PreTokenizer::run_split(size_t step, const SplitStep& split, std::string_view text,
+                             PieceSink& sink) const {
+  const auto pass_on = [&](const Part& part) {
+    run(step + 1, text.substr(part.begin, part.end - part.begin), sink);
+  };
   if (split.behavior == SplitBehavior::kIsolated) return cut(split, text, pass_on);
   if (split.behavior == SplitBehavior::kRemoved) {
     return cut(split, text, [&](const Part& part) {

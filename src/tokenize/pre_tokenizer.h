@@ -1,4 +1,5 @@
-// Cuts a text into the pieces that BPE merges inside of. Reference: the pre_tokenizers of huggingface/tokenizers.
+// Cuts a text into the pieces that BPE merges inside of. Reference: the pre_tokenizers of
+// huggingface/tokenizers.
 #pragma once
 
 #include <cstddef>

@@ -40,7 +40,9 @@ TEST(CharClass, IsTheReferenceForEveryCodePoint) {
   std::vector<CharClass> expected(0x110000, CharClass::kOther);
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("#")) continue;
-    const CharClass kind = line[0] == 'L' ? CharClass::kLetter : line[0] == 'N' ? CharClass::kNumber : CharClass::kSpace;
+    const CharClass kind = line[0] == 'L'   ? CharClass::kLetter
+                           : line[0] == 'N' ? CharClass::kNumber
+                                            : CharClass::kSpace;
     std::istringstream ranges(line.substr(1));
     for (std::string range; ranges >> range;) {
       const size_t last = std::stoul(range.substr(range.find('-') + 1), nullptr, 16);
@@ -66,8 +68,11 @@ TEST(Pattern, ClassesAgreeWithTheTable) {
     append_utf8(all, c);
     points.push_back(c);
   }
-  const std::pair<const char*, CharClass> kinds[] = {{"\\p{L}", CharClass::kLetter}, {"[\\p{N}]", CharClass::kNumber}, {"\\s", CharClass::kSpace},
-                                                     {"[^\\S]", CharClass::kSpace},  {"[^\\s\\p{L}\\p{N}]", CharClass::kOther}};
+  const std::pair<const char*, CharClass> kinds[] = {{"\\p{L}", CharClass::kLetter},
+                                                     {"[\\p{N}]", CharClass::kNumber},
+                                                     {"\\s", CharClass::kSpace},
+                                                     {"[^\\S]", CharClass::kSpace},
+                                                     {"[^\\s\\p{L}\\p{N}]", CharClass::kOther}};
   for (const auto& [text, kind] : kinds) {
     const auto pattern = Pattern::compile(text);
     ASSERT_TRUE(pattern.ok()) << pattern.status().message();
@@ -78,15 +83,56 @@ TEST(Pattern, ClassesAgreeWithTheTable) {
       wrong += char_class(decode_utf8(all, match->begin).value) != kind;
     }
     EXPECT_EQ(wrong, 0u) << text;
-    EXPECT_EQ(matched, std::count_if(points.begin(), points.end(), [&](uint32_t c) { return char_class(c) == kind; })) << text;
+    EXPECT_EQ(matched,
+              std::count_if(points.begin(), points.end(), [&](uint32_t c) { return char_class(c) == kind; }))
+        << text;
   }
 }
 
 // Random text of the characters that matter, through the regular expression and by hand.
 TEST(GptSplit, EqualsTheRegularExpressions) {
-  const char* const units[] = {"a", "B", "s", "S", "t", "l", "L", "v", "e", "r", "m", "d", "'", "'", " ", " ", "\n", "\r", "\t", "1", "2", "9", ".", "-", "!",
-                               "\xC5\xBF", "\xE2\x84\xAA", "\xC2\xA0", "\xE3\x80\x80", "\xE1\xA0\x8E", "\xC2\x85", "\xE4\xB8\x80", "\xD9\xA3", "\xE2\x85\xA7",
-                               "\xC2\xBD", "\xCC\x81", "\xF0\x9F\x98\x80", "\xEF\xBF\xBD", "\xF0\xAB\xBB\xB0", "\xF0\x90\xB5\x80", "\xE2\x80\xA8", "\xE2\x80\x8D"};
+  const char* const units[] = {"a",
+                               "B",
+                               "s",
+                               "S",
+                               "t",
+                               "l",
+                               "L",
+                               "v",
+                               "e",
+                               "r",
+                               "m",
+                               "d",
+                               "'",
+                               "'",
+                               " ",
+                               " ",
+                               "\n",
+                               "\r",
+                               "\t",
+                               "1",
+                               "2",
+                               "9",
+                               ".",
+                               "-",
+                               "!",
+                               "\xC5\xBF",
+                               "\xE2\x84\xAA",
+                               "\xC2\xA0",
+                               "\xE3\x80\x80",
+                               "\xE1\xA0\x8E",
+                               "\xC2\x85",
+                               "\xE4\xB8\x80",
+                               "\xD9\xA3",
+                               "\xE2\x85\xA7",
+                               "\xC2\xBD",
+                               "\xCC\x81",
+                               "\xF0\x9F\x98\x80",
+                               "\xEF\xBF\xBD",
+                               "\xF0\xAB\xBB\xB0",
+                               "\xF0\x90\xB5\x80",
+                               "\xE2\x80\xA8",
+                               "\xE2\x80\x8D"};
   std::mt19937 random(11);
   for (const GptPattern kind : {GptPattern::kGpt4, GptPattern::kGpt4SingleDigits, GptPattern::kGpt2}) {
     ASSERT_EQ(recognize_gpt_pattern(pattern_text(kind)), kind);
@@ -103,20 +149,24 @@ TEST(GptSplit, EqualsTheRegularExpressions) {
 
 TEST(PreTokenizer, SplitBehaviors) {
   using B = SplitBehavior;
-  const auto with = [](B behavior, bool invert = false) { return pieces_of({regex_split("-", behavior, invert)}, "the-final--countdown-"); };
+  const auto with = [](B behavior, bool invert = false) {
+    return pieces_of({regex_split("-", behavior, invert)}, "the-final--countdown-");
+  };
   EXPECT_THAT(with(B::kIsolated), ElementsAre("the", "-", "final", "-", "-", "countdown", "-"));
   EXPECT_THAT(with(B::kRemoved), ElementsAre("the", "final", "countdown"));
   EXPECT_THAT(with(B::kMergedWithPrevious), ElementsAre("the-", "final-", "-", "countdown-"));
   EXPECT_THAT(with(B::kMergedWithNext), ElementsAre("the", "-final", "-", "-countdown", "-"));
   EXPECT_THAT(with(B::kContiguous), ElementsAre("the", "-", "final", "--", "countdown", "-"));
   EXPECT_THAT(with(B::kRemoved, true), ElementsAre("-", "-", "-", "-"));
-  EXPECT_THAT(pieces_of({SplitStep{std::string("--"), B::kIsolated, false}}, "a--b---c"), ElementsAre("a", "--", "b", "--", "-c"));
+  EXPECT_THAT(pieces_of({SplitStep{std::string("--"), B::kIsolated, false}}, "a--b---c"),
+              ElementsAre("a", "--", "b", "--", "-c"));
 }
 
 TEST(PreTokenizer, DigitsAndPrefixSpace) {
   EXPECT_THAT(pieces_of({DigitsStep{true}}, "ab12c3"), ElementsAre("ab", "1", "2", "c", "3"));
   EXPECT_THAT(pieces_of({DigitsStep{false}}, "12ab345"), ElementsAre("12", "ab", "345"));
-  EXPECT_THAT(pieces_of({PrefixSpaceStep{}, GptStep{GptPattern::kGpt2}}, "one two"), ElementsAre(" one", " two"));
+  EXPECT_THAT(pieces_of({PrefixSpaceStep{}, GptStep{GptPattern::kGpt2}}, "one two"),
+              ElementsAre(" one", " two"));
   EXPECT_THAT(pieces_of({PrefixSpaceStep{}}, " one"), ElementsAre(" one"));
   EXPECT_TRUE(pieces_of({PrefixSpaceStep{}}, "").empty());
 }
@@ -148,7 +198,8 @@ TEST(Pattern, RefusesWhatMeansSomethingElseInTheReference) {
 // A pattern that backtracks without end stops at its limit; the text still comes through whole.
 TEST(Pattern, AHostilePatternIsStopped) {
   const std::string text(40, 'a');
-  const auto pieces = pieces_of({regex_split("(a+)+b|(a|aa)+c", SplitBehavior::kIsolated)}, text + "\n" + text);
+  const auto pieces =
+      pieces_of({regex_split("(a+)+b|(a|aa)+c", SplitBehavior::kIsolated)}, text + "\n" + text);
   std::string joined;
   for (const std::string& piece : pieces) joined += piece;
   EXPECT_EQ(joined, text + "\n" + text);

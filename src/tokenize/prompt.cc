@@ -14,12 +14,15 @@ namespace {
 constexpr size_t kMaxTemplateBytes = 4 << 20;
 
 // SHA-256 of the published template of GLM-4.1V-9B-Thinking in the form normalized() gives.
-constexpr std::string_view kPublishedTemplate = "b015fc5b619697658424d2e40e6332eaa666d1b777fdbf552c784bf0df8858d2";
+constexpr std::string_view kPublishedTemplate =
+    "b015fc5b619697658424d2e40e6332eaa666d1b777fdbf552c784bf0df8858d2";
 
-// Collects text until a control token comes: text between two of them is encoded at once, as the reference does.
+// Collects text until a control token comes: text between two of them is encoded at once, as the reference
+// does.
 class PromptBuilder {
  public:
-  PromptBuilder(const Tokenizer& tokenizer, const ControlTokens& control) : tokenizer_(tokenizer), control_(control) {
+  PromptBuilder(const Tokenizer& tokenizer, const ControlTokens& control)
+      : tokenizer_(tokenizer), control_(control) {
     add(control_.gmask);
     add(control_.sop);
   }
@@ -56,14 +59,17 @@ class PromptBuilder {
 
 Status check_turns(const std::vector<Turn>& turns) {
   if (turns.empty()) return usage_error("the conversation has no turns");
-  if (turns.back().role == Role::kAssistant) return usage_error("the last turn of the conversation is the assistant's");
+  if (turns.back().role == Role::kAssistant)
+    return usage_error("the last turn of the conversation is the assistant's");
   int64_t total = 0;
   for (const Turn& turn : turns) {
-    if (turn.role != Role::kUser && !turn.page_tokens.empty()) return usage_error("pages may stand in a user's turn only");
+    if (turn.role != Role::kUser && !turn.page_tokens.empty())
+      return usage_error("pages may stand in a user's turn only");
     for (const int64_t count : turn.page_tokens) {
       if (count < 1) return usage_error(fmt::format("a page has {} features", count));
       // A first bound, so that no placeholder is written for a prompt that cannot be.
-      if (count > kMaxPromptTokens - total) return exhausted(fmt::format("the pages take more than {} tokens", kMaxPromptTokens));
+      if (count > kMaxPromptTokens - total)
+        return exhausted(fmt::format("the pages take more than {} tokens", kMaxPromptTokens));
       total += count;
     }
   }
@@ -72,9 +78,12 @@ Status check_turns(const std::vector<Turn>& turns) {
 
 int32_t role_token(const ControlTokens& control, Role role) {
   switch (role) {
-    case Role::kSystem: return control.system;
-    case Role::kUser: return control.user;
-    case Role::kAssistant: return control.assistant;
+    case Role::kSystem:
+      return control.system;
+    case Role::kUser:
+      return control.user;
+    case Role::kAssistant:
+      return control.assistant;
   }
   return control.user;
 }
@@ -108,7 +117,8 @@ Result<std::string> template_in(const std::filesystem::path& path) {
   boost::system::error_code error;
   const boost::json::value json = boost::json::parse(text, error);
   if (error) return refused(fmt::format("{}: is not valid JSON: {}", path.string(), error.message()));
-  const boost::json::value* found = json.is_object() ? json.get_object().if_contains("chat_template") : nullptr;
+  const boost::json::value* found =
+      json.is_object() ? json.get_object().if_contains("chat_template") : nullptr;
   if (found == nullptr || !found->is_string()) return std::string();
   return std::string(found->get_string());
 }
@@ -117,23 +127,26 @@ Result<std::string> template_in(const std::filesystem::path& path) {
 
 Result<ControlTokens> find_control_tokens(const Tokenizer& tokenizer) {
   ControlTokens control;
-  const std::array<std::pair<const char*, int32_t*>, 8> wanted = {{{"[gMASK]", &control.gmask},
-                                                                   {"<sop>", &control.sop},
-                                                                   {"<|system|>", &control.system},
-                                                                   {"<|user|>", &control.user},
-                                                                   {"<|assistant|>", &control.assistant},
-                                                                   {"<|begin_of_image|>", &control.begin_of_image},
-                                                                   {"<|image|>", &control.image},
-                                                                   {"<|end_of_image|>", &control.end_of_image}}};
+  const std::array<std::pair<const char*, int32_t*>, 8> wanted = {
+      {{"[gMASK]", &control.gmask},
+       {"<sop>", &control.sop},
+       {"<|system|>", &control.system},
+       {"<|user|>", &control.user},
+       {"<|assistant|>", &control.assistant},
+       {"<|begin_of_image|>", &control.begin_of_image},
+       {"<|image|>", &control.image},
+       {"<|end_of_image|>", &control.end_of_image}}};
   for (const auto& [name, id] : wanted) {
     const std::optional<int32_t> found = tokenizer.token_id(name);
-    if (!found || !tokenizer.is_added(*found)) return refused(fmt::format("the tokenizer has no control token {}", name));
+    if (!found || !tokenizer.is_added(*found))
+      return refused(fmt::format("the tokenizer has no control token {}", name));
     *id = *found;
   }
   return control;
 }
 
-Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control, const std::vector<Turn>& turns) {
+Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control,
+                                const std::vector<Turn>& turns) {
   GLYPH_RETURN_IF_ERROR(check_turns(turns));
   PromptBuilder builder(tokenizer, control);
   for (const Turn& turn : turns) {
@@ -146,13 +159,14 @@ Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens&
   builder.add("\n");
   ChatPrompt prompt = std::move(builder).finish();
   if (std::ssize(prompt.ids) > kMaxPromptTokens) {
-    return exhausted(fmt::format("the prompt has {} tokens, the limit is {}", prompt.ids.size(), kMaxPromptTokens));
+    return exhausted(
+        fmt::format("the prompt has {} tokens, the limit is {}", prompt.ids.size(), kMaxPromptTokens));
   }
   return prompt;
 }
 
-Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control, std::vector<int64_t> page_tokens,
-                            std::string question) {
+Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens& control,
+                                std::vector<int64_t> page_tokens, std::string question) {
   std::vector<Turn> turns(1);
   turns[0].page_tokens = std::move(page_tokens);
   turns[0].text = std::move(question);
@@ -162,9 +176,10 @@ Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens&
 Status check_chat_template_text(std::string_view text, const std::string& where) {
   const std::string hash = hex(sha256(normalized(text)));
   if (hash == kPublishedTemplate) return {};
-  return refused(fmt::format("{}: the chat template is not the published one of GLM-4.1V (its normal form has the SHA-256 {}); "
-                             "the built-in prompt may not be what this model was trained with",
-                             where, hash));
+  return refused(fmt::format(
+      "{}: the chat template is not the published one of GLM-4.1V (its normal form has the SHA-256 {}); "
+      "the built-in prompt may not be what this model was trained with",
+      where, hash));
 }
 
 Status check_chat_template(const std::filesystem::path& dir) {

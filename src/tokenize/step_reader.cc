@@ -41,10 +41,12 @@ Result<std::vector<const object*>> flatten(const value& json, std::string_view k
       steps.push_back(&step);
     } else {
       const value* list = member(step, key);
-      if (list == nullptr || !list->is_array()) return refused(fmt::format("{}: a Sequence has no \"{}\" list", what, key));
+      if (list == nullptr || !list->is_array())
+        return refused(fmt::format("{}: a Sequence has no \"{}\" list", what, key));
       for (auto it = list->get_array().end(); it != list->get_array().begin();) waiting.push_back(&*--it);
     }
-    if (steps.size() + waiting.size() > kMaxSteps) return refused(fmt::format("{} has more than {} steps", what, kMaxSteps));
+    if (steps.size() + waiting.size() > kMaxSteps)
+      return refused(fmt::format("{} has more than {} steps", what, kMaxSteps));
   }
   return steps;
 }
@@ -60,13 +62,17 @@ std::optional<SplitBehavior> behavior_named(std::string_view name) {
 
 Result<PreTokenizerStep> read_split(const object& json, const std::string& what) {
   const std::optional<SplitBehavior> behavior = behavior_named(text_of(json, "behavior"));
-  if (!behavior) return refused(fmt::format("{}: Split has the unknown behavior \"{:.40}\"", what, text_of(json, "behavior")));
+  if (!behavior)
+    return refused(
+        fmt::format("{}: Split has the unknown behavior \"{:.40}\"", what, text_of(json, "behavior")));
   const bool invert = flag(json, "invert", false);
   const value* pattern = member(json, "pattern");
-  if (pattern == nullptr || !pattern->is_object()) return refused(fmt::format("{}: Split has no pattern", what));
+  if (pattern == nullptr || !pattern->is_object())
+    return refused(fmt::format("{}: Split has no pattern", what));
   const std::string regex = text_of(pattern->get_object(), "Regex");
   const std::string literal = text_of(pattern->get_object(), "String");
-  if (regex.empty() == literal.empty()) return refused(fmt::format("{}: Split has neither a Regex nor a String, or an empty one", what));
+  if (regex.empty() == literal.empty())
+    return refused(fmt::format("{}: Split has neither a Regex nor a String, or an empty one", what));
   if (!literal.empty()) return PreTokenizerStep(SplitStep{literal, *behavior, invert});
   const std::optional<GptPattern> known = recognize_gpt_pattern(regex);
   // The known patterns match everything, so that inverted Removed is Isolated too.
@@ -114,7 +120,8 @@ Result<std::vector<PreTokenizerStep>> read_pre_tokenizer(const value* json, cons
     const object& step = *objects[i];
     const std::string type = text_of(step, "type");
     const bool is_last = i + 1 == objects.size();
-    if ((type == "ByteLevel") != is_last) return refused(fmt::format("{}: ByteLevel must be its last step, and only that", what));
+    if ((type == "ByteLevel") != is_last)
+      return refused(fmt::format("{}: ByteLevel must be its last step, and only that", what));
     if (type == "ByteLevel") {
       add_byte_level(step, steps);
     } else if (type == "Split") {

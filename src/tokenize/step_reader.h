@@ -14,6 +14,7 @@ namespace glyph {
 // nullptr stands for null. kRefused naming a type or an option that is not supported.
 Result<std::vector<NormalForm>> read_normal_forms(const boost::json::value* json, const std::string& where);
 // The steps must end in ByteLevel.
-Result<std::vector<PreTokenizerStep>> read_pre_tokenizer(const boost::json::value* json, const std::string& where);
+Result<std::vector<PreTokenizerStep>> read_pre_tokenizer(const boost::json::value* json,
+                                                         const std::string& where);
 
 }  // namespace glyph

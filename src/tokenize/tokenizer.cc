@@ -4,9 +4,9 @@
 #include <unordered_map>
 
 #include "base/text_file.h"
-#include "base/utf8.h"
 #include "tokenize/byte_alphabet.h"
 #include "tokenize/tokenizer_json.h"
+#include "tokenize/utf8_scan.h"
 
 namespace glyph {
 namespace {
@@ -41,19 +41,6 @@ class ScratchPool {
   std::vector<std::unique_ptr<BpeScratch>> free_;
 };
 
-bool is_ascii(std::string_view text) {
-  unsigned char all = 0;
-  for (const char c : text) all |= static_cast<unsigned char>(c);
-  return all < 0x80;
-}
-
-// The text itself when it is well-formed, or its repair in `storage`.
-std::string_view well_formed(std::string_view text, std::string& storage) {
-  if (is_ascii(text) || is_valid_utf8(text)) return text;
-  storage = sanitize_utf8(text);
-  return storage;
-}
-
 }  // namespace
 
 struct Tokenizer::State {
@@ -62,14 +49,15 @@ struct Tokenizer::State {
   std::vector<uint8_t> flags;         // by id, TokenFlag
   std::unordered_map<std::string_view, int32_t> ids;
   BpeModel bpe;
-  bool merges_reach_added = false;    // BPE alone could give the id of an added token
+  bool merges_reach_added = false;  // BPE alone could give the id of an added token
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   AddedTokenFinder raw_added;         // looked for in the text as it is
   AddedTokenFinder normalized_added;  // looked for in the normalized text
   mutable ScratchPool scratches;
 
-  void encode_ordinary(std::string_view text, bool plain, BpeScratch& scratch, std::vector<int32_t>& ids) const;
+  void encode_ordinary(std::string_view text, bool plain, BpeScratch& scratch,
+                       std::vector<int32_t>& ids) const;
   void encode_segments(std::string_view text, BpeScratch& scratch, std::vector<int32_t>& ids) const;
   bool has_flag(int32_t id, TokenFlag flag) const {
     return id >= 0 && static_cast<size_t>(id) < flags.size() && (flags[id] & flag) != 0;
@@ -81,7 +69,8 @@ namespace {
 // Encodes each piece as it is cut off.
 class EncodingSink final : public PieceSink {
  public:
-  EncodingSink(const BpeModel& bpe, BpeScratch& scratch, std::vector<int32_t>& ids) : bpe_(bpe), scratch_(scratch), ids_(ids) {}
+  EncodingSink(const BpeModel& bpe, BpeScratch& scratch, std::vector<int32_t>& ids)
+      : bpe_(bpe), scratch_(scratch), ids_(ids) {}
   void piece(std::string_view bytes) override { bpe_.encode(bytes, scratch_, ids_); }
 
  private:
@@ -93,7 +82,8 @@ class EncodingSink final : public PieceSink {
 // As EncodingSink, but a piece that came out as an added token is spelled in bytes instead.
 class PlainSink final : public PieceSink {
  public:
-  PlainSink(const BpeModel& bpe, BpeScratch& scratch, std::vector<int32_t>& ids, const std::vector<uint8_t>& flags)
+  PlainSink(const BpeModel& bpe, BpeScratch& scratch, std::vector<int32_t>& ids,
+            const std::vector<uint8_t>& flags)
       : bpe_(bpe), scratch_(scratch), ids_(ids), flags_(flags) {}
   void piece(std::string_view bytes) override {
     const size_t before = ids_.size();
@@ -127,7 +117,8 @@ void split_added(const TokenizerSpec& spec, AddedTokenFinder* raw, AddedTokenFin
 
 }  // namespace
 
-void Tokenizer::State::encode_ordinary(std::string_view text, bool plain, BpeScratch& scratch, std::vector<int32_t>& out) const {
+void Tokenizer::State::encode_ordinary(std::string_view text, bool plain, BpeScratch& scratch,
+                                       std::vector<int32_t>& out) const {
   std::string normalized;
   if (!normalizer.is_identity()) {
     normalized = normalizer.apply(text);
@@ -142,7 +133,8 @@ void Tokenizer::State::encode_ordinary(std::string_view text, bool plain, BpeScr
   }
 }
 
-void Tokenizer::State::encode_segments(std::string_view text, BpeScratch& scratch, std::vector<int32_t>& out) const {
+void Tokenizer::State::encode_segments(std::string_view text, BpeScratch& scratch,
+                                       std::vector<int32_t>& out) const {
   std::vector<Segment> outer, inner;
   raw_added.split(text, outer);
   for (const Segment& segment : outer) {
@@ -199,7 +191,8 @@ Result<Tokenizer> Tokenizer::parse(std::string_view json, const std::string& whe
     whole.emplace(state->bytes[id], static_cast<int32_t>(id));
     state->merges_reach_added |= (state->flags[id] & kAdded) != 0;
   }
-  for (const BpeMerge& merge : spec.merges) state->merges_reach_added |= (state->flags[merge.result] & kAdded) != 0;
+  for (const BpeMerge& merge : spec.merges)
+    state->merges_reach_added |= (state->flags[merge.result] & kAdded) != 0;
   state->bpe = BpeModel(spec.byte_ids, spec.merges, std::move(whole));
   state->normalizer = std::move(spec.normalizer);
   state->pre_tokenizer = std::move(spec.pre_tokenizer);
@@ -210,7 +203,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   std::string repaired;
   std::vector<int32_t> ids;
   std::unique_ptr<BpeScratch> scratch = state_->scratches.take();
-  state_->encode_segments(well_formed(text, repaired), *scratch, ids);
+  state_->encode_segments(repair_utf8(text, repaired), *scratch, ids);
   state_->scratches.give_back(std::move(scratch));
   return ids;
 }
@@ -224,7 +217,7 @@ std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
 void Tokenizer::append_plain(std::string_view text, std::vector<int32_t>& ids) const {
   std::string repaired;
   std::unique_ptr<BpeScratch> scratch = state_->scratches.take();
-  state_->encode_ordinary(well_formed(text, repaired), true, *scratch, ids);
+  state_->encode_ordinary(repair_utf8(text, repaired), true, *scratch, ids);
   state_->scratches.give_back(std::move(scratch));
 }
 
@@ -233,7 +226,9 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   for (const int32_t id : ids) {
     if (!(skip_special && is_special(id))) bytes += token_bytes(id);
   }
-  return is_valid_utf8(bytes) ? bytes : sanitize_utf8(bytes);
+  std::string repaired;
+  if (repair_utf8(bytes, repaired).data() == bytes.data()) return bytes;
+  return repaired;
 }
 
 std::string_view Tokenizer::token_bytes(int32_t id) const {
@@ -248,7 +243,8 @@ std::optional<int32_t> Tokenizer::token_id(std::string_view token) const {
 }
 
 std::optional<std::string> Tokenizer::id_to_token(int32_t id) const {
-  if (id < 0 || static_cast<size_t>(id) >= state_->spelling.size() || state_->spelling[id].empty()) return std::nullopt;
+  if (id < 0 || static_cast<size_t>(id) >= state_->spelling.size() || state_->spelling[id].empty())
+    return std::nullopt;
   return state_->spelling[id];
 }
 

@@ -1,4 +1,5 @@
-// Any bytes as tokenizer.json, then any text through it: no crash, and decoding gives back what was encoded plainly.
+// Any bytes as tokenizer.json, then any text through it: no crash, and decoding gives back what was encoded
+// plainly.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -11,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The text to encode stands behind the first NUL byte.
   const size_t cut = input.find('\0');
   const std::string_view json = input.substr(0, cut);
-  const std::string_view text = cut == std::string_view::npos ? "Some text, 123  \n<|user|> it's" : input.substr(cut + 1);
+  const std::string_view text =
+      cut == std::string_view::npos ? "Some text, 123  \n<|user|> it's" : input.substr(cut + 1);
   const auto tokenizer = glyph::Tokenizer::parse(json, "fuzz");
   if (!tokenizer.ok()) return 0;
   for (const int32_t id : tokenizer->encode_plain(text)) {

@@ -70,18 +70,22 @@ class SpecReader {
     }
     if (flag(json, "byte_fallback")) return refuse("\"byte_fallback\" is not supported");
     const value* dropout = member(json, "dropout");
-    if (dropout != nullptr && !(dropout->is_number() && dropout->to_number<double>() == 0.0)) return refuse("\"dropout\" is not supported");
+    if (dropout != nullptr && !(dropout->is_number() && dropout->to_number<double>() == 0.0))
+      return refuse("\"dropout\" is not supported");
     for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       const value* affix = member(json, key);
-      if (affix != nullptr && !(affix->is_string() && affix->get_string().empty())) return refuse("\"{}\" is not supported", key);
+      if (affix != nullptr && !(affix->is_string() && affix->get_string().empty()))
+        return refuse("\"{}\" is not supported", key);
     }
     return {};
   }
 
   // Puts a spelling at an id that is free.
   Status place(std::string_view spelling, int64_t id) {
-    if (id < 0 || id > kMaxTokenId) return refuse("the token \"{:.60}\" has the id {}, outside 0 to {}", spelling, id, kMaxTokenId);
-    if (spelling.size() > kMaxTokenBytes) return refuse("a token has {} bytes, the limit is {}", spelling.size(), kMaxTokenBytes);
+    if (id < 0 || id > kMaxTokenId)
+      return refuse("the token \"{:.60}\" has the id {}, outside 0 to {}", spelling, id, kMaxTokenId);
+    if (spelling.size() > kMaxTokenBytes)
+      return refuse("a token has {} bytes, the limit is {}", spelling.size(), kMaxTokenBytes);
     if (static_cast<size_t>(id) >= spec_.spelling.size()) {
       spec_.spelling.resize(id + 1);
       spec_.in_vocabulary.resize(id + 1);
@@ -113,7 +117,8 @@ class SpecReader {
     for (int byte = 0; byte < 256; ++byte) {
       const char one = static_cast<char>(byte);
       const auto found = ids_.find(spelling_of_bytes({&one, 1}));
-      if (found == ids_.end()) return refuse("the vocabulary has no token for the byte {:#04x}: this is not byte-level BPE", byte);
+      if (found == ids_.end())
+        return refuse("the vocabulary has no token for the byte {:#04x}: this is not byte-level BPE", byte);
       spec_.byte_ids[byte] = found->second;
     }
     return {};
@@ -129,7 +134,8 @@ class SpecReader {
         *right = text.substr(space + 1);
         return {};
       }
-    } else if (merge.is_array() && merge.get_array().size() == 2 && merge.get_array()[0].is_string() && merge.get_array()[1].is_string()) {
+    } else if (merge.is_array() && merge.get_array().size() == 2 && merge.get_array()[0].is_string() &&
+               merge.get_array()[1].is_string()) {
       *left = view(merge.get_array()[0].get_string());
       *right = view(merge.get_array()[1].get_string());
       return {};
@@ -146,7 +152,8 @@ class SpecReader {
       std::string_view left, right;
       GLYPH_RETURN_IF_ERROR(merge_halves(entry, &left, &right));
       joined.assign(left).append(right);
-      const auto left_id = ids_.find(left), right_id = ids_.find(right), result = ids_.find(std::string_view(joined));
+      const auto left_id = ids_.find(left), right_id = ids_.find(right),
+                 result = ids_.find(std::string_view(joined));
       if (left_id == ids_.end() || right_id == ids_.end() || result == ids_.end()) {
         return refuse("the merge of \"{:.60}\" and \"{:.60}\" is not covered by the vocabulary", left, right);
       }
@@ -171,7 +178,8 @@ class SpecReader {
     const object& json = entry.get_object();
     const value* content = member(json, "content");
     const value* id = member(json, "id");
-    if (content == nullptr || !content->is_string() || content->get_string().empty() || id == nullptr || !id->is_int64()) {
+    if (content == nullptr || !content->is_string() || content->get_string().empty() || id == nullptr ||
+        !id->is_int64()) {
       return refuse("an added token lacks its \"content\" or its \"id\"");
     }
     AddedToken token;
@@ -183,12 +191,14 @@ class SpecReader {
     token.rstrip = flag(json, "rstrip");
     const auto known = ids_.find(token.content);
     if (known != ids_.end() && known->second != id->get_int64()) {
-      return refuse("the added token \"{:.60}\" has the id {}, but the vocabulary says {}", token.content, id->get_int64(), known->second);
+      return refuse("the added token \"{:.60}\" has the id {}, but the vocabulary says {}", token.content,
+                    id->get_int64(), known->second);
     }
     if (known == ids_.end()) GLYPH_RETURN_IF_ERROR(place(token.content, id->get_int64()));
     token.id = static_cast<int32_t>(id->get_int64());
     for (const int32_t byte_id : spec_.byte_ids) {
-      if (byte_id == token.id) return refuse("the added token \"{:.60}\" is also the token of one byte", token.content);
+      if (byte_id == token.id)
+        return refuse("the added token \"{:.60}\" is also the token of one byte", token.content);
     }
     ids_.emplace(view(content->get_string()), token.id);
     spec_.added.push_back(std::move(token));
@@ -197,7 +207,8 @@ class SpecReader {
 
   Status check_decoder() const {
     const value* decoder = member(root_, "decoder");
-    const value* type = decoder != nullptr && decoder->is_object() ? member(decoder->get_object(), "type") : nullptr;
+    const value* type =
+        decoder != nullptr && decoder->is_object() ? member(decoder->get_object(), "type") : nullptr;
     if (type != nullptr && type->is_string() && view(type->get_string()) == "ByteLevel") return {};
     return refuse("the decoder is not ByteLevel, the only supported one");
   }

@@ -20,7 +20,7 @@ struct TokenizerSpec {
   std::vector<bool> in_vocabulary;    // by id: from model.vocab (an added token may be there too)
   std::array<int32_t, 256> byte_ids{};
   std::vector<BpeMerge> merges;
-  bool ignore_merges = false;         // a piece that is a token is that token
+  bool ignore_merges = false;  // a piece that is a token is that token
   std::vector<AddedToken> added;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
@@ -28,7 +28,7 @@ struct TokenizerSpec {
 
 constexpr size_t kMaxTokenizerBytes = 256 << 20;
 constexpr int32_t kMaxTokenId = 1 << 20;  // memory grows with it, whatever the number of tokens
-constexpr size_t kMaxTokenBytes = 4096;  // of one spelling
+constexpr size_t kMaxTokenBytes = 4096;   // of one spelling
 
 // kRefused naming `where` and what is damaged or not supported.
 Result<TokenizerSpec> parse_tokenizer_json(std::string_view json, const std::string& where);

@@ -13,6 +13,7 @@
 #include "tokenize/bench_tokenize.h"
 #include "tokenize/byte_alphabet.h"
 #include "tokenize/detokenizer.h"
+#include "tokenize/utf8_scan.h"
 
 namespace glyph {
 namespace {
@@ -35,7 +36,8 @@ Tokenizer load(const std::string& name) {
 
 std::string from_hex(std::string_view hex) {
   std::string bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+  for (size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
   return bytes;
 }
 
@@ -110,8 +112,8 @@ TEST(Tokenizer, PlainTextNeverBecomesAControlToken) {
 }
 
 // A small tokenizer.json: all bytes, "ab" and "abc" by merging, and what `extra` puts in.
-std::string small_json(const std::string& model_extra = "", const std::string& added = "", const std::string& vocab_extra = "",
-                       const std::string& merges_extra = "") {
+std::string small_json(const std::string& model_extra = "", const std::string& added = "",
+                       const std::string& vocab_extra = "", const std::string& merges_extra = "") {
   boost::json::object vocab;
   for (int byte = 0; byte < 256; ++byte) {
     const char one = static_cast<char>(byte);
@@ -119,9 +121,10 @@ std::string small_json(const std::string& model_extra = "", const std::string& a
   }
   std::string entries = boost::json::serialize(vocab);
   entries.pop_back();
-  return fmt::format(R"({{"added_tokens":[{}],"normalizer":null,"pre_tokenizer":{{"type":"ByteLevel","add_prefix_space":false,"use_regex":true}},)"
-                     R"("decoder":{{"type":"ByteLevel"}},"model":{{"type":"BPE",{}"vocab":{},"ab":256,"abc":257{}}},"merges":["a b","ab c"{}]}}}})",
-                     added, model_extra, entries, vocab_extra, merges_extra);
+  return fmt::format(
+      R"({{"added_tokens":[{}],"normalizer":null,"pre_tokenizer":{{"type":"ByteLevel","add_prefix_space":false,"use_regex":true}},)"
+      R"("decoder":{{"type":"ByteLevel"}},"model":{{"type":"BPE",{}"vocab":{},"ab":256,"abc":257{}}},"merges":["a b","ab c"{}]}}}})",
+      added, model_extra, entries, vocab_extra, merges_extra);
 }
 
 std::string refusal(const std::string& json) {
@@ -141,7 +144,8 @@ TEST(Tokenizer, MergesThatSpellAControlTokenAreUndoneInPlainText) {
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status().message();
   EXPECT_THAT(tokenizer->encode("abc"), ElementsAre(257));
   EXPECT_THAT(tokenizer->encode_plain("abc ab"), ElementsAre('a', 'b', 'c', ' ', 256));
-  const auto whole = Tokenizer::parse(small_json(R"("ignore_merges":true,)", R"({"id":258,"content":"xyz"})", R"(,"xyz":258)"), "t");
+  const auto whole = Tokenizer::parse(
+      small_json(R"("ignore_merges":true,)", R"({"id":258,"content":"xyz"})", R"(,"xyz":258)"), "t");
   ASSERT_TRUE(whole.ok()) << whole.status().message();
   EXPECT_THAT(whole->encode_plain("xyz"), ElementsAre('x', 'y', 'z'));
 }
@@ -156,13 +160,20 @@ TEST(Tokenizer, RefusesWhatItDoesNotSupport) {
   const std::string good = small_json();
   EXPECT_EQ(refusal(good), "");
   EXPECT_THAT(refusal(replaced(good, "\"BPE\"", "\"Unigram\"")), HasSubstr("not BPE"));
-  EXPECT_THAT(refusal(small_json(R"("byte_fallback":true,)")), HasSubstr("\"byte_fallback\" is not supported"));
+  EXPECT_THAT(refusal(small_json(R"("byte_fallback":true,)")),
+              HasSubstr("\"byte_fallback\" is not supported"));
   EXPECT_THAT(refusal(small_json(R"("dropout":0.1,)")), HasSubstr("\"dropout\""));
   EXPECT_THAT(refusal(small_json(R"("end_of_word_suffix":"</w>",)")), HasSubstr("\"end_of_word_suffix\""));
-  EXPECT_THAT(refusal(replaced(good, R"("normalizer":null)", R"("normalizer":{"type":"Lowercase"})")), HasSubstr("the normalizer \"Lowercase\""));
-  EXPECT_THAT(refusal(replaced(good, R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})", R"({"type":"Metaspace"})")), HasSubstr("ByteLevel must be"));
-  EXPECT_THAT(refusal(replaced(good, R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})", "null")), HasSubstr("pre_tokenizer is null"));
-  EXPECT_THAT(refusal(replaced(good, R"("decoder":{"type":"ByteLevel"})", R"("decoder":{"type":"Fuse"})")), HasSubstr("decoder is not ByteLevel"));
+  EXPECT_THAT(refusal(replaced(good, R"("normalizer":null)", R"("normalizer":{"type":"Lowercase"})")),
+              HasSubstr("the normalizer \"Lowercase\""));
+  EXPECT_THAT(refusal(replaced(good, R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})",
+                               R"({"type":"Metaspace"})")),
+              HasSubstr("ByteLevel must be"));
+  EXPECT_THAT(
+      refusal(replaced(good, R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})", "null")),
+      HasSubstr("pre_tokenizer is null"));
+  EXPECT_THAT(refusal(replaced(good, R"("decoder":{"type":"ByteLevel"})", R"("decoder":{"type":"Fuse"})")),
+              HasSubstr("decoder is not ByteLevel"));
 }
 
 TEST(Tokenizer, RefusesDamage) {
@@ -171,18 +182,23 @@ TEST(Tokenizer, RefusesDamage) {
   EXPECT_THAT(refusal("[]"), HasSubstr("not a JSON object"));
   EXPECT_THAT(refusal("{}"), HasSubstr("no \"model\" object"));
   EXPECT_THAT(refusal(replaced(good, "\"abc\":257", "\"abc\":256")), HasSubstr("the id 256 belongs to both"));
-  EXPECT_THAT(refusal(replaced(good, "\"abc\":257", "\"abc\":4000000000")), HasSubstr("outside 0 to 1048576"));
+  EXPECT_THAT(refusal(replaced(good, "\"abc\":257", "\"abc\":4000000000")),
+              HasSubstr("outside 0 to 1048576"));
   EXPECT_THAT(refusal(replaced(good, "\"abc\":257", "\"abc\":-1")), HasSubstr("has the id -1"));
   EXPECT_THAT(refusal(replaced(good, "\"abc\":257", "\"abc\":1.5")), HasSubstr("not a whole number"));
   EXPECT_THAT(refusal(replaced(good, "\"!\":33,", "")), HasSubstr("no token for the byte 0x21"));
-  EXPECT_THAT(refusal(replaced(good, "\"ab c\"", "\"ab d\"")), HasSubstr("the merge of \"ab\" and \"d\" is not covered"));
+  EXPECT_THAT(refusal(replaced(good, "\"ab c\"", "\"ab d\"")),
+              HasSubstr("the merge of \"ab\" and \"d\" is not covered"));
   EXPECT_THAT(refusal(replaced(good, "\"ab c\"", "\"abc\"")), HasSubstr("a merge is neither"));
   EXPECT_THAT(refusal(replaced(good, "\"ab c\"", "\"a b c\"")), HasSubstr("a merge is neither"));
   EXPECT_THAT(refusal(replaced(good, "\"ab c\"", "[\"a\"]")), HasSubstr("a merge is neither"));
   EXPECT_THAT(refusal(small_json("", R"({"id":300})")), HasSubstr("lacks its \"content\""));
-  EXPECT_THAT(refusal(small_json("", R"({"id":255,"content":"<x>"})")), HasSubstr("the id 255 belongs to both"));
-  EXPECT_THAT(refusal(small_json("", R"({"id":300,"content":"abc"})")), HasSubstr("has the id 300, but the vocabulary says 257"));
-  EXPECT_THAT(refusal(small_json("", R"({"id":97,"content":"a"})")), HasSubstr("is also the token of one byte"));
+  EXPECT_THAT(refusal(small_json("", R"({"id":255,"content":"<x>"})")),
+              HasSubstr("the id 255 belongs to both"));
+  EXPECT_THAT(refusal(small_json("", R"({"id":300,"content":"abc"})")),
+              HasSubstr("has the id 300, but the vocabulary says 257"));
+  EXPECT_THAT(refusal(small_json("", R"({"id":97,"content":"a"})")),
+              HasSubstr("is also the token of one byte"));
 }
 
 TEST(Tokenizer, PathologicalFilesAreRefused) {
@@ -191,14 +207,20 @@ TEST(Tokenizer, PathologicalFilesAreRefused) {
   for (int i = 0; i < 100'000; ++i) deep += R"({"a":)";
   EXPECT_THAT(refusal(deep), HasSubstr("not valid JSON"));
   std::string nested = R"({"type":"ByteLevel"})";
-  for (int i = 0; i < 12; ++i) nested = R"({"type":"Sequence","pretokenizers":[)" + nested + "," + nested + "]}";
-  EXPECT_THAT(refusal(replaced(small_json(), R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})", nested)),
+  for (int i = 0; i < 12; ++i)
+    nested = R"({"type":"Sequence","pretokenizers":[)" + nested + "," + nested + "]}";
+  EXPECT_THAT(refusal(replaced(small_json(),
+                               R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})", nested)),
               ::testing::AnyOf(HasSubstr("more than 32 steps"), HasSubstr("not valid JSON")));
-  const std::string patterns[] = {"(a*)*", "a|", "\\\\w+", "^a", "(?<n>a)\\\\k<n>", "[a&&b]", "a{1,3}+", "(?i:stra\xC3\x9F)", "("};
+  const std::string patterns[] = {
+      "(a*)*", "a|", "\\\\w+", "^a", "(?<n>a)\\\\k<n>", "[a&&b]", "a{1,3}+", "(?i:stra\xC3\x9F)", "("};
   for (const std::string& pattern : patterns) {
-    const std::string split = R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":")" + pattern +
-                              R"("},"behavior":"Isolated"},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})";
-    EXPECT_THAT(refusal(replaced(small_json(), R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})", split)), HasSubstr("the pattern"))
+    const std::string split =
+        R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":")" + pattern +
+        R"("},"behavior":"Isolated"},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})";
+    EXPECT_THAT(refusal(replaced(small_json(),
+                                 R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":true})", split)),
+                HasSubstr("the pattern"))
         << pattern;
   }
 }
@@ -207,7 +229,8 @@ TEST(Tokenizer, PathologicalFilesAreRefused) {
 TEST(Tokenizer, PathologicalTexts) {
   for (const char* name : {"glm4", "cl100k", "gpt2", "deepseek"}) {
     const Tokenizer tokenizer = load(fmt::format("{}.tokenizer.json", name));
-    for (const std::string unit : {"a", " ", "\n", " \n", "\r", "=", "1", "'", "\xE4\xB8\x80", "\xFF", "<|user|", "<", "\xF0\x9F\x98\x80"}) {
+    for (const std::string unit : {"a", " ", "\n", " \n", "\r", "=", "1", "'", "\xE4\xB8\x80", "\xFF",
+                                   "<|user|", "<", "\xF0\x9F\x98\x80"}) {
       std::string text;
       while (text.size() < 200'000) text += unit;
       const std::vector<int32_t> ids = tokenizer.encode_plain(text);
@@ -260,8 +283,25 @@ TEST(Tokenizer, BenchReportsRates) {
   EXPECT_GT(rate.bytes_per_token, 1.0);
 }
 
+// Every sequence of up to four of the bytes that matter, against the plain decoder.
+TEST(Utf8Scan, RepairsLikeThePlainDecoder) {
+  constexpr unsigned char kBytes[] = {'a',  0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2,
+                                      0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF3, 0xF4, 0xF5, 0xFF};
+  constexpr size_t kCount = std::size(kBytes);
+  for (size_t code = 0; code < kCount * kCount * kCount * kCount; ++code) {
+    std::string text = "ascii...";
+    for (size_t rest = code, i = 0; i < 4; ++i, rest /= kCount)
+      text += static_cast<char>(kBytes[rest % kCount]);
+    std::string storage;
+    ASSERT_EQ(repair_utf8(text, storage), sanitize_utf8(text)) << code;
+  }
+}
+
 TEST(Detokenizer, NeverSplitsACharacter) {
-  const auto tokenizer = Tokenizer::parse(small_json("", R"({"id":300,"content":"<s>","special":true},{"id":301,"content":"<t>","special":true})"), "t");
+  const auto tokenizer = Tokenizer::parse(
+      small_json("",
+                 R"({"id":300,"content":"<s>","special":true},{"id":301,"content":"<t>","special":true})"),
+      "t");
   ASSERT_TRUE(tokenizer.ok());
   Detokenizer stream(*tokenizer, {.skip_special = true, .keep = {301}});
   EXPECT_EQ(stream.push(0xE9), "");
@@ -269,7 +309,9 @@ TEST(Detokenizer, NeverSplitsACharacter) {
   EXPECT_EQ(stream.push(0xA2), "");
   EXPECT_EQ(stream.push(0x84), "\xE9\xA2\x84");
   EXPECT_EQ(stream.push(0xF0), "");
-  EXPECT_EQ(stream.push('a'), "\xEF\xBF\xBD" "a");
+  EXPECT_EQ(stream.push('a'),
+            "\xEF\xBF\xBD"
+            "a");
   EXPECT_EQ(stream.push(0xE9), "");
   EXPECT_EQ(stream.push(301), "\xEF\xBF\xBD<t>");
   EXPECT_EQ(stream.push(0xE0), "");
@@ -284,7 +326,8 @@ TEST(Detokenizer, EqualsBatchDecodingOnRandomBytes) {
   const auto tokenizer = Tokenizer::parse(small_json(), "t");
   ASSERT_TRUE(tokenizer.ok());
   std::mt19937 random(3);
-  constexpr int32_t kBytes[] = {'a', 0x80, 0xBF, 0xC3, 0xE0, 0xA0, 0xED, 0x9F, 0xF0, 0x90, 0xF4, 0x8F, 0xFF, 256};
+  constexpr int32_t kBytes[] = {'a',  0x80, 0xBF, 0xC3, 0xE0, 0xA0, 0xED,
+                                0x9F, 0xF0, 0x90, 0xF4, 0x8F, 0xFF, 256};
   for (int round = 0; round < 5000; ++round) {
     std::vector<int32_t> ids;
     for (int i = 0; i < 8; ++i) ids.push_back(kBytes[random() % std::size(kBytes)]);

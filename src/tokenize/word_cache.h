@@ -1,6 +1,7 @@
 // A small lossy cache from a piece's bytes to its ids: fixed size, no eviction order, compared byte for byte.
 //
-// Most pieces of a text are a few thousand words. Pieces of more than 30 bytes or 8 ids are not kept. Not thread safe.
+// Most pieces of a text are a few thousand words. Pieces of more than 30 bytes or 8 ids are not kept. Not
+// thread safe.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,8 @@ constexpr int64_t kMaxLayers = 4096;
 constexpr int64_t kMaxContext = int64_t{1} << 30;
 constexpr size_t kMaxConfigBytes = 16 << 20;
 
-// The rotary parameters, in transformers 5's place ("rope_parameters") or the older one ("rope_scaling" beside "rope_theta").
+// The rotary parameters, in transformers 5's place ("rope_parameters") or the older one ("rope_scaling"
+// beside "rope_theta").
 struct Rope {
   std::string type = "default";
   double theta = 10000.0;
@@ -28,7 +29,8 @@ struct Rope {
   std::array<int64_t, 3> section{8, 12, 12};
 };
 
-// Reference: RotaryEmbeddingConfigMixin.convert_rope_params_to_dict; the inner dictionary wins over the keys beside it.
+// Reference: RotaryEmbeddingConfigMixin.convert_rope_params_to_dict; the inner dictionary wins over the keys
+// beside it.
 Rope read_rope(ConfigReader& outer) {
   Rope rope;
   rope.theta = outer.number("rope_theta", rope.theta, 1.0, 1e12);
@@ -46,8 +48,10 @@ Rope read_rope(ConfigReader& outer) {
   return rope;
 }
 
-void check_multiple(ConfigReader& reader, std::string_view key, int64_t value, std::string_view divisor_key, int64_t divisor) {
-  if (value % divisor != 0) reader.fail(key, fmt::format("is {}, not a multiple of \"{}\" {}", value, divisor_key, divisor));
+void check_multiple(ConfigReader& reader, std::string_view key, int64_t value, std::string_view divisor_key,
+                    int64_t divisor) {
+  if (value % divisor != 0)
+    reader.fail(key, fmt::format("is {}, not a multiple of \"{}\" {}", value, divisor_key, divisor));
 }
 
 Result<VisionConfig> read_vision(const std::string& where, const object& json) {
@@ -56,7 +60,8 @@ Result<VisionConfig> read_vision(const std::string& where, const object& json) {
   reader.require_text("hidden_act", "silu", "silu");
   vision.depth = reader.integer("depth", vision.depth, 1, kMaxLayers);
   vision.hidden_size = reader.integer("hidden_size", vision.hidden_size, 4, kMaxWidth);
-  vision.num_heads = reader.integer(reader.has("num_heads") ? "num_heads" : "num_attention_heads", vision.num_heads, 1, kMaxWidth);
+  vision.num_heads = reader.integer(reader.has("num_heads") ? "num_heads" : "num_attention_heads",
+                                    vision.num_heads, 1, kMaxWidth);
   vision.in_channels = reader.integer("in_channels", vision.in_channels, 1, 16);
   vision.image_size = reader.integer("image_size", vision.image_size, 1, 1 << 16);
   vision.patch_size = reader.integer("patch_size", vision.patch_size, 1, 1024);
@@ -68,23 +73,31 @@ Result<VisionConfig> read_vision(const std::string& where, const object& json) {
   vision.rms_norm_eps = static_cast<float>(reader.number("rms_norm_eps", vision.rms_norm_eps, 0.0, 1.0));
   const Rope rope = read_rope(reader);
   vision.rope_theta = rope.theta;
-  if (rope.type != "axial" && rope.type != "default") reader.fail("rope_type", fmt::format("is \"{:.60}\"; only \"axial\" is supported", rope.type));
+  if (rope.type != "axial" && rope.type != "default")
+    reader.fail("rope_type", fmt::format("is \"{:.60}\"; only \"axial\" is supported", rope.type));
   check_multiple(reader, "hidden_size", vision.hidden_size, "num_heads", vision.num_heads);
-  if (vision.head_dim() % 4 != 0) reader.fail("hidden_size", fmt::format("gives heads of {}, not a multiple of 4", vision.head_dim()));
-  if (vision.image_size < vision.patch_size) reader.fail("image_size", fmt::format("is {}, below \"patch_size\" {}", vision.image_size, vision.patch_size));
+  if (vision.head_dim() % 4 != 0)
+    reader.fail("hidden_size", fmt::format("gives heads of {}, not a multiple of 4", vision.head_dim()));
+  if (vision.image_size < vision.patch_size)
+    reader.fail("image_size",
+                fmt::format("is {}, below \"patch_size\" {}", vision.image_size, vision.patch_size));
   if (!reader.status().ok()) return reader.status();
   return vision;
 }
 
 void check_rotary(ConfigReader& reader, const TextConfig& text, const Rope& rope) {
-  if (rope.type != "default") reader.fail("rope_type", fmt::format("is \"{:.60}\"; only \"default\" is supported", rope.type));
+  if (rope.type != "default")
+    reader.fail("rope_type", fmt::format("is \"{:.60}\"; only \"default\" is supported", rope.type));
   if (text.rotary_dim() < 2 || text.rotary_dim() % 2 != 0) {
-    reader.fail("partial_rotary_factor", fmt::format("is {}, which rotates {} of {} numbers a head; an even count of at least 2 is needed",
-                                                     text.partial_rotary_factor, text.rotary_dim(), text.head_dim()));
+    reader.fail(
+        "partial_rotary_factor",
+        fmt::format("is {}, which rotates {} of {} numbers a head; an even count of at least 2 is needed",
+                    text.partial_rotary_factor, text.rotary_dim(), text.head_dim()));
   }
   const int64_t sum = rope.section[0] + rope.section[1] + rope.section[2];
   if (sum != text.rotary_dim() / 2) {
-    reader.fail("mrope_section", fmt::format("sums to {}, not to half of the {} rotated numbers a head", sum, text.rotary_dim()));
+    reader.fail("mrope_section", fmt::format("sums to {}, not to half of the {} rotated numbers a head", sum,
+                                             text.rotary_dim()));
   }
 }
 
@@ -98,8 +111,10 @@ Result<TextConfig> read_text(const std::string& where, const object& json) {
   text.num_layers = reader.integer("num_hidden_layers", text.num_layers, 1, kMaxLayers);
   text.num_heads = reader.integer("num_attention_heads", text.num_heads, 1, kMaxWidth);
   const bool kv_is_null = json.contains("num_key_value_heads") && !reader.has("num_key_value_heads");
-  text.num_kv_heads = reader.integer("num_key_value_heads", kv_is_null ? text.num_heads : text.num_kv_heads, 1, kMaxWidth);
-  text.max_position_embeddings = reader.integer("max_position_embeddings", text.max_position_embeddings, 1, kMaxContext);
+  text.num_kv_heads =
+      reader.integer("num_key_value_heads", kv_is_null ? text.num_heads : text.num_kv_heads, 1, kMaxWidth);
+  text.max_position_embeddings =
+      reader.integer("max_position_embeddings", text.max_position_embeddings, 1, kMaxContext);
   text.rms_norm_eps = static_cast<float>(reader.number("rms_norm_eps", text.rms_norm_eps, 0.0, 1.0));
   const Rope rope = read_rope(reader);
   text.rope_theta = rope.theta;
@@ -109,7 +124,8 @@ Result<TextConfig> read_text(const std::string& where, const object& json) {
   check_multiple(reader, "num_attention_heads", text.num_heads, "num_key_value_heads", text.num_kv_heads);
   const int64_t head_dim = reader.integer("head_dim", text.head_dim(), 1, kMaxWidth);
   if (head_dim != text.head_dim()) {
-    reader.fail("head_dim", fmt::format("is {}; only hidden_size / num_attention_heads = {} is supported", head_dim, text.head_dim()));
+    reader.fail("head_dim", fmt::format("is {}; only hidden_size / num_attention_heads = {} is supported",
+                                        head_dim, text.head_dim()));
   }
   check_rotary(reader, text, rope);
   if (!reader.status().ok()) return reader.status();
@@ -117,11 +133,14 @@ Result<TextConfig> read_text(const std::string& where, const object& json) {
 }
 
 // The keys of the top level that are not a sub-configuration.
-Status read_top_level(const std::string& where, const object& json, const object& text_json, ModelConfig* model) {
+Status read_top_level(const std::string& where, const object& json, const object& text_json,
+                      ModelConfig* model) {
   ConfigReader reader(where, json);
   ConfigReader text(where + ": text_config", text_json);
   constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
-  const auto id = [&](std::string_view key, int32_t fallback) { return static_cast<int32_t>(reader.integer(key, fallback, 0, kMaxId)); };
+  const auto id = [&](std::string_view key, int32_t fallback) {
+    return static_cast<int32_t>(reader.integer(key, fallback, 0, kMaxId));
+  };
   model->image_token_id = id("image_token_id", model->image_token_id);
   model->video_token_id = id("video_token_id", model->video_token_id);
   model->image_start_token_id = id("image_start_token_id", model->image_start_token_id);
@@ -129,7 +148,8 @@ Status read_top_level(const std::string& where, const object& json, const object
   model->video_start_token_id = id("video_start_token_id", model->video_start_token_id);
   model->video_end_token_id = id("video_end_token_id", model->video_end_token_id);
   // Saves from before transformers 5 have the tying flag and the stop ids inside text_config.
-  model->tie_word_embeddings = reader.boolean("tie_word_embeddings", false) || text.boolean("tie_word_embeddings", false);
+  model->tie_word_embeddings =
+      reader.boolean("tie_word_embeddings", false) || text.boolean("tie_word_embeddings", false);
   model->eos_token_ids = reader.token_ids("eos_token_id");
   if (model->eos_token_ids.empty()) model->eos_token_ids = text.token_ids("eos_token_id");
   model->scripts = reader.strings("scripts", 64, 64);
@@ -139,26 +159,31 @@ Status read_top_level(const std::string& where, const object& json, const object
 
 Status check_together(const std::string& where, const ModelConfig& model) {
   if (model.vision.out_hidden_size != model.text.hidden_size) {
-    return refused(fmt::format("{}: vision_config \"out_hidden_size\" is {}, but text_config \"hidden_size\" is {}", where,
-                               model.vision.out_hidden_size, model.text.hidden_size));
+    return refused(
+        fmt::format("{}: vision_config \"out_hidden_size\" is {}, but text_config \"hidden_size\" is {}",
+                    where, model.vision.out_hidden_size, model.text.hidden_size));
   }
   if (model.image_token_id >= model.text.vocab_size) {
-    return refused(fmt::format("{}: \"image_token_id\" is {}, outside the vocabulary of {}", where, model.image_token_id,
-                               model.text.vocab_size));
+    return refused(fmt::format("{}: \"image_token_id\" is {}, outside the vocabulary of {}", where,
+                               model.image_token_id, model.text.vocab_size));
   }
   return {};
 }
 
 Status check_agrees(const std::string& where, std::string_view key, int64_t value, int64_t expected) {
   if (value == expected) return {};
-  return refused(fmt::format("{}: \"{}\" is {}, but the vision model in config.json has {}", where, key, value, expected));
+  return refused(fmt::format("{}: \"{}\" is {}, but the vision model in config.json has {}", where, key,
+                             value, expected));
 }
 
-Result<PreprocessorConfig> read_preprocessor(const object& json, const std::string& where, const ModelConfig& model) {
+Result<PreprocessorConfig> read_preprocessor(const object& json, const std::string& where,
+                                             const ModelConfig& model) {
   ConfigReader reader(where, json);
   PreprocessorConfig config;
-  for (const std::string_view step : {"do_resize", "do_rescale", "do_normalize"}) reader.require_flag(step, true, true);
-  if (reader.integer("resample", 3, 0, 100) != 3) reader.fail("resample", "is not 3 (bicubic), the only supported filter");
+  for (const std::string_view step : {"do_resize", "do_rescale", "do_normalize"})
+    reader.require_flag(step, true, true);
+  if (reader.integer("resample", 3, 0, 100) != 3)
+    reader.fail("resample", "is not 3 (bicubic), the only supported filter");
   config.patch_size = reader.integer("patch_size", model.vision.patch_size, 1, 1024);
   config.temporal_patch_size = reader.integer("temporal_patch_size", model.vision.temporal_patch_size, 1, 64);
   config.merge_size = reader.integer("merge_size", model.vision.spatial_merge_size, 1, 64);
@@ -172,15 +197,18 @@ Result<PreprocessorConfig> read_preprocessor(const object& json, const std::stri
     GLYPH_RETURN_IF_ERROR(sizes.status());
   }
   if (config.min_pixels > config.max_pixels) {
-    reader.fail("size", fmt::format("has a shortest_edge of {} above its longest_edge of {}", config.min_pixels, config.max_pixels));
+    reader.fail("size", fmt::format("has a shortest_edge of {} above its longest_edge of {}",
+                                    config.min_pixels, config.max_pixels));
   }
   config.rescale_factor = reader.number("rescale_factor", config.rescale_factor, 1e-12, 1e12);
   reader.numbers("image_mean", config.image_mean, -1e6, 1e6);
   reader.numbers("image_std", config.image_std, 1e-9, 1e6);
   GLYPH_RETURN_IF_ERROR(reader.status());
   GLYPH_RETURN_IF_ERROR(check_agrees(where, "patch_size", config.patch_size, model.vision.patch_size));
-  GLYPH_RETURN_IF_ERROR(check_agrees(where, "temporal_patch_size", config.temporal_patch_size, model.vision.temporal_patch_size));
-  GLYPH_RETURN_IF_ERROR(check_agrees(where, "merge_size", config.merge_size, model.vision.spatial_merge_size));
+  GLYPH_RETURN_IF_ERROR(check_agrees(where, "temporal_patch_size", config.temporal_patch_size,
+                                     model.vision.temporal_patch_size));
+  GLYPH_RETURN_IF_ERROR(
+      check_agrees(where, "merge_size", config.merge_size, model.vision.spatial_merge_size));
   return config;
 }
 
@@ -192,7 +220,8 @@ Result<ModelConfig> parse_model_config(std::string_view json, const std::string&
   reader.require_text("model_type", "glm4v", "");
   const object none;
   const object* vision = reader.child("vision_config");
-  const object* text = reader.child("text_config");  // the first published files have its keys at the top level
+  const object* text =
+      reader.child("text_config");  // the first published files have its keys at the top level
   GLYPH_RETURN_IF_ERROR(reader.status());
   if (vision == nullptr) vision = &none;
   const std::string text_where = text == nullptr ? where : where + ": text_config";
@@ -205,7 +234,8 @@ Result<ModelConfig> parse_model_config(std::string_view json, const std::string&
   return model;
 }
 
-Result<GenerationConfig> parse_generation_config(std::string_view json, const std::string& where, const ModelConfig& model) {
+Result<GenerationConfig> parse_generation_config(std::string_view json, const std::string& where,
+                                                 const ModelConfig& model) {
   GLYPH_ASSIGN_OR_RETURN(const object root, parse_json_object(json, where));
   ConfigReader reader(where, root);
   GenerationConfig config;
@@ -216,12 +246,14 @@ Result<GenerationConfig> parse_generation_config(std::string_view json, const st
   config.top_k = reader.integer("top_k", config.top_k, 0, std::numeric_limits<int32_t>::max());
   config.top_p = reader.number("top_p", config.top_p, 0.0, 1.0);
   config.repetition_penalty = reader.number("repetition_penalty", config.repetition_penalty, 1e-6, 1e6);
-  if (reader.has("max_new_tokens")) config.max_new_tokens = reader.integer("max_new_tokens", 1, 1, kMaxContext);
+  if (reader.has("max_new_tokens"))
+    config.max_new_tokens = reader.integer("max_new_tokens", 1, 1, kMaxContext);
   if (!reader.status().ok()) return reader.status();
   return config;
 }
 
-Result<PreprocessorConfig> parse_preprocessor_config(std::string_view json, const std::string& where, const ModelConfig& model) {
+Result<PreprocessorConfig> parse_preprocessor_config(std::string_view json, const std::string& where,
+                                                     const ModelConfig& model) {
   GLYPH_ASSIGN_OR_RETURN(const object root, parse_json_object(json, where));
   return read_preprocessor(root, where, model);
 }
@@ -240,7 +272,8 @@ Result<GenerationConfig> load_generation_config(const std::filesystem::path& dir
   return parse_generation_config(json, path.string(), model);
 }
 
-Result<PreprocessorConfig> load_preprocessor_config(const std::filesystem::path& dir, const ModelConfig& model) {
+Result<PreprocessorConfig> load_preprocessor_config(const std::filesystem::path& dir,
+                                                    const ModelConfig& model) {
   const std::filesystem::path own = dir / "preprocessor_config.json";
   const std::filesystem::path combined = dir / "processor_config.json";
   std::error_code ignored;

@@ -1,4 +1,5 @@
-// Any bytes as config.json, generation_config.json and preprocessor_config.json: a value or a Status, never a crash.
+// Any bytes as config.json, generation_config.json and preprocessor_config.json: a value or a Status, never a
+// crash.
 #include <cstdint>
 #include <string_view>
 

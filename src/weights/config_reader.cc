@@ -29,7 +29,8 @@ const boost::json::value* ConfigReader::find(std::string_view key) const {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
-bool ConfigReader::to_integer(std::string_view key, const boost::json::value& value, int64_t min, int64_t max, int64_t* out) {
+bool ConfigReader::to_integer(std::string_view key, const boost::json::value& value, int64_t min, int64_t max,
+                              int64_t* out) {
   double as_double = 0.0;
   if (value.is_int64()) {
     as_double = static_cast<double>(value.get_int64());
@@ -37,7 +38,8 @@ bool ConfigReader::to_integer(std::string_view key, const boost::json::value& va
   } else if (value.is_uint64()) {
     as_double = static_cast<double>(value.get_uint64());
     *out = std::numeric_limits<int64_t>::max();
-  } else if (value.is_double() && std::floor(value.get_double()) == value.get_double() && std::fabs(value.get_double()) < 1e15) {
+  } else if (value.is_double() && std::floor(value.get_double()) == value.get_double() &&
+             std::fabs(value.get_double()) < 1e15) {
     as_double = value.get_double();
     *out = static_cast<int64_t>(as_double);
   } else {
@@ -49,12 +51,13 @@ bool ConfigReader::to_integer(std::string_view key, const boost::json::value& va
   return false;
 }
 
-bool ConfigReader::to_number(std::string_view key, const boost::json::value& value, double min, double max, double* out) {
+bool ConfigReader::to_number(std::string_view key, const boost::json::value& value, double min, double max,
+                             double* out) {
   if (!value.is_number()) {
     fail(key, fmt::format("is {}, not a number", quoted(value)));
     return false;
   }
-  *out = value.is_double()   ? value.get_double()
+  *out = value.is_double()  ? value.get_double()
          : value.is_int64() ? static_cast<double>(value.get_int64())
                             : static_cast<double>(value.get_uint64());
   if (std::isfinite(*out) && *out >= min && *out <= max) return true;
@@ -95,7 +98,8 @@ std::vector<int32_t> ConfigReader::token_ids(std::string_view key) {
   if (value == nullptr) return {};
   const boost::json::array one{*value};
   const boost::json::array& values = value->is_array() ? value->get_array() : one;
-  if (values.size() > kMaxTokenIds) fail(key, fmt::format("lists {} ids, the limit is {}", values.size(), kMaxTokenIds));
+  if (values.size() > kMaxTokenIds)
+    fail(key, fmt::format("lists {} ids, the limit is {}", values.size(), kMaxTokenIds));
   std::vector<int32_t> ids;
   for (const boost::json::value& entry : values) {
     int64_t id = 0;

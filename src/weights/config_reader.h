@@ -1,4 +1,5 @@
-// Typed, range-checked access to one JSON object of a configuration file; remembers the first thing that was wrong.
+// Typed, range-checked access to one JSON object of a configuration file; remembers the first thing that was
+// wrong.
 //
 // A key that is absent or null gives the default. Not thread safe; one reader, one thread.
 #pragma once
@@ -17,7 +18,8 @@ namespace glyph {
 class ConfigReader {
  public:
   // `where` names file and object ("config.json: text_config"). The object must outlive the reader.
-  ConfigReader(std::string where, const boost::json::object& object) : where_(std::move(where)), object_(object) {}
+  ConfigReader(std::string where, const boost::json::object& object)
+      : where_(std::move(where)), object_(object) {}
 
   int64_t integer(std::string_view key, int64_t fallback, int64_t min, int64_t max);
   // Finite and within [min, max].
@@ -45,7 +47,8 @@ class ConfigReader {
 
  private:
   const boost::json::value* find(std::string_view key) const;
-  bool to_integer(std::string_view key, const boost::json::value& value, int64_t min, int64_t max, int64_t* out);
+  bool to_integer(std::string_view key, const boost::json::value& value, int64_t min, int64_t max,
+                  int64_t* out);
   bool to_number(std::string_view key, const boost::json::value& value, double min, double max, double* out);
   const boost::json::array* list(std::string_view key, size_t size);
 

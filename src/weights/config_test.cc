@@ -14,7 +14,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // As transformers 5 saves it.
-constexpr const char* kNew = R"({"model_type":"glm4v","image_token_id":59280,"eos_token_id":null,"scripts":["Latin","Han"],
+constexpr const char* kNew =
+    R"({"model_type":"glm4v","image_token_id":59280,"eos_token_id":null,"scripts":["Latin","Han"],
  "text_config":{"hidden_act":"silu","hidden_size":48,"intermediate_size":80,"num_attention_heads":4,"num_hidden_layers":1,
   "num_key_value_heads":2,"vocab_size":60000,"pad_token_id":null,"rms_norm_eps":1e-6,"max_position_embeddings":4096,
   "rope_parameters":{"mrope_section":[1,1,1],"partial_rotary_factor":0.5,"rope_theta":500.0,"rope_type":"default"}},
@@ -22,7 +23,8 @@ constexpr const char* kNew = R"({"model_type":"glm4v","image_token_id":59280,"eo
   "rope_parameters":{"rope_theta":10000.0,"rope_type":"axial"}}})";
 
 // As it was published first: text keys at the top level, the older rotary spelling.
-constexpr const char* kOld = R"({"architectures":["Glm4vForConditionalGeneration"],"model_type":"glm4v","hidden_act":"silu",
+constexpr const char* kOld =
+    R"({"architectures":["Glm4vForConditionalGeneration"],"model_type":"glm4v","hidden_act":"silu",
  "hidden_size":4096,"num_attention_heads":32,"num_key_value_heads":2,"partial_rotary_factor":0.5,"rope_theta":10000.0,
  "rope_scaling":{"type":"default","mrope_section":[8,12,12]},"eos_token_id":[151329,151336],"tie_word_embeddings":false,
  "vision_config":{"model_type":"glm4v","hidden_size":1536,"num_heads":12,"depth":24,"out_hidden_size":4096}})";
@@ -66,31 +68,47 @@ TEST(ModelConfig, ReadsTheOldSpelling) {
 }
 
 TEST(ModelConfig, TyingMayStandInTheTextConfig) {
-  EXPECT_TRUE(parse_model_config(replaced(kNew, R"("pad_token_id":null)", R"("tie_word_embeddings":true)"), "c")->tie_word_embeddings);
+  EXPECT_TRUE(
+      parse_model_config(replaced(kNew, R"("pad_token_id":null)", R"("tie_word_embeddings":true)"), "c")
+          ->tie_word_embeddings);
 }
 
 TEST(ModelConfig, NullKeyValueHeadsMeanAllHeads) {
-  EXPECT_EQ(parse_model_config(replaced(kNew, R"("num_key_value_heads":2)", R"("num_key_value_heads":null)"), "c")->text.num_kv_heads, 4);
+  EXPECT_EQ(
+      parse_model_config(replaced(kNew, R"("num_key_value_heads":2)", R"("num_key_value_heads":null)"), "c")
+          ->text.num_kv_heads,
+      4);
 }
 
 TEST(ModelConfig, RefusesWhatItCannotCompute) {
-  EXPECT_THAT(refusal(replaced(kNew, "\"glm4v\"", "\"qwen2_vl\"")), HasSubstr("\"model_type\" is \"qwen2_vl\"; only \"glm4v\" is supported"));
-  EXPECT_THAT(refusal(replaced(kNew, "\"silu\"", "\"gelu\"")), HasSubstr("text_config: \"hidden_act\" is \"gelu\""));
-  EXPECT_THAT(refusal(replaced(kNew, "\"axial\"", "\"yarn\"")), HasSubstr("vision_config: \"rope_type\" is \"yarn\""));
-  EXPECT_THAT(refusal(replaced(kNew, R"("rope_type":"default")", R"("rope_type":"yarn")")), HasSubstr("\"rope_type\" is \"yarn\""));
+  EXPECT_THAT(refusal(replaced(kNew, "\"glm4v\"", "\"qwen2_vl\"")),
+              HasSubstr("\"model_type\" is \"qwen2_vl\"; only \"glm4v\" is supported"));
+  EXPECT_THAT(refusal(replaced(kNew, "\"silu\"", "\"gelu\"")),
+              HasSubstr("text_config: \"hidden_act\" is \"gelu\""));
+  EXPECT_THAT(refusal(replaced(kNew, "\"axial\"", "\"yarn\"")),
+              HasSubstr("vision_config: \"rope_type\" is \"yarn\""));
+  EXPECT_THAT(refusal(replaced(kNew, R"("rope_type":"default")", R"("rope_type":"yarn")")),
+              HasSubstr("\"rope_type\" is \"yarn\""));
   EXPECT_THAT(refusal(replaced(kNew, "[1,1,1]", "[1,1,2]")), HasSubstr("\"mrope_section\" sums to 4"));
   EXPECT_THAT(refusal(replaced(kNew, "[1,1,1]", "[1,1]")), HasSubstr("not a list of 3 numbers"));
   EXPECT_THAT(refusal(replaced(kNew, "0.5", "0.1")), HasSubstr("\"partial_rotary_factor\" is 0.1"));
-  EXPECT_THAT(refusal(replaced(kNew, R"("num_attention_heads":4)", R"("num_attention_heads":5)")), HasSubstr("not a multiple"));
-  EXPECT_THAT(refusal(replaced(kNew, R"("hidden_size":48)", R"("hidden_size":48,"head_dim":64)")), HasSubstr("\"head_dim\" is 64"));
-  EXPECT_THAT(refusal(replaced(kNew, R"("out_hidden_size":48)", R"("out_hidden_size":64)")), HasSubstr("\"out_hidden_size\" is 64, but"));
-  EXPECT_THAT(refusal(replaced(kNew, "59280", "60000")), HasSubstr("\"image_token_id\" is 60000, outside the vocabulary of 60000"));
+  EXPECT_THAT(refusal(replaced(kNew, R"("num_attention_heads":4)", R"("num_attention_heads":5)")),
+              HasSubstr("not a multiple"));
+  EXPECT_THAT(refusal(replaced(kNew, R"("hidden_size":48)", R"("hidden_size":48,"head_dim":64)")),
+              HasSubstr("\"head_dim\" is 64"));
+  EXPECT_THAT(refusal(replaced(kNew, R"("out_hidden_size":48)", R"("out_hidden_size":64)")),
+              HasSubstr("\"out_hidden_size\" is 64, but"));
+  EXPECT_THAT(refusal(replaced(kNew, "59280", "60000")),
+              HasSubstr("\"image_token_id\" is 60000, outside the vocabulary of 60000"));
 }
 
 TEST(ModelConfig, RefusesValuesOutOfRange) {
-  EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":0)")), HasSubstr("\"depth\" is 0, outside 1 to 4096"));
-  EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":99999999999999999999)")), HasSubstr("\"depth\" is"));
-  EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":18446744073709551615)")), HasSubstr("\"depth\" is 18446744073709551615, outside"));
+  EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":0)")),
+              HasSubstr("\"depth\" is 0, outside 1 to 4096"));
+  EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":99999999999999999999)")),
+              HasSubstr("\"depth\" is"));
+  EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":18446744073709551615)")),
+              HasSubstr("\"depth\" is 18446744073709551615, outside"));
   EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":"2")")), HasSubstr("not a whole number"));
   EXPECT_THAT(refusal(replaced(kNew, R"("depth":2)", R"("depth":2.5)")), HasSubstr("not a whole number"));
   EXPECT_THAT(refusal(replaced(kNew, "1e-6", "1e400")), HasSubstr("config.json"));
@@ -115,8 +133,10 @@ TEST(GenerationConfig, ReadsThePublishedKeys) {
   EXPECT_EQ(config->max_new_tokens, 8192);
   EXPECT_THAT(parse_generation_config(R"({"eos_token_id":7})", "g", model)->stop_ids, ElementsAre(7));
   EXPECT_THAT(parse_generation_config("{}", "g", model)->stop_ids, ElementsAre(151329, 151336));
-  EXPECT_THAT(parse_generation_config(R"({"top_p":1.5})", "g", model).status().message(), HasSubstr("\"top_p\" is 1.5E0, outside 0 to 1"));
-  EXPECT_THAT(parse_generation_config(R"({"eos_token_id":[-1]})", "g", model).status().message(), HasSubstr("\"eos_token_id\" is -1"));
+  EXPECT_THAT(parse_generation_config(R"({"top_p":1.5})", "g", model).status().message(),
+              HasSubstr("\"top_p\" is 1.5E0, outside 0 to 1"));
+  EXPECT_THAT(parse_generation_config(R"({"eos_token_id":[-1]})", "g", model).status().message(),
+              HasSubstr("\"eos_token_id\" is -1"));
 }
 
 TEST(PreprocessorConfig, ReadsThePublishedKeys) {
@@ -129,12 +149,17 @@ TEST(PreprocessorConfig, ReadsThePublishedKeys) {
   EXPECT_EQ(config->max_pixels, 47040000);
   EXPECT_EQ(config->rescale_factor, 0.5);
   EXPECT_THAT(config->image_std, ElementsAre(1, 1, 1));
-  const auto refusal_of = [&](const char* json) { return parse_preprocessor_config(json, "p", model).status().message(); };
-  EXPECT_THAT(refusal_of(R"({"patch_size":16})"), HasSubstr("\"patch_size\" is 16, but the vision model in config.json has 14"));
-  EXPECT_THAT(refusal_of(R"({"do_resize":false})"), HasSubstr("\"do_resize\" is false; only true is supported"));
+  const auto refusal_of = [&](const char* json) {
+    return parse_preprocessor_config(json, "p", model).status().message();
+  };
+  EXPECT_THAT(refusal_of(R"({"patch_size":16})"),
+              HasSubstr("\"patch_size\" is 16, but the vision model in config.json has 14"));
+  EXPECT_THAT(refusal_of(R"({"do_resize":false})"),
+              HasSubstr("\"do_resize\" is false; only true is supported"));
   EXPECT_THAT(refusal_of(R"({"resample":2})"), HasSubstr("\"resample\""));
   EXPECT_THAT(refusal_of(R"({"image_std":[0,1,1]})"), HasSubstr("\"image_std\" is 0"));
-  EXPECT_THAT(refusal_of(R"({"size":{"shortest_edge":100,"longest_edge":50}})"), HasSubstr("above its longest_edge"));
+  EXPECT_THAT(refusal_of(R"({"size":{"shortest_edge":100,"longest_edge":50}})"),
+              HasSubstr("above its longest_edge"));
 }
 
 TEST(PreprocessorConfig, IsFoundInEitherFile) {
@@ -142,7 +167,9 @@ TEST(PreprocessorConfig, IsFoundInEitherFile) {
   const auto dir = std::filesystem::temp_directory_path() / fmt::format("glyph_config_{}", ::getpid());
   std::filesystem::create_directories(dir);
   EXPECT_EQ(load_preprocessor_config(dir, model)->max_pixels, 11760000);
-  ASSERT_TRUE(write_file_atomically(dir / "processor_config.json", R"({"image_processor":{"max_pixels":50000}})").ok());
+  ASSERT_TRUE(
+      write_file_atomically(dir / "processor_config.json", R"({"image_processor":{"max_pixels":50000}})")
+          .ok());
   EXPECT_EQ(load_preprocessor_config(dir, model)->max_pixels, 50000);
   ASSERT_TRUE(write_file_atomically(dir / "preprocessor_config.json", R"({"max_pixels":60000})").ok());
   EXPECT_EQ(load_preprocessor_config(dir, model)->max_pixels, 60000);

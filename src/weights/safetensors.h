@@ -1,10 +1,12 @@
-// The weights of a model directory: model.safetensors, or the shards that model.safetensors.index.json names, mapped into memory.
+// The weights of a model directory: model.safetensors, or the shards that model.safetensors.index.json names,
+// mapped into memory.
 //
-// Opening reads headers only. Refused with a sentence: a header longer than its file or than 100 MB, overlapping tensors, bytes
-// that belong to no tensor, a span that is not dtype * shape, a name twice, an unknown dtype, data not aligned to its elements, a
-// shard outside the directory. Format: the README of huggingface/safetensors. Names are those transformers 5 saves for
-// Glm4vForConditionalGeneration (model.visual.*, model.language_model.*, lm_head.weight); the older published spellings
-// (visual.*, model.layers.*) are read as these. A Checkpoint is immutable: any thread may read it while it lives.
+// Opening reads headers only. Refused with a sentence: a header longer than its file or than 100 MB,
+// overlapping tensors, bytes that belong to no tensor, a span that is not dtype * shape, a name twice, an
+// unknown dtype, data not aligned to its elements, a shard outside the directory. Format: the README of
+// huggingface/safetensors. Names are those transformers 5 saves for Glm4vForConditionalGeneration
+// (model.visual.*, model.language_model.*, lm_head.weight); the older published spellings (visual.*,
+// model.layers.*) are read as these. A Checkpoint is immutable: any thread may read it while it lives.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +23,31 @@
 namespace glyph {
 
 // How elements are stored in the file.
-enum class StoredType : uint8_t { kF64, kF32, kF16, kBF16, kF8E4M3, kF8E5M2, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool };
+enum class StoredType : uint8_t {
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kF8E4M3,
+  kF8E5M2,
+  kI64,
+  kI32,
+  kI16,
+  kI8,
+  kU64,
+  kU32,
+  kU16,
+  kU8,
+  kBool
+};
 
 // Bytes of one element.
 size_t size_of(StoredType type);
 // The format's own word: "F32", "BF16", ...
 std::string_view name_of(StoredType type);
 
-// One tensor inside a mapped file: row-major, little-endian, aligned to its element size. Lives as long as its Checkpoint.
+// One tensor inside a mapped file: row-major, little-endian, aligned to its element size. Lives as long as
+// its Checkpoint.
 struct TensorRef {
   StoredType type = StoredType::kF32;
   std::vector<int64_t> shape;
@@ -62,9 +81,10 @@ class Checkpoint {
   // Extra rotary tables (*.inv_freq) and names in `optional` are not counted.
   Status check(std::span<const ExpectedTensor> expected, std::span<const std::string> optional = {}) const;
 
-  std::vector<std::string> names() const;  // sorted
+  std::vector<std::string> names() const;            // sorted
   uint64_t num_bytes() const { return num_bytes_; }  // of all tensors
-  // SHA-256 (hex) of all headers and file sizes: a cheap identity of the checkpoint for cache keys. Not of the data.
+  // SHA-256 (hex) of all headers and file sizes: a cheap identity of the checkpoint for cache keys. Not of
+  // the data.
   const std::string& identity() const { return identity_; }
 
  private:

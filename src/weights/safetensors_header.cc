@@ -34,12 +34,14 @@ const TypeInfo& info_of(StoredType type) {
 }
 
 std::optional<StoredType> type_named(std::string_view name) {
-  const auto* found = std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeInfo& info) { return info.name == name; });
+  const auto* found =
+      std::find_if(kTypes.begin(), kTypes.end(), [&](const TypeInfo& info) { return info.name == name; });
   if (found == kTypes.end()) return std::nullopt;
   return found->type;
 }
 
-// Takes the events of Boost's push parser and fills the entries. A document tree would hide a name that stands twice.
+// Takes the events of Boost's push parser and fills the entries. A document tree would hide a name that
+// stands twice.
 class HeaderHandler {
  public:
   constexpr static size_t max_object_size = kMaxTensors + 1;
@@ -92,7 +94,8 @@ class HeaderHandler {
     if (state_ == State::kMetadata && depth_ == 2) return true;
     text_.append(part.data(), part.size());
     const std::string text = std::exchange(text_, {});
-    if (state_ != State::kTensor || depth_ != 2 || field_ != kType) return stop(ec, named("has a string where a number belongs"));
+    if (state_ != State::kTensor || depth_ != 2 || field_ != kType)
+      return stop(ec, named("has a string where a number belongs"));
     const std::optional<StoredType> type = type_named(text);
     if (!type) return stop(ec, named(fmt::format("has the unknown dtype \"{:.32}\"", text)));
     entries.back().type = *type;
@@ -100,7 +103,8 @@ class HeaderHandler {
   }
 
   bool on_array_begin(error_code& ec) {
-    if (state_ != State::kTensor || depth_ != 2 || in_array_ || field_ == kType) return stop(ec, "has a list where none belongs");
+    if (state_ != State::kTensor || depth_ != 2 || in_array_ || field_ == kType)
+      return stop(ec, "has a list where none belongs");
     in_array_ = true;
     numbers_.clear();
     return true;
@@ -118,13 +122,16 @@ class HeaderHandler {
 
   bool on_uint64(uint64_t value, string_view, error_code& ec) {
     if (!in_array_) return stop(ec, "has a number where none belongs");
-    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return stop(ec, named("has a number above 2^63"));
+    if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      return stop(ec, named("has a number above 2^63"));
     numbers_.push_back(value);
     return true;
   }
 
   bool on_number_part(string_view, error_code&) { return true; }
-  bool on_double(double, string_view, error_code& ec) { return stop(ec, named("has a fraction where a whole number belongs")); }
+  bool on_double(double, string_view, error_code& ec) {
+    return stop(ec, named("has a fraction where a whole number belongs"));
+  }
   bool on_bool(bool, error_code& ec) { return stop(ec, named("has true or false where none belongs")); }
   bool on_null(error_code& ec) { return stop(ec, named("has a null")); }
   bool on_comment_part(string_view, error_code&) { return true; }
@@ -166,7 +173,8 @@ class HeaderHandler {
   }
 
   bool set_shape(error_code& ec) {
-    if (numbers_.size() > kMaxTensorDims) return stop(ec, named(fmt::format("has more than {} dimensions", kMaxTensorDims)));
+    if (numbers_.size() > kMaxTensorDims)
+      return stop(ec, named(fmt::format("has more than {} dimensions", kMaxTensorDims)));
     entries.back().shape.assign(numbers_.begin(), numbers_.end());
     return true;
   }
@@ -218,16 +226,24 @@ std::optional<uint64_t> num_bytes(const HeaderEntry& entry) {
 Status check_layout(const std::vector<HeaderEntry>& entries, uint64_t data_size, const std::string& where) {
   uint64_t next = 0;
   for (const HeaderEntry& entry : entries) {
-    const auto complain = [&](std::string_view what) { return refused(fmt::format("{}: tensor \"{}\" {}", where, entry.name, what)); };
-    if (entry.end < entry.begin) return complain(fmt::format("ends at byte {} before it begins at {}", entry.end, entry.begin));
-    if (entry.end > data_size) return complain(fmt::format("ends at byte {} of the data, which has {}", entry.end, data_size));
-    if (entry.begin < next) return complain(fmt::format("begins at byte {} inside the tensor before it", entry.begin));
-    if (entry.begin > next) return complain(fmt::format("begins at byte {}, leaving {} bytes that belong to no tensor", entry.begin, entry.begin - next));
+    const auto complain = [&](std::string_view what) {
+      return refused(fmt::format("{}: tensor \"{}\" {}", where, entry.name, what));
+    };
+    if (entry.end < entry.begin)
+      return complain(fmt::format("ends at byte {} before it begins at {}", entry.end, entry.begin));
+    if (entry.end > data_size)
+      return complain(fmt::format("ends at byte {} of the data, which has {}", entry.end, data_size));
+    if (entry.begin < next)
+      return complain(fmt::format("begins at byte {} inside the tensor before it", entry.begin));
+    if (entry.begin > next)
+      return complain(fmt::format("begins at byte {}, leaving {} bytes that belong to no tensor", entry.begin,
+                                  entry.begin - next));
     const std::optional<uint64_t> expected = num_bytes(entry);
-    if (!expected) return complain(fmt::format("has a shape {} too large for any file", shape_text(entry.shape)));
+    if (!expected)
+      return complain(fmt::format("has a shape {} too large for any file", shape_text(entry.shape)));
     if (*expected != entry.end - entry.begin) {
-      return complain(fmt::format("has {} bytes, but {} {} takes {}", entry.end - entry.begin, name_of(entry.type),
-                                  shape_text(entry.shape), *expected));
+      return complain(fmt::format("has {} bytes, but {} {} takes {}", entry.end - entry.begin,
+                                  name_of(entry.type), shape_text(entry.shape), *expected));
     }
     next = entry.end;
   }
@@ -238,7 +254,8 @@ Status check_layout(const std::vector<HeaderEntry>& entries, uint64_t data_size,
 Status check_alignment(const SafetensorsHeader& header, const std::string& where) {
   for (const HeaderEntry& entry : header.entries) {
     if ((header.data_offset + entry.begin) % size_of(entry.type) == 0 || entry.begin == entry.end) continue;
-    return refused(fmt::format("{}: tensor \"{}\" is not aligned to its {}-byte elements", where, entry.name, size_of(entry.type)));
+    return refused(fmt::format("{}: tensor \"{}\" is not aligned to its {}-byte elements", where, entry.name,
+                               size_of(entry.type)));
   }
   return {};
 }
@@ -256,22 +273,27 @@ size_t size_of(StoredType type) { return info_of(type).size; }
 std::string_view name_of(StoredType type) { return info_of(type).name; }
 
 Result<SafetensorsHeader> read_safetensors_header(std::span<const uint8_t> file, const std::string& where) {
-  if (file.size() < 8) return refused(fmt::format("{}: is too short ({} bytes) to be a safetensors file", where, file.size()));
+  if (file.size() < 8)
+    return refused(fmt::format("{}: is too short ({} bytes) to be a safetensors file", where, file.size()));
   const uint64_t length = little_endian_64(file);
   if (length > kMaxHeaderBytes) {
-    return refused(fmt::format("{}: the header claims {} bytes, the limit is {}", where, length, kMaxHeaderBytes));
+    return refused(
+        fmt::format("{}: the header claims {} bytes, the limit is {}", where, length, kMaxHeaderBytes));
   }
   if (length > file.size() - 8) {
-    return refused(fmt::format("{}: the header claims {} bytes, but the file has {} after its length", where, length, file.size() - 8));
+    return refused(fmt::format("{}: the header claims {} bytes, but the file has {} after its length", where,
+                               length, file.size() - 8));
   }
   SafetensorsHeader header;
   header.data_offset = 8 + length;
   const std::string_view json(reinterpret_cast<const char*>(file.data()) + 8, length);
-  if (json.empty() || json.front() != '{') return refused(fmt::format("{}: the header does not begin with an object", where));
+  if (json.empty() || json.front() != '{')
+    return refused(fmt::format("{}: the header does not begin with an object", where));
   GLYPH_ASSIGN_OR_RETURN(header.entries, parse_entries(json, where));
   // An empty tensor may share its offset with the next one; it comes first.
-  std::sort(header.entries.begin(), header.entries.end(),
-            [](const HeaderEntry& a, const HeaderEntry& b) { return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name); });
+  std::sort(header.entries.begin(), header.entries.end(), [](const HeaderEntry& a, const HeaderEntry& b) {
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+  });
   GLYPH_RETURN_IF_ERROR(check_layout(header.entries, file.size() - header.data_offset, where));
   GLYPH_RETURN_IF_ERROR(check_alignment(header, where));
   return header;

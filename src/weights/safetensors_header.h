@@ -1,6 +1,7 @@
 // The JSON header of a safetensors file, read and checked on its own.
 //
-// Layout: 8 bytes length N (little-endian), N bytes JSON {"name": {"dtype", "shape", "data_offsets": [begin, end]}, ...,
+// Layout: 8 bytes length N (little-endian), N bytes JSON {"name": {"dtype", "shape", "data_offsets": [begin,
+// end]}, ...,
 // "__metadata__": {string: string}}, then the data, which the tensors must cover without overlap or hole.
 #pragma once
 

@@ -10,15 +10,18 @@
 
 namespace glyph {
 
-void SafetensorsWriter::add(std::string name, StoredType type, std::vector<int64_t> shape, std::span<const uint8_t> bytes) {
+void SafetensorsWriter::add(std::string name, StoredType type, std::vector<int64_t> shape,
+                            std::span<const uint8_t> bytes) {
   size_t size = size_of(type);
   for (const int64_t side : shape) size *= static_cast<size_t>(side);
   GLYPH_CHECK(size == bytes.size());
-  entries_.push_back({std::move(name), type, std::move(shape), std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())});
+  entries_.push_back({std::move(name), type, std::move(shape),
+                      std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())});
 }
 
 void SafetensorsWriter::add_f32(std::string name, std::vector<int64_t> shape, std::span<const float> values) {
-  add(std::move(name), StoredType::kF32, std::move(shape), {reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()});
+  add(std::move(name), StoredType::kF32, std::move(shape),
+      {reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()});
 }
 
 std::string SafetensorsWriter::encode() const {
@@ -45,6 +48,8 @@ std::string SafetensorsWriter::encode() const {
   return out;
 }
 
-Status SafetensorsWriter::write(const std::filesystem::path& file) const { return write_file_atomically(file, encode()); }
+Status SafetensorsWriter::write(const std::filesystem::path& file) const {
+  return write_file_atomically(file, encode());
+}
 
 }  // namespace glyph

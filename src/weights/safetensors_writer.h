@@ -18,7 +18,8 @@ class SafetensorsWriter {
   void add(std::string name, StoredType type, std::vector<int64_t> shape, std::span<const uint8_t> bytes);
   void add_f32(std::string name, std::vector<int64_t> shape, std::span<const float> values);
 
-  // The whole file. Tensors are ordered by element size, largest first, then name, so that all of them are aligned.
+  // The whole file. Tensors are ordered by element size, largest first, then name, so that all of them are
+  // aligned.
   std::string encode() const;
   Status write(const std::filesystem::path& file) const;
 

@@ -21,13 +21,15 @@ void add_vision_block(List& list, const VisionConfig& v, const std::string& bloc
 void add_vision(List& list, const VisionConfig& v) {
   const std::string root = "model.visual.";
   const int64_t side = v.positions_per_side();
-  list.push_back({root + "patch_embed.proj.weight", {v.hidden_size, v.in_channels, v.temporal_patch_size, v.patch_size, v.patch_size}});
+  list.push_back({root + "patch_embed.proj.weight",
+                  {v.hidden_size, v.in_channels, v.temporal_patch_size, v.patch_size, v.patch_size}});
   list.push_back({root + "patch_embed.proj.bias", {v.hidden_size}});
   list.push_back({root + "embeddings.position_embedding.weight", {side * side, v.hidden_size}});
   list.push_back({root + "post_conv_layernorm.weight", {v.hidden_size}});
   for (int64_t i = 0; i < v.depth; ++i) add_vision_block(list, v, fmt::format("{}blocks.{}.", root, i));
   list.push_back({root + "post_layernorm.weight", {v.hidden_size}});
-  list.push_back({root + "downsample.weight", {v.out_hidden_size, v.hidden_size, v.spatial_merge_size, v.spatial_merge_size}});
+  list.push_back({root + "downsample.weight",
+                  {v.out_hidden_size, v.hidden_size, v.spatial_merge_size, v.spatial_merge_size}});
   list.push_back({root + "downsample.bias", {v.out_hidden_size}});
   list.push_back({root + "merger.proj.weight", {v.out_hidden_size, v.out_hidden_size}});
   list.push_back({root + "merger.post_projection_norm.weight", {v.out_hidden_size}});
@@ -46,7 +48,8 @@ void add_layer(List& list, const TextConfig& t, const std::string& layer) {
   list.push_back({layer + "self_attn.o_proj.weight", {t.hidden_size, t.hidden_size}});
   list.push_back({layer + "mlp.gate_up_proj.weight", {2 * t.intermediate_size, t.hidden_size}});
   list.push_back({layer + "mlp.down_proj.weight", {t.hidden_size, t.intermediate_size}});
-  for (const char* norm : {"input_layernorm", "post_self_attn_layernorm", "post_attention_layernorm", "post_mlp_layernorm"}) {
+  for (const char* norm :
+       {"input_layernorm", "post_self_attn_layernorm", "post_attention_layernorm", "post_mlp_layernorm"}) {
     list.push_back({fmt::format("{}{}.weight", layer, norm), {t.hidden_size}});
   }
 }
