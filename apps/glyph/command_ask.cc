@@ -42,7 +42,7 @@ class Reporter {
   void write(std::string_view text) {
     progress_.finish();
     wrote_ = true;
-    if (status_.ok()) status_ = write_stdout(text);
+    if (status_.ok()) status_ = write_answer(text);
   }
 
   const bool stream_;
@@ -78,17 +78,19 @@ Result<int> run_ask(Context& context, const AskArguments& arguments) {
 
 }  // namespace
 
-Command add_ask(CLI::App& root, Settings& settings) {
-  CLI::App* app = root.add_subcommand("ask", "Answer a question about documents.");
-  auto arguments = std::make_shared<AskArguments>();
-  app->add_option("FILE... QUESTION", arguments->files_and_question, "documents (TXT, Markdown, HTML, DOCX, PDF), then the question")
-      ->required();
-  app->add_flag("--json", arguments->json, "print one JSON object with answer, usage and timings");
-  add_model_settings(*app, settings);
-  add_settings(*app, settings, {"style", "dpi"});
-  add_sampling_settings(*app, settings);
-  add_limit_settings(*app, settings);
-  return {app, [arguments](Context& context) { return run_ask(context, *arguments); }};
+Command ask_command() {
+  auto given = std::make_shared<AskArguments>();
+  return {"ask", "Answer a question about documents.",
+          [given](Arguments& arguments) {
+            arguments.words(given->files_and_question,
+                            {"FILE... QUESTION", "documents (TXT, Markdown, HTML, DOCX, PDF, pictures), then the question", ""});
+            arguments.flag(given->json, {"--json", "print one JSON object with answer, usage and timings", ""});
+            arguments.model_settings();
+            arguments.page_settings();
+            arguments.sampling_settings();
+            arguments.limit_settings();
+          },
+          [given](Context& context) { return run_ask(context, *given); }};
 }
 
 }  // namespace glyph

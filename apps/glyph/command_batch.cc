@@ -107,16 +107,18 @@ Result<int> run_batch(Context& context, const BatchArguments& arguments) {
 
 }  // namespace
 
-Command add_batch(CLI::App& root, Settings& settings) {
-  CLI::App* app = root.add_subcommand("batch", "Answer a file of questions; an interrupted run continues where it stopped.");
-  auto arguments = std::make_shared<BatchArguments>();
-  app->add_option("IN.jsonl", arguments->input, "lines {\"id\", \"files\": [...], \"question\", \"max_tokens\"?}")->required();
-  app->add_option("-o,--output", arguments->output, "answers are appended to it, one line each")->required()->type_name("OUT.jsonl");
-  add_model_settings(*app, settings);
-  add_settings(*app, settings, {"style", "dpi"});
-  add_sampling_settings(*app, settings);
-  add_limit_settings(*app, settings);
-  return {app, [arguments](Context& context) { return run_batch(context, *arguments); }};
+Command batch_command() {
+  auto given = std::make_shared<BatchArguments>();
+  return {"batch", "Answer a file of questions; an interrupted run continues where it stopped.",
+          [given](Arguments& arguments) {
+            arguments.file(given->input, {"IN.jsonl", "lines {\"id\", \"files\": [...], \"question\", \"max_tokens\"?}", ""});
+            arguments.required_path(given->output, {"-o,--output", "answers are appended to it, one line each", "OUT.jsonl"});
+            arguments.model_settings();
+            arguments.page_settings();
+            arguments.sampling_settings();
+            arguments.limit_settings();
+          },
+          [given](Context& context) { return run_batch(context, *given); }};
 }
 
 }  // namespace glyph

@@ -42,17 +42,19 @@ Result<int> run_bench(Context& context, const BenchArguments& arguments) {
 
 }  // namespace
 
-Command add_bench(CLI::App& root, Settings& settings) {
-  CLI::App* app = root.add_subcommand("bench", "Measure the speed of drawing, of operations, or of a whole question.");
-  auto arguments = std::make_shared<BenchArguments>();
-  app->add_option("WHAT", arguments->what, "render, ops or e2e")->required()->check(CLI::IsMember({"render", "ops", "e2e"}));
-  app->add_flag("--json", arguments->json, "print one JSON object");
-  app->add_option("--pages", arguments->pages, "e2e: pages of the document (default: 10)")->check(CLI::Range(1, 10000));
-  app->add_option("--repeats", arguments->repeats, "e2e: how often to ask (default: 3)")->check(CLI::Range(1, 1000));
-  app->add_option("--answer-tokens", arguments->max_tokens, "e2e: longest answer (default: 64)")->check(CLI::Range(1, 65536));
-  add_model_settings(*app, settings);
-  add_settings(*app, settings, {"style", "dpi"});
-  return {app, [arguments](Context& context) { return run_bench(context, *arguments); }};
+Command bench_command() {
+  auto given = std::make_shared<BenchArguments>();
+  return {"bench", "Measure the speed of drawing, of operations, or of a whole question.",
+          [given](Arguments& arguments) {
+            arguments.choice(given->what, {"WHAT", "render, ops or e2e", ""}, {"render", "ops", "e2e"});
+            arguments.flag(given->json, {"--json", "print one JSON object", ""});
+            arguments.integer(given->pages, {"--pages", "e2e: pages of the document (default: 10)", "N"}, 1, 10000);
+            arguments.integer(given->repeats, {"--repeats", "e2e: how often to ask (default: 3)", "N"}, 1, 1000);
+            arguments.integer(given->max_tokens, {"--answer-tokens", "e2e: longest answer (default: 64)", "N"}, 1, 65536);
+            arguments.model_settings();
+            arguments.page_settings();
+          },
+          [given](Context& context) { return run_bench(context, *given); }};
 }
 
 }  // namespace glyph

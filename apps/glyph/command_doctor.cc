@@ -161,12 +161,14 @@ Result<int> run_doctor(Context& context, bool as_json) {
 
 }  // namespace
 
-Command add_doctor(CLI::App& root, Settings& settings) {
-  CLI::App* app = root.add_subcommand("doctor", "Check processor, memory, model, fonts, the reader's sandbox and the GPU.");
+Command doctor_command() {
   auto as_json = std::make_shared<bool>(false);
-  app->add_flag("--json", *as_json, "print one JSON object");
-  add_model_settings(*app, settings);
-  return {app, [as_json](Context& context) { return run_doctor(context, *as_json); }};
+  return {"doctor", "Check processor, memory, model, fonts, the reader's sandbox and the GPU.",
+          [as_json](Arguments& arguments) {
+            arguments.flag(*as_json, {"--json", "print one JSON object", ""});
+            arguments.model_settings();
+          },
+          [as_json](Context& context) { return run_doctor(context, *as_json); }};
 }
 
 }  // namespace glyph

@@ -26,12 +26,14 @@ Result<int> run_extract(Context& context, const std::vector<std::filesystem::pat
 
 }  // namespace
 
-Command add_extract(CLI::App& root, Settings& settings) {
-  CLI::App* app = root.add_subcommand("extract", "Print the text of a document as UTF-8.");
+Command extract_command() {
   auto files = std::make_shared<std::vector<std::filesystem::path>>();
-  app->add_option("FILE", *files, "documents: TXT, Markdown, HTML, DOCX, PDF")->required();
-  add_limit_settings(*app, settings);
-  return {app, [files](Context& context) { return run_extract(context, *files); }};
+  return {"extract", "Print the text of a document as UTF-8.",
+          [files](Arguments& arguments) {
+            arguments.files(*files, {"FILE", "documents: TXT, Markdown, HTML, DOCX, PDF", ""});
+            arguments.limit_settings();
+          },
+          [files](Context& context) { return run_extract(context, *files); }};
 }
 
 }  // namespace glyph

@@ -127,14 +127,17 @@ Result<int> run_render(Context& context, const RenderArguments& arguments) {
 
 }  // namespace
 
-Command add_render(CLI::App& root, Settings& settings) {
-  CLI::App* app = root.add_subcommand("render", "Draw a document's pages as PNG files, with pages.json beside them.");
-  auto arguments = std::make_shared<RenderArguments>();
-  app->add_option("FILE", arguments->files, "documents: TXT, Markdown, HTML, DOCX, PDF")->required();
-  app->add_option("-o,--output", arguments->output, "folder to write; earlier pages in it are replaced")->required()->type_name("DIR");
-  add_settings(*app, settings, {"style", "dpi", "model"});
-  add_limit_settings(*app, settings);
-  return {app, [arguments](Context& context) { return run_render(context, *arguments); }};
+Command render_command() {
+  auto given = std::make_shared<RenderArguments>();
+  return {"render", "Draw a document's pages as PNG files, with pages.json beside them.",
+          [given](Arguments& arguments) {
+            arguments.files(given->files, {"FILE", "documents: TXT, Markdown, HTML, DOCX, PDF, pictures", ""});
+            arguments.required_path(given->output, {"-o,--output", "folder to write; earlier pages in it are replaced", "DIR"});
+            arguments.page_settings();
+            arguments.settings({"model"});
+            arguments.limit_settings();
+          },
+          [given](Context& context) { return run_render(context, *given); }};
 }
 
 }  // namespace glyph

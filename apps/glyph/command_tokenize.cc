@@ -77,13 +77,15 @@ Result<int> run_tokenize(Context& context, const TokenizeArguments& arguments) {
 
 }  // namespace
 
-Command add_tokenize(CLI::App& root, Settings& settings) {
-  CLI::App* app = root.add_subcommand("tokenize", "Text on stdin to token ids, one line of JSON; or back.");
-  auto arguments = std::make_shared<TokenizeArguments>();
-  app->add_flag("--decode", arguments->decode, "a JSON array of ids on stdin to text");
-  app->add_flag("--plain", arguments->plain, "as a user's text in a prompt: nothing becomes a control token");
-  add_settings(*app, settings, {"model"});
-  return {app, [arguments](Context& context) { return run_tokenize(context, *arguments); }};
+Command tokenize_command() {
+  auto given = std::make_shared<TokenizeArguments>();
+  return {"tokenize", "Text on stdin to token ids, one line of JSON; or back.",
+          [given](Arguments& arguments) {
+            arguments.flag(given->decode, {"--decode", "a JSON array of ids on stdin to text", ""});
+            arguments.flag(given->plain, {"--plain", "as a user's text in a prompt: nothing becomes a control token", ""});
+            arguments.settings({"model"});
+          },
+          [given](Context& context) { return run_tokenize(context, *given); }};
 }
 
 }  // namespace glyph

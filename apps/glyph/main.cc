@@ -1,4 +1,5 @@
 // glyph: the command line. Reads arguments, environment and configuration file, runs one subcommand, maps its end to an exit code.
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -35,21 +36,25 @@ int report_parse_end(const CLI::App& root, const CLI::ParseError& error) {
   return kExitUsage;
 }
 
-Result<int> run_chosen(const std::vector<Command>& commands, Context& context) {
-  GLYPH_RETURN_IF_ERROR(context.settings.load_environment_and_file());
-  GLYPH_ASSIGN_OR_RETURN(const LogOptions log, log_options(context.settings));
-  set_log_options(log);
-  for (const Command& command : commands) {
-    if (command.app->parsed()) return command.run(context);
+// A command and the parser that knows whether it was chosen.
+struct Entry {
+  Command command;
+  CLI::App* parser;
+};
+
+std::vector<Entry> declare_commands(CLI::App& root, Settings& settings) {
+  std::vector<Entry> entries;
+  for (Command command : {ask_command(), batch_command(), render_command(), extract_command(), tokenize_command(),
+                                     bench_command(), doctor_command()}) {
+    CLI::App* parser = root.add_subcommand(command.name, command.summary);
+    Arguments arguments(*parser, settings);
+    command.declare(arguments);
+    entries.push_back({std::move(command), parser});
   }
-  return usage_error("no command given; see glyph --help");
+  return entries;
 }
 
-int run(int argc, char** argv) {
-  Interrupt interrupt;
-  Context context{{}, interrupt};
-  Settings& settings = context.settings;
-  CLI::App root("Answers questions about documents by looking at their pages.", "glyph");
+void declare_common(CLI::App& root, Settings& settings) {
   root.set_version_flag("--version", "glyph " GLYPH_VERSION);
   root.require_subcommand(1);
   root.fallthrough();
@@ -57,16 +62,31 @@ int run(int argc, char** argv) {
           "--config", [&settings](const std::string& value) { settings.set_flag("config", value); },
           "configuration file (default: ~/.config/glyph/glyph.conf)")
       ->type_name("FILE");
-  add_settings(root, settings, {"log-level", "log-json"});
-  const std::vector<Command> commands{add_ask(root, settings),    add_batch(root, settings),   add_render(root, settings),
-                                      add_extract(root, settings), add_tokenize(root, settings), add_bench(root, settings),
-                                      add_doctor(root, settings)};
+  Arguments(root, settings).settings({"log-level", "log-json"});
+}
+
+Result<int> run_chosen(const std::vector<Entry>& entries, Context& context) {
+  GLYPH_RETURN_IF_ERROR(context.settings.load_environment_and_file());
+  GLYPH_ASSIGN_OR_RETURN(const LogOptions log, log_options(context.settings));
+  set_log_options(log);
+  for (const Entry& entry : entries) {
+    if (entry.parser->parsed()) return entry.command.run(context);
+  }
+  return usage_error("no command given; see glyph --help");
+}
+
+int run(int argc, char** argv) {
+  Interrupt interrupt;
+  Context context{{}, interrupt};
+  CLI::App root("Answers questions about documents by looking at their pages.", "glyph");
+  declare_common(root, context.settings);
+  const std::vector<Entry> entries = declare_commands(root, context.settings);
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return report_parse_end(root, error);
   }
-  const Result<int> end = run_chosen(commands, context);
+  const Result<int> end = run_chosen(entries, context);
   if (end.ok()) return *end;
   if (end.status().code() != StatusCode::kCancelled) log_error("{}", end.status().message());
   return exit_code(end.status().code());

@@ -1,10 +1,14 @@
 #include "output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <string>
+
+#include "base/utf8.h"
 
 namespace glyph {
 
@@ -13,6 +17,18 @@ Status write_stdout(std::string_view bytes) {
     return internal_error(fmt::format("stdout: cannot be written: {}", std::strerror(errno)));
   }
   return {};
+}
+
+Status write_answer(std::string_view text) {
+  if (isatty(STDOUT_FILENO) != 1) return write_stdout(text);
+  std::string safe;
+  for (size_t offset = 0; offset < text.size();) {
+    const CodePoint point = decode_utf8(text, offset);
+    offset += point.length;
+    const bool control = (point.value < 0x20 && point.value != '\n' && point.value != '\t') || (point.value >= 0x7F && point.value < 0xA0);
+    append_utf8(safe, control ? kReplacementCharacter : point.value);
+  }
+  return write_stdout(safe);
 }
 
 void show_progress_of(IngestOptions& options, ProgressLine& progress) {
