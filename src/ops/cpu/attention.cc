@@ -134,7 +134,8 @@ class RowBlock {
       : queries_(queries), matrix_(queries.packed.matrix), head_(head), row_(row), count_(count) {
     const int64_t head_dim = queries.packed.head_dim;
     const int64_t padded_rows = ceil_div(count, matrix_.rows) * matrix_.rows;
-    scores_ = scratch_floats(ScratchUse::kBlock, padded_rows * (kKeyBlock + matrix_.columns));
+    product_stride_ = queries.packed.num_value_panels() * matrix_.columns;
+    scores_ = scratch_floats(ScratchUse::kBlock, padded_rows * (kKeyBlock + product_stride_));
     product_ = scores_ + padded_rows * kKeyBlock;
     sums_ = scratch_floats(ScratchUse::kMoreBlock, count * (head_dim + head_dim + 3));
     converted_q_ = sums_ + count * head_dim;
@@ -206,16 +207,14 @@ class RowBlock {
     const int64_t depth = matrix_.padded_depth(num_keys);
     for (int64_t panel = 0; panel < queries_.packed.num_value_panels(); ++panel) {
       const std::byte* values = queries_.packed.value_panel(kv_head(), panel, key);
-      const int64_t column = panel * matrix_.columns;
-      const int64_t width = std::min<int64_t>(matrix_.columns, head_dim - column);
       for (int64_t r = 0; r < count_; r += matrix_.rows) {
         const int64_t num_rows = std::min<int64_t>(matrix_.rows, count_ - r);
-        float* product = product_ + r * matrix_.columns;
-        matrix_.multiply(scores_ + r * kKeyBlock, weight_stride, static_cast<int>(num_rows), depth, values, product, matrix_.columns);
-        for (int64_t i = 0; i < num_rows; ++i) {
-          queries_.kernels.rescale_add(sums_ + (r + i) * head_dim + column, product + i * matrix_.columns, row_factor_[r + i], width);
-        }
+        matrix_.multiply(scores_ + r * kKeyBlock, weight_stride, static_cast<int>(num_rows), depth, values,
+                         product_ + r * product_stride_ + panel * matrix_.columns, product_stride_);
       }
+    }
+    for (int64_t r = 0; r < count_; ++r) {
+      queries_.kernels.rescale_add(sums_ + r * head_dim, product_ + r * product_stride_, row_factor_[r], head_dim);
     }
   }
 
@@ -223,12 +222,9 @@ class RowBlock {
     const int64_t head_dim = queries_.packed.head_dim;
     const TensorView& out = queries_.out;
     for (int64_t r = 0; r < count_; ++r) {
-      float* row = sums_ + r * head_dim;
-      const float inverse = 1.0f / row_sum_[r];
-      for (int64_t i = 0; i < head_dim; ++i) row[i] *= inverse;
       auto* to = static_cast<std::byte*>(out.raw()) +
                  ((row_ + r) * out.stride(0) + head_ * out.stride(1)) * static_cast<int64_t>(size_of(out.dtype()));
-      queries_.kernels.narrow(row, head_dim, to, out.dtype());
+      queries_.kernels.narrow(sums_ + r * head_dim, head_dim, 1.0f / row_sum_[r], to, out.dtype());
     }
   }
 
@@ -238,7 +234,8 @@ class RowBlock {
   const std::byte* q_ = nullptr;
   int64_t q_stride_ = 0;
   float* scores_;       // (rows, kKeyBlock)
-  float* product_;      // (rows, columns)
+  float* product_;      // (rows, product_stride_)
+  int64_t product_stride_;
   float* sums_;         // (rows, head_dim)
   float* converted_q_;  // (rows, head_dim)
   float* row_max_;      // (rows), likewise the next two

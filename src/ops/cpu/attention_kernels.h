@@ -22,11 +22,20 @@ inline Floats exp2_of(Floats x) {
 template <typename T>
 float exp_row(const float* s, int64_t visible, int64_t count, float scale, float shift, T* p) {
   constexpr bool kRough = sizeof(T) == 2;
-  Floats total = {};
+  constexpr int kChains = 4;
+  Floats totals[kChains] = {};
   int64_t i = 0;
+  for (; i + kChains * kLanes <= visible; i += kChains * kLanes) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kChains; ++j) {
+      const Floats value = exp2_of<kRough>(load(s + i + j * kLanes) * scale - shift);
+      totals[j] += value;
+      store(p + i + j * kLanes, value);
+    }
+  }
   for (; i + kLanes <= visible; i += kLanes) {
     const Floats value = exp2_of<kRough>(load(s + i) * scale - shift);
-    total += value;
+    totals[0] += value;
     store(p + i, value);
   }
   float tail_total = 0;
@@ -39,7 +48,7 @@ float exp_row(const float* s, int64_t visible, int64_t count, float scale, float
     }
   }
   for (int64_t j = visible; j < count; ++j) write(p + j, 0.0f);
-  return sum(total) + tail_total;
+  return sum((totals[0] + totals[1]) + (totals[2] + totals[3])) + tail_total;
 }
 
 float softmax_step(const float* s, int64_t visible, int64_t count, float scale, float* running_max, float* running_sum, void* p,

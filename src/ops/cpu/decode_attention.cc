@@ -30,7 +30,7 @@ void convert_rows(const Kernels& kernels, const ConstTensorView& x, int64_t head
       continue;
     }
     kernels.widen(row, x.dtype(), head_dim, wide.data());
-    kernels.narrow(wide.data(), head_dim, to, type);
+    kernels.narrow(wide.data(), head_dim, 1.0f, to, type);
   }
 }
 
@@ -141,12 +141,11 @@ void combine(Decode& decode, size_t begin, size_t end) {
       const float* part = decode.sums.data() + (i * group + h) * head_dim;
       for (size_t d = 0; d < head_dim; ++d) total[d] += part[d] * factor;
     }
-    for (float& value : total) value /= sum;
     const Split& split = decode.splits[begin];
     const int64_t head = split.kv_head * static_cast<int64_t>(group) + static_cast<int64_t>(h);
     auto* to = static_cast<std::byte*>(decode.out.raw()) + (split.sequence * decode.out.stride(0) + head * decode.out.stride(1)) *
                                                                static_cast<int64_t>(size_of(decode.out.dtype()));
-    decode.kernels.narrow(total.data(), static_cast<int64_t>(head_dim), to, decode.out.dtype());
+    decode.kernels.narrow(total.data(), static_cast<int64_t>(head_dim), 1.0f / sum, to, decode.out.dtype());
   }
 }
 

@@ -59,7 +59,7 @@ struct Kernels {
   void (*dot_rows)(const float* x, int64_t x_stride, int num_x, const PackSource& weights, float* y, int64_t y_stride);
 
   void (*widen)(const void* from, DType type, int64_t count, float* to);
-  void (*narrow)(const float* from, int64_t count, void* to, DType type);
+  void (*narrow)(const float* from, int64_t count, float factor, void* to, DType type);
 
   void (*rms_norm)(const float* x, const float* weight, int64_t n, float eps, void* out, DType out_type);
   void (*add_norm)(float* x, const float* branch, const float* branch_weight, const float* next_weight, int64_t n, float eps,

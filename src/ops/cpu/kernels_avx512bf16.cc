@@ -23,27 +23,33 @@ void pack_transposed(const PackSource& source, void* panel) {
   bf16_panel::pack_row_pairs(source, kColumns, padded(source.count), static_cast<BF16*>(panel));
 }
 
-inline __m512bh splat_pair(const BF16* from, bool whole) {
-  uint32_t pair = 0;
-  __builtin_memcpy(&pair, from, whole ? 4 : 2);
+// Two neighbours of a row in every lane; the second is zero behind the last element of an odd row.
+inline __m512bh splat_pair(const BF16* from) {
+  uint32_t pair;
+  __builtin_memcpy(&pair, from, sizeof(pair));
   return (__m512bh)_mm512_set1_epi32(static_cast<int>(pair));
+}
+inline __m512bh splat_single(const BF16* from) { return (__m512bh)_mm512_set1_epi32(from->bits); }
+
+template <int kNumRows, typename Splat>
+inline void step(const BF16* x, int64_t x_stride, const BF16* panel, const Splat& splat_x, __m512 (&sums)[kNumRows][kColumnVectors]) {
+  __m512bh b[kColumnVectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < kColumnVectors; ++j) b[j] = (__m512bh)_mm512_loadu_si512(panel + j * 32);
+#pragma GCC unroll 6
+  for (int r = 0; r < kNumRows; ++r) {
+    const __m512bh a = splat_x(x + r * x_stride);
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumnVectors; ++j) sums[r][j] = _mm512_dpbf16_ps(sums[r][j], a, b[j]);
+  }
 }
 
 template <int kNumRows>
 void multiply_rows(const BF16* x, int64_t x_stride, int64_t depth, const BF16* panel, float* c, int64_t c_stride) {
   __m512 sums[kNumRows][kColumnVectors] = {};
-  for (int64_t k = 0; k < depth; k += 2, panel += kColumns * 2) {
-    __m512bh b[kColumnVectors];
-#pragma GCC unroll 4
-    for (int j = 0; j < kColumnVectors; ++j) b[j] = (__m512bh)_mm512_loadu_si512(panel + j * 32);
-    const bool whole = k + 1 < depth;
-#pragma GCC unroll 6
-    for (int r = 0; r < kNumRows; ++r) {
-      const __m512bh a = splat_pair(x + r * x_stride + k, whole);
-#pragma GCC unroll 4
-      for (int j = 0; j < kColumnVectors; ++j) sums[r][j] = _mm512_dpbf16_ps(sums[r][j], a, b[j]);
-    }
-  }
+  int64_t k = 0;
+  for (; k + 2 <= depth; k += 2) step(x + k, x_stride, panel + k * kColumns, [](const BF16* from) { return splat_pair(from); }, sums);
+  if (k < depth) step(x + k, x_stride, panel + k * kColumns, [](const BF16* from) { return splat_single(from); }, sums);
 #pragma GCC unroll 6
   for (int r = 0; r < kNumRows; ++r) {
 #pragma GCC unroll 4

@@ -26,7 +26,13 @@ typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));
 typedef uint32_t Words __attribute__((vector_size(4 * kLanes)));
 typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
 
-inline Floats splat(float value) { return Floats{} + value; }
+#if defined(__AVX512F__)
+inline Floats splat(float value) { return (Floats)_mm512_set1_ps(value); }
+#elif defined(__AVX2__)
+inline Floats splat(float value) { return (Floats)_mm256_set1_ps(value); }
+#else
+inline Floats splat(float value) { return Floats{value, value, value, value}; }
+#endif
 
 inline Floats load(const float* from) {
   Floats value;
@@ -141,16 +147,16 @@ inline Floats exp2(Floats x) {
 #endif
 }
 
-// 2^x with relative error 1e-4, for what is rounded to bf16 next.
+// 2^x for finite x <= 127 with relative error 1e-4, for what is rounded to bf16 next.
 inline Floats exp2_rough(Floats x) {
 #if defined(__AVX512F__)
-  const __m512 v = (__m512)max(x, splat(-150.0f));
-  const Floats fraction = (Floats)_mm512_reduce_ps(v, 0);  // x - nearest integer
+  const __m512 whole = _mm512_roundscale_ps((__m512)x, 0);
+  const Floats fraction = x - (Floats)whole;
   Floats p = splat(0.05517167f);
   p = p * fraction + 0.24261113f;
   p = p * fraction + 0.69326097f;
   p = p * fraction + 0.99992806f;
-  return (Floats)_mm512_scalef_ps((__m512)p, _mm512_roundscale_ps(v, 0));
+  return (Floats)_mm512_scalef_ps((__m512)p, whole);
 #else
   return exp2(x);
 #endif

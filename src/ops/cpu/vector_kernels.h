@@ -55,8 +55,8 @@ void widen(const void* from, DType type, int64_t count, float* to) {
   }
 }
 
-void narrow(const float* from, int64_t count, void* to, DType type) {
-  for_vectors(count, [&](int64_t i, int n) { store_as(to, type, i, load_n(from + i, n), n); });
+void narrow(const float* from, int64_t count, float factor, void* to, DType type) {
+  for_vectors(count, [&](int64_t i, int n) { store_as(to, type, i, load_n(from + i, n) * factor, n); });
 }
 
 inline void finish_row(const float* c, const float* up, int64_t columns, const Epilogue& epilogue, void* out, DType type) {
@@ -130,9 +130,15 @@ inline float max_of(const float* x, int64_t n) {
     for (int64_t i = 1; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
     return largest;
   }
-  Floats largest = load(x + n - kLanes);  // the last vector overlaps: a maximum does not mind
-  for (int64_t i = 0; i + kLanes <= n; i += kLanes) largest = max(largest, load(x + i));
-  return max_lane(largest);
+  Floats largest[4];  // four chains, so that none waits for its own last result
+  for (Floats& chain : largest) chain = load(x + n - kLanes);  // the last vector overlaps: a maximum does not mind
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) largest[j] = max(largest[j], load(x + i + j * kLanes));
+  }
+  for (; i + kLanes <= n; i += kLanes) largest[0] = max(largest[0], load(x + i));
+  return max_lane(max(max(largest[0], largest[1]), max(largest[2], largest[3])));
 }
 
 void softmax(float* x, int64_t n) {
