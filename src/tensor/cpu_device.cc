@@ -63,10 +63,13 @@ CpuLevel detect_cpu_level() {
   return std::min(level, level_from_environment());
 }
 
+// The ops of one token follow each other within microseconds.
+constexpr int kSpinMicroseconds = 50;
+
 CpuDevice::CpuDevice(const CpuOptions& options)
     : Device(DeviceKind::kCpu),
       level_(std::min(detect_cpu_level(), options.max_level)),
-      threads_(options.num_threads, "glyph-ops") {}
+      threads_(options.num_threads, "glyph-ops", kSpinMicroseconds) {}
 
 std::string CpuDevice::description() const {
   return fmt::format("CPU, {} threads, {}", threads_.num_threads(), kLevelNames[static_cast<size_t>(level_)]);
