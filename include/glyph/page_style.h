@@ -60,6 +60,9 @@ struct PageStyle {
   // chinese() for a text with any character of U+4E00..U+9FFF, else english(): the published rule.
   static PageStyle for_document(const Document& document);
 
+  // This style with the default font of the document's script where it names none.
+  PageStyle with_font_for(const Document& document) const;
+
   // Every range rule of parse() on a style built in code. kRefused names key, value and limit.
   Status validate(std::string_view name) const;
 

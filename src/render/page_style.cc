@@ -204,6 +204,12 @@ PageStyle PageStyle::for_document(const Document& document) {
   return english();
 }
 
+PageStyle PageStyle::with_font_for(const Document& document) const {
+  PageStyle style = *this;
+  if (style.font_path.empty()) style.font_path = for_document(document).font_path;
+  return style;
+}
+
 std::string PageStyle::canonical_json() const {
   const auto quoted = [](std::string_view text) { return boost::json::serialize(boost::json::string(text)); };
   std::string out = fmt::format("{{\"page-size\":\"{},{}\"", page_width, page_height);

@@ -104,10 +104,11 @@ void Story::add_line(std::string_view line, size_t offset) {
       }
       case kSpace: {
         // Dropped characters do not interrupt a run of spaces: they go before the runs are counted.
-        size_t end = i, spaces = 0;
+        size_t end = i;
+        spaces_.clear();
         while (end < size) {
           if (data[end] == ' ') {
-            ++spaces;
+            spaces_.push_back(offset + end);
             ++end;
             continue;
           }
@@ -116,7 +117,7 @@ void Story::add_line(std::string_view line, size_t offset) {
           if (!is_dropped(point.value)) break;
           end += point.length;
         }
-        add_spaces(spaces, offset + i);
+        add_spaces();
         i = end;
         break;
       }
@@ -142,10 +143,10 @@ void Story::add_line(std::string_view line, size_t offset) {
   }
 }
 
-void Story::add_spaces(size_t count, size_t offset) {
-  if (count == 1) return put_space(offset);
-  // Two or more become &nbsp; entities. (With dropped characters between them the offsets are approximate.)
-  for (size_t i = 0; i < count; ++i) put_fragment_char(kNbspSlot, offset + i, 0);
+void Story::add_spaces() {
+  if (spaces_.size() == 1) return put_space(spaces_[0]);
+  // Two or more become &nbsp; entities.
+  for (size_t offset : spaces_) put_fragment_char(kNbspSlot, offset, 0);
 }
 
 void Story::add_markup(size_t offset) {

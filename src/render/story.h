@@ -52,7 +52,7 @@ class Story {
   };
 
   void add_line(std::string_view line, size_t offset);
-  void add_spaces(size_t count, size_t offset);
+  void add_spaces();
   void add_markup(size_t offset);
   void put_char(uint32_t slot, size_t offset);
   void put_plain(const char* data, size_t size, size_t offset);
@@ -75,6 +75,7 @@ class Story {
   bool started_ = false;        // something other than white space was put
   bool space_pending_ = false;
   uint32_t space_source_ = 0;
+  std::vector<size_t> spaces_;  // offsets of the spaces of the current run
 };
 
 // True when the text has a character of U+4E00..U+9FFF: it is then wrapped by the CJK rule.

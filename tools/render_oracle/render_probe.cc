@@ -32,8 +32,8 @@ glyph::Status draw(const json::object& job) {
   glyph::Document document;
   document.name = "document";
   document.blocks.emplace_back().text = std::string(job.at("text").as_string());
-  if (style.font_path.empty()) style.font_path = glyph::PageStyle::for_document(document).font_path;
-  GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<glyph::Renderer> renderer, glyph::Renderer::open(style));
+  GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<glyph::Renderer> renderer,
+                         glyph::Renderer::open(style.with_font_for(document)));
   const std::filesystem::path out(std::string(job.at("out").as_string()));
   std::filesystem::create_directories(out);
   const std::string all = document.text();
