@@ -28,7 +28,8 @@ struct KvLayout {
   bool operator==(const KvLayout&) const = default;
 };
 
-// Hands out blocks up to a limit; returned memory is kept for the next one. Any thread. Must outlive its blocks.
+// Hands out blocks up to a limit; returned memory is kept for the next one. Any thread. Blocks may outlive
+// the pool, but not the device.
 class KvBlockPool {
  public:
   struct Block {

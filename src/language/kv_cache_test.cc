@@ -1,0 +1,118 @@
+#include "language/kv_cache.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+
+namespace glyph {
+namespace {
+
+class KvCacheTest : public ::testing::Test {
+ protected:
+  void append(KvCache& cache, int64_t count) {
+    ASSERT_TRUE(cache.reserve(count).ok());
+    cache.commit(count, cache.next_position() + count);
+  }
+
+  ReferenceDevice device_;
+  KvLayout layout_{.num_layers = 3, .num_kv_heads = 2, .head_dim = 8, .block_tokens = 64, .dtype = DType::kBF16};
+  KvBlockPool pool_{device_, layout_};
+};
+
+TEST_F(KvCacheTest, LayoutAddsUp) {
+  EXPECT_EQ(layout_.token_bytes(), 3u * 2 * 2 * 8 * 2);
+  EXPECT_EQ(layout_.block_bytes(), layout_.token_bytes() * 64);
+  KvCache cache(pool_);
+  append(cache, 1);
+  EXPECT_EQ(cache.layer(1).key_offset, 2 * layout_.half_layer_bytes());
+  EXPECT_EQ(cache.layer(2).value_offset, 5 * layout_.half_layer_bytes());
+}
+
+TEST_F(KvCacheTest, GrowsByBlocksAndGivesThemBack) {
+  {
+    KvCache cache(pool_);
+    append(cache, 64);
+    EXPECT_EQ(pool_.num_blocks_in_use(), 1);
+    append(cache, 1);
+    EXPECT_EQ(pool_.num_blocks_in_use(), 2);
+    append(cache, 200);
+    EXPECT_EQ(cache.num_tokens(), 265);
+    EXPECT_EQ(pool_.num_blocks_in_use(), 5);
+    cache.truncate(64, 64);
+    EXPECT_EQ(pool_.num_blocks_in_use(), 1);
+    EXPECT_EQ(cache.layer(0).blocks.size(), 1u);
+  }
+  EXPECT_EQ(pool_.num_blocks_in_use(), 0);
+}
+
+TEST_F(KvCacheTest, ReservingKeepsThePositionsThatAreThere) {
+  KvCache cache(pool_);
+  append(cache, 10);
+  void* block = cache.layer(0).blocks[0];
+  ASSERT_TRUE(cache.reserve(40).ok());
+  EXPECT_EQ(cache.layer(0).blocks[0], block);
+  ASSERT_TRUE(cache.reserve(100).ok());
+  EXPECT_EQ(cache.layer(0).blocks[0], block);
+  EXPECT_EQ(cache.num_tokens(), 10);
+}
+
+TEST_F(KvCacheTest, AForkSharesFullBlocksAndCopiesTheLastWhenItWrites) {
+  KvCache document(pool_);
+  append(document, 100);
+  std::memset(document.layer(0).blocks[1], 7, layout_.block_bytes());
+  KvCache question = document.fork();
+  EXPECT_EQ(pool_.num_blocks_in_use(), 2);
+  append(question, 5);
+  EXPECT_EQ(pool_.num_blocks_in_use(), 3);
+  EXPECT_EQ(question.layer(0).blocks[0], document.layer(0).blocks[0]);
+  ASSERT_NE(question.layer(0).blocks[1], document.layer(0).blocks[1]);
+  EXPECT_EQ(std::memcmp(question.layer(0).blocks[1], document.layer(0).blocks[1], layout_.block_bytes()), 0);
+  void* own = question.layer(0).blocks[1];
+  append(question, 1);  // now it is its own
+  EXPECT_EQ(question.layer(0).blocks[1], own);
+  EXPECT_EQ(document.num_tokens(), 100);
+}
+
+TEST_F(KvCacheTest, AForkAtABlockBoundaryCopiesNothing) {
+  KvCache document(pool_);
+  append(document, 128);
+  KvCache question = document.fork();
+  append(question, 1);
+  EXPECT_EQ(pool_.num_blocks_in_use(), 3);
+}
+
+TEST_F(KvCacheTest, StartsFromCachedBlocks) {
+  KvCache document(pool_);
+  append(document, 130);
+  const KvCache cache = KvCache::from_blocks(pool_, document.blocks(), 130, 77);
+  EXPECT_EQ(cache.num_tokens(), 130);
+  EXPECT_EQ(cache.next_position(), 77);
+  EXPECT_EQ(cache.layer(2).blocks[2], document.layer(2).blocks[2]);
+}
+
+TEST_F(KvCacheTest, ALimitLeavesEverythingAsItWas) {
+  KvBlockPool small(device_, layout_, 3);
+  KvCache cache(small), other(small);
+  append(cache, 100);
+  const Status status = cache.reserve(200);
+  EXPECT_EQ(status.code(), StatusCode::kExhausted);
+  EXPECT_THAT(status.message(), ::testing::HasSubstr("all 3 blocks"));
+  EXPECT_EQ(small.num_blocks_in_use(), 2);
+  EXPECT_EQ(cache.num_tokens(), 100);
+  append(other, 64);
+  EXPECT_EQ(other.reserve(1).code(), StatusCode::kExhausted);
+}
+
+TEST_F(KvCacheTest, ABlockMayOutliveItsPool) {
+  KvBlockPool::BlockPtr block;
+  {
+    KvBlockPool pool(device_, layout_);
+    block = pool.allocate().value();
+  }
+  std::memset(block->memory.get(), 1, layout_.block_bytes());
+}
+
+}  // namespace
+}  // namespace glyph
