@@ -239,7 +239,7 @@ GOLDEN_TEXTS = [
     "", " ", "Hello, world!", "It's they'RE we'Ll I'm don'T 'S'\u017f '\u212a", "  two  spaces\n\n\tand tabs \r\n end   ", "1234567 3.14159 ٣٤٥ Ⅷ½",
     "预算由谁批准？2024年，共 1,234 元。", "👩‍👩‍👧‍👦 🇨🇭 👍🏽 naïve café ﬁ", "int main(void) {\n    return x[0] != 0;  // done\n}\n", "a  b\u180ec\u2003d\u3000e\u00a0f",
     "<|user|>\nWhat is it?<|assistant|>\n", "text<think>x</think> <|image|><|image|> <|imag", "[gMASK]<sop><|system|>\nBe brief.", "\u1c89\u10d4a\U00013460\U0002ebf0x\U00010d40",
-    "\ufffd\ufffd broken", "....!!!\n\n\n===\r\n", "e<eop>e the <eop> e_e", " <sop>  x  <|user|>  y",
+    "\ufffd\ufffd broken", "....!!!\n\n\n===\r\n", "e<eop>e the <eop> e_e", "\u00e4\u1df8\u0308 x\u0315\u1df8 x\u0315\u1dc2 e\u0301 \u212b", " <sop>  x  <|user|>  y",
 ]
 GOLDEN_BYTES = ["e4bda0e5a5", "ff41c0af42eda080", "f09f988041f09f98", "3c7c757365727c3ee4bd20f4908080"]
 
