@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/utf8.h"
@@ -12,6 +13,7 @@ namespace glyph {
 
 namespace {
 
+constexpr int kRounds = 5;             // the best one counts: others share the machine
 constexpr int kPages = 12;             // of the document drawn over and over
 constexpr int kEnglishPage = 9000;     // characters
 constexpr int kChinesePage = 5000;
@@ -94,14 +96,18 @@ Result<RenderBench> run(const std::string& name, std::string text, const PageSty
   };
   GLYPH_ASSIGN_OR_RETURN(const int pages, draw());  // fills the glyph cache
   result.characters_a_page = static_cast<double>(count_characters(document.blocks[0].text)) / pages;
-  const double start = thread_seconds();
-  double elapsed = 0;
-  while (elapsed < seconds) {
-    GLYPH_ASSIGN_OR_RETURN(const int drawn, draw());
+  for (int round = 0; round < kRounds; ++round) {
+    const double start = thread_seconds();
+    double elapsed = 0;
+    int drawn = 0;
+    while (elapsed < seconds / kRounds) {
+      GLYPH_ASSIGN_OR_RETURN(const int more, draw());
+      drawn += more;
+      elapsed = thread_seconds() - start;
+    }
     result.num_pages += drawn;
-    elapsed = thread_seconds() - start;
+    result.pages_a_second = std::max(result.pages_a_second, drawn / elapsed);
   }
-  result.pages_a_second = result.num_pages / elapsed;
   return result;
 }
 

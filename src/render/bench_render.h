@@ -14,7 +14,7 @@ struct RenderBench {
   double dpi = 0;
   int num_pages = 0;            // drawn in all
   double characters_a_page = 0;
-  double pages_a_second = 0;    // a second of one core's time; from text to cropped grey pages with line boxes, no PNG
+  double pages_a_second = 0;    // a second of one core's time, best of five rounds; cropped grey pages with line boxes, no PNG
 };
 
 // Draws made-up text for at least `seconds` per language.

@@ -46,7 +46,10 @@ Status PagePipeline::deliver(Page&& page) {
 
 Status PagePipeline::push(PagePlan& plan) {
   GLYPH_RETURN_IF_ERROR(count_page());
-  if (workers_.empty()) return deliver(rasterizers_[0]->paint(plan));
+  if (workers_.empty()) {
+    rasterizers_[0]->paint(plan, page_);
+    return deliver(std::move(page_));
+  }
   auto job = std::make_unique<Job>();
   job->plan = std::move(plan);
   plan = PagePlan();
@@ -111,9 +114,8 @@ void PagePipeline::work(Rasterizer* rasterizer, int index) {
     if (stop_) return;
     job->taken = true;
     lock.unlock();
-    Page page = rasterizer->paint(job->plan);
+    rasterizer->paint(job->plan, job->page);
     lock.lock();
-    job->page = std::move(page);
     job->done = true;
     finished_.notify_one();
   }

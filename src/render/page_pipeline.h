@@ -47,6 +47,7 @@ class PagePipeline {
   std::string name_;
   size_t num_pages_ = 0;
   bool failed_ = false;
+  Page page_;  // of the last push(): its memory is used again unless the sink has taken it
 
   std::mutex mutex_;
   std::condition_variable wake_;              // a job was added, or stop

@@ -184,15 +184,14 @@ void Rasterizer::paint_glyphs(const PaintOp& op, const PagePlan& plan) {
   for (int y = std::max(top, 0); y < std::min(bottom, height_); ++y) clean_[y] = 0;
 }
 
-Image Rasterizer::take_image(int width, int height) {
-  Image image;
+void Rasterizer::copy_image(int width, int height, Image& image) {
   image.width = width;
   image.height = height;
   image.channels = channels_;
   const size_t bytes = static_cast<size_t>(width) * channels_;
+  image.pixels.clear();
   image.pixels.reserve(bytes * height);
   for (int y = 0; y < height; ++y) image.pixels.insert(image.pixels.end(), row(y), row(y) + bytes);
-  return image;
 }
 
 void Rasterizer::finish(const PagePlan& plan, Page& page) {
@@ -201,7 +200,9 @@ void Rasterizer::finish(const PagePlan& plan, Page& page) {
   const bool scaled = style_.horizontal_scale != 1.0;
   if (scaled) {
     const int width = std::max(1, static_cast<int>(width_ * style_.horizontal_scale));
-    page.image = scale_width(take_image(width_, height_), width);
+    Image whole;
+    copy_image(width_, height_, whole);
+    page.image = scale_width(whole, width);
     for (PageLine& line : page.lines) {
       line.x = static_cast<float>(line.x * style_.horizontal_scale);
       for (float& x : line.char_x) x = static_cast<float>(x * style_.horizontal_scale);
@@ -221,7 +222,7 @@ void Rasterizer::finish(const PagePlan& plan, Page& page) {
     if (crop_bottom && ink.bottom > 0) height = cropped_height(height, ink.bottom, style_.margin_y);
   }
   if (!scaled) {
-    page.image = take_image(width, height);
+    copy_image(width, height, page.image);
     return;
   }
   Image cropped;
@@ -236,7 +237,7 @@ void Rasterizer::finish(const PagePlan& plan, Page& page) {
   page.image = std::move(cropped);
 }
 
-Page Rasterizer::paint(PagePlan& plan) {
+void Rasterizer::paint(PagePlan& plan, Page& page) {
   start(plan);
   for (const PaintOp& op : plan.ops) {
     switch (op.kind) {
@@ -246,11 +247,9 @@ Page Rasterizer::paint(PagePlan& plan) {
     }
   }
   settle_paper();
-  Page page;
-  page.lines = std::move(plan.lines);
+  page.lines.swap(plan.lines);
   plan.lines.clear();
   finish(plan, page);
-  return page;
 }
 
 }  // namespace glyph

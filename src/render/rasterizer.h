@@ -18,8 +18,8 @@ class Rasterizer {
   // `is_color`: pages are RGB, else grey. The face is the rasterizer's own.
   Rasterizer(const PageStyle& style, std::unique_ptr<FontFace> face, bool is_color);
 
-  // Paints, scales, crops. Takes the plan's line boxes.
-  Page paint(PagePlan& plan);
+  // Paints, scales, crops. Takes the plan's line boxes; overwrites `page`, whose memory it uses again.
+  void paint(PagePlan& plan, Page& page);
 
  private:
   struct Ink {  // nothing beyond these differs from the page's background
@@ -38,7 +38,7 @@ class Rasterizer {
   void settle_paper();
   void fill_row(int y, int x0, int x1, Color color);
   uint8_t* row(int y) { return canvas_.data() + static_cast<size_t>(y) * stride_; }
-  Image take_image(int width, int height);
+  void copy_image(int width, int height, Image& image);
   void finish(const PagePlan& plan, Page& page);
 
   PageStyle style_;

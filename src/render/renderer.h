@@ -17,7 +17,8 @@ namespace glyph {
 
 constexpr size_t kMaxPages = 10'000;
 
-// Receives pages in order; false stops the drawing (render() then returns kCancelled).
+// Receives pages in order; false stops the drawing (render() then returns kCancelled). A sink may move from the page; one that
+// only looks at it lets the renderer use its memory again.
 using PageSink = std::function<bool(Page&& page)>;
 
 struct RenderOptions {

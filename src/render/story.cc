@@ -48,6 +48,13 @@ bool is_white(uint32_t code) {
 
 }  // namespace
 
+void CharBuffer::grow(size_t size) {
+  capacity_ = std::max({size, capacity_ * 2, size_t{1024}});
+  std::unique_ptr<TextChar[]> larger = std::make_unique_for_overwrite<TextChar[]>(capacity_);
+  std::copy_n(data_.get(), size_, larger.get());
+  data_ = std::move(larger);
+}
+
 Story::Story(std::string_view text, const PageStyle& style, const std::vector<MarkupPiece>& markup, CharTable& chars)
     : text_(text), table_(chars) {
   colors_.push_back(style.font_color);
@@ -69,7 +76,7 @@ bool Story::next(ParagraphText& out) {
   out_ = &out;
   open_ = 0;
   color_ = 0;
-  started_ = space_pending_ = false;
+  started_ = space_pending_ = has_nbsp_ = false;
   for (int line = 0; line < kLinesAParagraph; ++line) {
     const char* begin = text_.data() + position_;
     const size_t left = text_.size() - position_;
@@ -103,6 +110,11 @@ void Story::add_line(std::string_view line, size_t offset) {
         break;
       }
       case kSpace: {
+        if (i + 1 < size && kByteClasses[static_cast<uint8_t>(data[i + 1])] == kPlain) {
+          put_space(offset + i);
+          ++i;
+          break;
+        }
         // Dropped characters do not interrupt a run of spaces: they go before the runs are counted.
         size_t end = i;
         spaces_.clear();
@@ -189,15 +201,14 @@ void Story::add_markup(size_t offset) {
 void Story::put_plain(const char* data, size_t size, size_t offset) {
   if (space_pending_) flush_space();
   started_ = true;
-  const size_t before = out_->chars.size();
-  out_->chars.resize(before + size);
-  TextChar* to = out_->chars.data() + before;
+  TextChar* const to = out_->chars.extend(size);
   for (size_t i = 0; i < size; ++i) to[i] = {table_.slot(static_cast<uint8_t>(data[i])), static_cast<uint32_t>(offset + i)};
 }
 
 inline void Story::put_char(uint32_t slot, size_t offset) {
   if (space_pending_) flush_space();
   started_ = true;
+  has_nbsp_ = has_nbsp_ || slot == kNbspSlot;
   out_->chars.push_back({slot, static_cast<uint32_t>(offset)});
 }
 
@@ -231,9 +242,11 @@ void Story::end_fragment() {
     fragment.begin = open_;
     fragment.end = end;
     fragment.color = color_;
+    fragment.has_nbsp = has_nbsp_;
     out_->fragments.push_back(fragment);
   }
   open_ = end;
+  has_nbsp_ = false;
 }
 
 bool has_cjk(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -16,8 +17,32 @@ constexpr uint32_t kNoSource = 0xFFFFFFFF;
 
 // One character to be set. White space is always a single kSpaceSlot.
 struct TextChar {
-  uint32_t slot = 0;
-  uint32_t source = 0;  // byte offset in the story's text
+  uint32_t slot;
+  uint32_t source;  // byte offset in the story's text
+};
+
+// A vector that does not clear what it is about to overwrite.
+class CharBuffer {
+ public:
+  size_t size() const { return size_; }
+  const TextChar* data() const { return data_.get(); }
+  const TextChar& operator[](size_t i) const { return data_[i]; }
+  void clear() { size_ = 0; }
+
+  // Makes room for `count` more; the caller fills them.
+  TextChar* extend(size_t count) {
+    if (size_ + count > capacity_) grow(size_ + count);
+    TextChar* const begin = data_.get() + size_;
+    size_ += count;
+    return begin;
+  }
+  void push_back(TextChar value) { *extend(1) = value; }
+
+ private:
+  void grow(size_t size);
+
+  std::unique_ptr<TextChar[]> data_;
+  size_t size_ = 0, capacity_ = 0;
 };
 
 // A run of characters between two tags or entities, or a line break.
@@ -25,10 +50,11 @@ struct Fragment {
   uint32_t begin = 0, end = 0;  // into ParagraphText::chars
   uint8_t color = 0;            // index into Story::colors()
   bool is_break = false;
+  bool has_nbsp = false;        // a no-break space is among the characters
 };
 
 struct ParagraphText {
-  std::vector<TextChar> chars;
+  CharBuffer chars;
   std::vector<Fragment> fragments;
 };
 
@@ -72,6 +98,7 @@ class Story {
   ParagraphText* out_ = nullptr;
   uint32_t open_ = 0;           // first character of the fragment being filled
   uint8_t color_ = 0;
+  bool has_nbsp_ = false;       // in the fragment being filled
   bool started_ = false;        // something other than white space was put
   bool space_pending_ = false;
   uint32_t space_source_ = 0;

@@ -51,7 +51,7 @@ struct LineWidths {
 // What the wrappers share: the characters and their widths. Set once a paragraph.
 struct WrapContext {
   const CharTable* table = nullptr;
-  const std::vector<TextChar>* chars = nullptr;
+  const CharBuffer* chars = nullptr;
 
   // Words beyond this many characters are longer than any line and are measured only so far: a file may be one word.
   static constexpr uint32_t kMaxMeasured = 200'000;

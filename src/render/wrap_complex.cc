@@ -120,8 +120,7 @@ void ComplexWrapper::make_words(const std::vector<Fragment>& fragments) {
       at_start = false;
     }
     // Python's split() drops empty ends; ReportLab's own split, used where a no-break space is in the text, keeps them.
-    bool keep_empty = false;
-    for (uint32_t i = begin; i < end && !keep_empty; ++i) keep_empty = chars[i].slot == kNbspSlot;
+    const bool keep_empty = fragment.has_nbsp;
     const bool leading = chars[begin].slot == kSpaceSlot;
     const bool trailing = chars[end - 1].slot == kSpaceSlot;
 

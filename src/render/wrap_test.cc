@@ -86,7 +86,7 @@ TEST_F(WrapTest, StoryCleansWhiteSpace) {
   read(" a \t b\r\x0b\u3000 c ");
   EXPECT_EQ(text_.fragments.size(), 1u);
   std::string shown;
-  for (const TextChar& c : text_.chars) append_utf8(shown, table_->code_point(c.slot));
+  for (size_t i = 0; i < text_.chars.size(); ++i) append_utf8(shown, table_->code_point(text_.chars[i].slot));
   EXPECT_EQ(shown, "a b c");
 }
 
