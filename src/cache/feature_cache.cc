@@ -1,0 +1,47 @@
+#include "cache/feature_cache.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace glyph {
+
+FeaturesPtr FeatureCache::find(const Digest& key) {
+  const auto it = entries_.find(key);
+  if (it == entries_.end()) return nullptr;
+  recency_.splice(recency_.begin(), recency_, it->second.recency);
+  return it->second.features;
+}
+
+void FeatureCache::insert(const Digest& key, FeaturesPtr features) {
+  const size_t bytes = features->values.num_bytes();
+  if (bytes > max_bytes_ || entries_.contains(key)) return;
+  while (num_bytes_ + bytes > max_bytes_) drop_oldest();
+  recency_.push_front(key);
+  entries_.emplace(key, Entry{std::move(features), recency_.begin()});
+  num_bytes_ += bytes;
+}
+
+void FeatureCache::drop_oldest() {
+  const auto it = entries_.find(recency_.back());
+  num_bytes_ -= it->second.features->values.num_bytes();
+  entries_.erase(it);
+  recency_.pop_back();
+}
+
+Status FeatureCache::check_integrity() const {
+  size_t bytes = 0;
+  for (const auto& [key, entry] : entries_) {
+    bytes += entry.features->values.num_bytes();
+    if (*entry.recency != key) return internal_error("feature cache: an entry points to another entry's place in the list");
+  }
+  if (entries_.size() != recency_.size()) {
+    return internal_error(fmt::format("feature cache: {} entries, but {} in the list", entries_.size(), recency_.size()));
+  }
+  if (bytes != num_bytes_ || bytes > max_bytes_) {
+    return internal_error(fmt::format("feature cache: holds {} bytes, counted {}, allowed {}", bytes, num_bytes_, max_bytes_));
+  }
+  return {};
+}
+
+}  // namespace glyph

@@ -1,0 +1,45 @@
+// FeatureCache: features of pages by the content of the page, least recently used out first.
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <map>
+#include <memory>
+
+#include "base/hash.h"
+#include "glyph/status.h"
+#include "vision/page_features.h"
+
+namespace glyph {
+
+using FeaturesPtr = std::shared_ptr<const PageFeatures>;
+
+// One thread.
+class FeatureCache {
+ public:
+  explicit FeatureCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  // nullptr when it is not there; what is found counts as used now.
+  FeaturesPtr find(const Digest& key);
+  // Keeps it if it fits into the budget at all; others make room.
+  void insert(const Digest& key, FeaturesPtr features);
+
+  size_t num_bytes() const { return num_bytes_; }
+  size_t num_pages() const { return entries_.size(); }
+  // kInternal with a sentence when the bookkeeping is wrong.
+  Status check_integrity() const;
+
+ private:
+  struct Entry {
+    FeaturesPtr features;
+    std::list<Digest>::iterator recency;
+  };
+  void drop_oldest();
+
+  const size_t max_bytes_;
+  size_t num_bytes_ = 0;
+  std::list<Digest> recency_;  // most recent first
+  std::map<Digest, Entry> entries_;
+};
+
+}  // namespace glyph

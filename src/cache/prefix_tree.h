@@ -1,0 +1,65 @@
+// PrefixTree: KV blocks of what was read before, by the pages that were read. README.md beside this file tells how.
+//
+//   root -- head (tokens before the first page) -- page -- page -- page
+//                                                      \-- page (another edition)
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/hash.h"
+#include "glyph/status.h"
+#include "language/kv_cache.h"
+
+namespace glyph {
+
+// One thread. The pool of the blocks must outlive it.
+class PrefixTree {
+ public:
+  // What is known of a prompt's beginning: the blocks, which stay alive with it.
+  struct Match {
+    std::vector<KvBlockPool::BlockPtr> blocks;
+    int64_t num_tokens = 0;     // 0: nothing is known
+    int64_t next_position = 0;  // rotary, of the token after
+    size_t num_pages = 0;       // of those asked for
+  };
+
+  PrefixTree(const KvLayout& layout, size_t max_bytes);
+  ~PrefixTree();
+  PrefixTree(const PrefixTree&) = delete;
+  PrefixTree& operator=(const PrefixTree&) = delete;
+
+  // The longest known beginning of `pages` after `head`; it counts as used now.
+  Match find(const Digest& head, std::span<const Digest> pages);
+  // Keeps what `cache` holds, which must end right after the last of `pages`. Without a node for the pages before, nothing happens.
+  void insert(const Digest& head, std::span<const Digest> pages, const KvCache& cache);
+  // Forgets everything.
+  void clear();
+
+  size_t num_bytes() const { return num_bytes_; }
+  size_t num_nodes() const { return recency_.size(); }
+  // kInternal with a sentence when the bookkeeping is wrong.
+  Status check_integrity() const;
+
+ private:
+  struct Node;
+  using Children = std::map<Digest, std::unique_ptr<Node>>;
+
+  Node* walk(const Digest& head, std::span<const Digest> pages, size_t* depth);
+  void touch(Node* node);
+  void drop_oldest();
+  size_t bytes_of(const Node& node) const;
+
+  const KvLayout layout_;
+  const size_t max_bytes_;
+  size_t num_bytes_ = 0;
+  std::list<Node*> recency_;  // most recent first; all nodes but the heads
+  Children heads_;            // hold no blocks
+};
+
+}  // namespace glyph

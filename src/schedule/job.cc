@@ -1,0 +1,256 @@
+#include "schedule/job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/window.h"
+
+namespace glyph {
+namespace {
+
+constexpr int64_t kDefaultMaxTokens = 1024;
+constexpr int64_t kChunkTokens = 1024;  // a page of the usual style in one piece
+
+std::string first_name(const std::vector<ChatTurn>& turns) {
+  for (const ChatTurn& turn : turns) {
+    if (!turn.sources.empty()) return turn.sources.front()->document->name;
+  }
+  return "the conversation";
+}
+
+}  // namespace
+
+Job::Job(const Model& model, JobRequest request, JobListener listener, std::stop_token stop)
+    : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+
+void Job::report(AskStage stage) {
+  progress_.stage = stage;
+  if (listener_.on_progress) listener_.on_progress(progress_);
+}
+
+int64_t Job::max_tokens() const {
+  return request_.max_tokens.value_or(model_.generation().max_new_tokens.value_or(kDefaultMaxTokens));
+}
+
+AnsweringOptions Job::answering_options(int index) const {
+  const GenerationConfig& model = model_.generation();
+  const SamplingRequest& asked = request_.sampling;
+  AnsweringOptions options;
+  options.sampling.temperature = asked.temperature.value_or(model.do_sample ? model.temperature : 0.0);
+  options.sampling.top_k = asked.top_k.value_or(model.top_k);
+  options.sampling.top_p = asked.top_p.value_or(model.top_p);
+  options.sampling.repetition_penalty = asked.repetition_penalty.value_or(model.repetition_penalty);
+  options.sampling.presence_penalty = request_.presence_penalty;
+  options.sampling.frequency_penalty = request_.frequency_penalty;
+  options.sampling.seed = asked.seed + static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15u;
+  options.stop_ids = model.stop_ids;
+  options.stop_ids.insert(options.stop_ids.end(), request_.stop_ids.begin(), request_.stop_ids.end());
+  options.stop_strings = asked.stop;
+  options.max_tokens = max_tokens();
+  return options;
+}
+
+Status Job::check() {
+  if (is_question()) {
+    const AnsweringOptions options = answering_options(0);
+    if (options.max_tokens < 1) return usage_error(fmt::format("max_tokens is {}, at least 1 is needed", options.max_tokens));
+    GLYPH_RETURN_IF_ERROR(check_sampling_options(options.sampling));
+    GLYPH_RETURN_IF_ERROR(check_stop_strings(options.stop_strings));
+  }
+  Sha256 head;
+  for (const ChatTurn& turn : request_.turns) {
+    head.field(fmt::format("{}", static_cast<int>(turn.role)));
+    if (!turn.sources.empty()) break;
+    head.field(turn.text);
+  }
+  head_ = head.finish();
+  return {};
+}
+
+Status Job::read_page(Caches& caches) {
+  if (!reading_) {
+    GLYPH_RETURN_IF_ERROR(check());
+    reading_.emplace(model_, caches, request_.turns, head_, stop_);
+  }
+  GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step());
+  progress_.pages_drawn = reading_->num_drawn();
+  progress_.pages_encoded = reading_->num_pages();
+  report(AskStage::kEncode);
+  if (more) return {};
+  GLYPH_RETURN_IF_ERROR(build_prompt());
+  stage_ = Stage::kWaiting;
+  return {};
+}
+
+// All ids, then what of them is not known yet.
+Status Job::build_prompt() {
+  std::vector<Turn> turns;
+  std::vector<FeaturesPtr> features;
+  for (size_t i = 0; i < request_.turns.size(); ++i) {
+    Turn turn{request_.turns[i].role, {}, request_.turns[i].text};
+    for (const Reading::PageEntry& entry : reading_->turns()[i]) {
+      turn.page_tokens.push_back(entry.page.num_tokens);
+      features.push_back(entry.features);
+    }
+    turns.push_back(std::move(turn));
+  }
+  GLYPH_ASSIGN_OR_RETURN(chat_prompt_, glyph::build_prompt(model_.tokenizer(), model_.control(), turns));
+  std::vector<int32_t>& ids = chat_prompt_.ids;
+  const auto page_end = [&](size_t i) { return chat_prompt_.pages[i].begin + chat_prompt_.pages[i].count + 1; };  // and its end mark
+  if (!is_question() && !chat_prompt_.pages.empty()) ids.resize(static_cast<size_t>(page_end(chat_prompt_.pages.size() - 1)));
+
+  const auto num_ids = static_cast<int64_t>(ids.size());
+  WindowUse use;
+  use.num_pages = reading_->num_pages();
+  use.image_tokens = reading_->image_tokens();
+  use.text_tokens = std::max<int64_t>(0, num_ids - use.image_tokens);
+  use.answer_tokens = is_question() ? std::min(max_tokens(), kMinAnswerTokens) : kMinAnswerTokens;
+  const PageStyle style = reading_->num_pages() == 0 ? PageStyle::english() : [&] {
+    for (const ChatTurn& turn : request_.turns) {
+      if (!turn.sources.empty()) return turn.sources.front()->style;
+    }
+    return PageStyle::english();
+  }();
+  GLYPH_RETURN_IF_ERROR(check_window(first_name(request_.turns), use, model_.language().max_tokens(), style));
+
+  const PrefixTree::Match& match = reading_->match();
+  rest_ids_.assign(ids.begin() + match.num_tokens, ids.end());
+  for (size_t i = match.num_pages; i < features.size(); ++i) {
+    rest_pages_.push_back(features[i]);
+    rest_page_pointers_.push_back(features[i].get());
+    page_ends_.push_back(page_end(i) - match.num_tokens);
+  }
+  num_kept_pages_ = match.num_pages;
+  result_.pages = use.num_pages;
+  result_.text_tokens = reading_->text_tokens();
+  result_.usage.prompt_tokens = num_ids;
+  result_.usage.image_tokens = use.image_tokens;
+  result_.usage.cached_tokens = match.num_tokens;
+  result_.timings.render_ms = reading_->render_seconds() * 1e3;
+  result_.timings.vision_ms = reading_->vision_seconds() * 1e3;
+  result_.warnings = reading_->warnings();
+  progress_.tokens_to_read = num_ids;
+  progress_.tokens_read = match.num_tokens;
+  return {};
+}
+
+int64_t Job::blocks_needed(const KvLayout& layout) const {
+  const auto blocks_of = [&](int64_t tokens) { return (tokens + layout.block_tokens - 1) / layout.block_tokens; };
+  const int64_t prompt = blocks_of(result_.usage.prompt_tokens) + 2;  // a shared last block is copied
+  if (!is_question()) return prompt;
+  const int64_t room = std::max<int64_t>(0, model_.language().max_tokens() - result_.usage.prompt_tokens);
+  return prompt + request_.num_answers * (blocks_of(std::min(max_tokens(), room)) + 2);
+}
+
+Status Job::start_prefill(KvBlockPool& pool, int64_t blocks) {
+  blocks_granted_ = blocks;
+  stage_ = Stage::kPrefill;
+  const PrefixTree::Match& match = reading_->match();
+  cache_.emplace(KvCache::from_blocks(pool, match.blocks, match.num_tokens, match.next_position));
+  if (rest_ids_.empty()) {  // a document that was read before
+    stage_ = Stage::kDone;
+    return {};
+  }
+  GLYPH_ASSIGN_OR_RETURN(prompt_, model_.language().begin_prefill(rest_ids_, rest_page_pointers_, *cache_));
+  return {};
+}
+
+Status Job::read_chunk(Caches& caches) {
+  const Stopwatch watch;
+  const int64_t total = prompt_.num_tokens();
+  int64_t end = std::min(read_ + kChunkTokens, total);
+  if (!page_ends_.empty()) end = std::min(end, page_ends_.front());
+  const bool last = end == total;
+  GLYPH_ASSIGN_OR_RETURN(const Tensor logits, model_.language().read(prompt_, read_, end, *cache_, last && is_question()));
+  read_ = end;
+  prefill_seconds_ += watch.seconds();
+  if (!page_ends_.empty() && page_ends_.front() == end) {
+    page_ends_.pop_front();
+    keep_prefix(caches);
+  }
+  progress_.tokens_read = result_.usage.cached_tokens + read_;
+  report(AskStage::kPrefill);
+  if (!last) return {};
+  result_.timings.prefill_ms = prefill_seconds_ * 1e3;
+  if (is_question()) return start_answers(logits);
+  stage_ = Stage::kDone;
+  return {};
+}
+
+// The cache ends with a page: if it stands at the beginning of the conversation, the next question finds it.
+void Job::keep_prefix(Caches& caches) {
+  if (num_kept_pages_ >= reading_->num_prefix_pages()) return;
+  ++num_kept_pages_;
+  caches.prefixes.insert(head_, reading_->prefix_keys().first(num_kept_pages_), *cache_);
+}
+
+Status Job::start_answers(const Tensor& logits) {
+  rest_pages_.clear();
+  rest_page_pointers_.clear();
+  decode_watch_.emplace();
+  stage_ = Stage::kDecode;
+  const ConstTensorView view = logits.view();
+  for (int i = 0; i < request_.num_answers; ++i) {
+    AnsweringOptions options = answering_options(i);
+    options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
+    branches_.push_back(Branch(*this, i, cache_->fork()));
+    Branch& branch = branches_.back();
+    if (listener_.on_text) {
+      branch.listener_.on_answer = [this, i](std::string_view text) { listener_.on_text(i, false, text); };
+      branch.listener_.on_reasoning = [this, i](std::string_view text) { listener_.on_text(i, true, text); };
+    }
+    branch.answering_.emplace(model_.tokenizer(), options, chat_prompt_.ids, branch.listener_);
+  }
+  cache_.reset();
+  for (Branch& branch : branches_) {
+    GLYPH_RETURN_IF_ERROR(branch.take_logits({view.data<float>(), static_cast<size_t>(view.shape().num_elements())}));
+  }
+  return {};
+}
+
+Status Job::Branch::take_logits(std::span<const float> logits) {
+  GLYPH_ASSIGN_OR_RETURN(const std::optional<int32_t> token, answering_->step(logits));
+  Job& job = job_;
+  if (job.result_.timings.ttft_ms == 0) job.result_.timings.ttft_ms = job.watch_.ms();
+  ++job.progress_.tokens_written;
+  job.report(AskStage::kDecode);
+  if (token) next_token_ = *token;
+  if (std::all_of(job.branches_.begin(), job.branches_.end(), [](const Branch& b) { return b.answering_->done(); })) {
+    job.stage_ = Stage::kDone;
+  }
+  return {};
+}
+
+void Job::append_running(std::vector<Branch*>& branches) {
+  for (Branch& branch : branches_) {
+    if (!branch.answering_->done()) branches.push_back(&branch);
+  }
+}
+
+JobResult Job::take_result() {
+  for (const Branch& branch : branches_) {
+    const Answering& answer = *branch.answering_;
+    result_.answers.push_back({answer.answer(), answer.reasoning(), answer.finish_reason(), answer.num_tokens()});
+    result_.usage.completion_tokens += answer.num_tokens();
+  }
+  if (decode_watch_) result_.timings.decode_ms = decode_watch_->ms();
+  result_.timings.total_ms = watch_.ms();
+  return std::move(result_);
+}
+
+void Job::add_to(uint64_t& prompt_tokens, uint64_t& cached_tokens, uint64_t& generated_tokens) const {
+  prompt_tokens += static_cast<uint64_t>(result_.usage.prompt_tokens);
+  cached_tokens += static_cast<uint64_t>(result_.usage.cached_tokens);
+  for (const Branch& branch : branches_) generated_tokens += static_cast<uint64_t>(branch.answering_->num_tokens());
+}
+
+void Job::end(Status status) {
+  stage_ = Stage::kDone;
+  if (!listener_.on_end) return;
+  if (status.ok()) listener_.on_end(take_result());
+  else listener_.on_end(std::move(status));
+}
+
+}  // namespace glyph

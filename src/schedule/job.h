@@ -1,0 +1,103 @@
+// Job: one request on its way. Knows its stage; every call does one piece, so that a scheduler may do a piece of one, then of another.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "engine/answering.h"
+#include "engine/model.h"
+#include "engine/stopwatch.h"
+#include "language/kv_cache.h"
+#include "language/prompt.h"
+#include "schedule/reading.h"
+#include "schedule/request.h"
+
+namespace glyph {
+
+// One thread, after construction. Does not move: prompts point into it.
+class Job {
+ public:
+  enum class Stage { kPages, kWaiting, kPrefill, kDecode, kDone };
+
+  Job(const Model& model, JobRequest request, JobListener listener, std::stop_token stop);
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  Stage stage() const { return stage_; }
+  bool is_question() const { return request_.kind == JobRequest::Kind::kAnswer; }
+  bool stopped() const { return stop_.stop_requested(); }
+
+  // kPages: checks the request at the first call.
+  Status read_page(Caches& caches);
+  // kWaiting: KV blocks the job can ever hold, and the start of prefill once they are granted.
+  int64_t blocks_needed(const KvLayout& layout) const;
+  Status start_prefill(KvBlockPool& pool, int64_t blocks);
+  int64_t blocks_granted() const { return blocks_granted_; }
+  // kPrefill.
+  Status read_chunk(Caches& caches);
+
+  // kDecode: one answer that still goes on.
+  class Branch {
+   public:
+    int32_t next_token() const { return next_token_; }
+    KvCache& cache() { return cache_; }
+    Status take_logits(std::span<const float> logits);
+
+   private:
+    friend class Job;
+    Branch(Job& job, int index, KvCache cache) : job_(job), index_(index), cache_(std::move(cache)) {}
+    Job& job_;
+    const int index_;
+    KvCache cache_;
+    AskListener listener_;
+    std::optional<Answering> answering_;
+    int32_t next_token_ = 0;
+  };
+  void append_running(std::vector<Branch*>& branches);
+
+  // Adds what it read and wrote to counters.
+  void add_to(uint64_t& prompt_tokens, uint64_t& cached_tokens, uint64_t& generated_tokens) const;
+  // Tells the listener how it ended. The job is over.
+  void end(Status status);
+
+ private:
+  Status check();
+  Status build_prompt();
+  Status start_answers(const Tensor& logits);
+  AnsweringOptions answering_options(int index) const;
+  int64_t max_tokens() const;
+  void keep_prefix(Caches& caches);
+  void report(AskStage stage);
+  JobResult take_result();
+
+  const Model& model_;
+  JobRequest request_;
+  const JobListener listener_;
+  const std::stop_token stop_;
+  const Stopwatch watch_;
+  Stage stage_ = Stage::kPages;
+  AskProgress progress_;
+  JobResult result_;
+
+  Digest head_{};
+  std::optional<Reading> reading_;
+  ChatPrompt chat_prompt_;
+  std::vector<int32_t> rest_ids_;             // of chat_prompt_, without the match
+  std::vector<FeaturesPtr> rest_pages_;
+  std::vector<const PageFeatures*> rest_page_pointers_;
+  std::deque<int64_t> page_ends_;             // in rest_ids_: where chunks must end
+  size_t num_kept_pages_ = 0;                 // in the prefix tree
+  int64_t blocks_granted_ = 0;
+  std::optional<KvCache> cache_;
+  Prompt prompt_;
+  int64_t read_ = 0;
+  double prefill_seconds_ = 0;
+  std::deque<Branch> branches_;               // do not move
+  std::optional<Stopwatch> decode_watch_;
+};
+
+}  // namespace glyph

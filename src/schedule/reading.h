@@ -1,0 +1,80 @@
+// Reading: the pages of a job. Draws the documents, looks every page up in the caches and encodes what is not there.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "cache/feature_cache.h"
+#include "cache/prefix_tree.h"
+#include "engine/drawing.h"
+#include "engine/model.h"
+#include "schedule/request.h"
+
+namespace glyph {
+
+struct Caches {
+  FeatureCache features;
+  PrefixTree prefixes;
+};
+
+// One thread.
+class Reading {
+ public:
+  // `head` names the tokens before the first page. Pages of the first turn that has some are looked up in the prefix tree.
+  Reading(const Model& model, Caches& caches, const std::vector<ChatTurn>& turns, const Digest& head, std::stop_token stop);
+
+  // One page; false when all are there. Errors are those of drawing and encoding.
+  Result<bool> step();
+
+  struct PageEntry {
+    Source::Page page;
+    FeaturesPtr features;  // nullptr when the match covers the page
+  };
+  // Pages by turn, in order.
+  const std::vector<std::vector<PageEntry>>& turns() const { return pages_; }
+  const PrefixTree::Match& match() const { return match_; }
+  size_t num_prefix_pages() const { return keys_.size(); }            // pages that may stand in the tree
+  std::span<const Digest> prefix_keys() const { return keys_; }
+
+  size_t num_pages() const { return num_pages_; }
+  size_t num_drawn() const { return num_pages_ + (drawing_ ? drawing_->num_drawn() - drawn_pages_.size() : 0); }
+  int64_t image_tokens() const { return image_tokens_; }
+  int64_t text_tokens() const { return text_tokens_; }
+  double render_seconds() const { return render_seconds_; }
+  double vision_seconds() const { return vision_seconds_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  Result<bool> next_source();
+  Status take_page(const Page& page);
+  void finish_source();
+  bool skip_known(const Source& source);
+  bool extends_match(const Digest& key);
+  void add(const Source::Page& page, FeaturesPtr features);
+
+  const Model& model_;
+  Caches& caches_;
+  const std::vector<ChatTurn>& turns_;
+  const Digest head_;
+  const std::stop_token stop_;
+
+  size_t turn_ = 0, source_ = 0;
+  std::optional<size_t> prefix_turn_;  // the first turn with pages
+  std::unique_ptr<Drawing> drawing_;
+  std::vector<Source::Page> drawn_pages_;  // of the source that is being drawn
+  std::vector<std::vector<PageEntry>> pages_;
+  std::vector<Digest> keys_;
+  PrefixTree::Match match_;
+  size_t num_pages_ = 0;
+  int64_t image_tokens_ = 0, text_tokens_ = 0;
+  double render_seconds_ = 0, vision_seconds_ = 0;
+  std::vector<std::string> warnings_;
+};
+
+// What equal pages have in common: pixels and size.
+Digest page_key(const Image& page);
+
+}  // namespace glyph

@@ -1,0 +1,79 @@
+// What can be scheduled, what is told meanwhile, and what comes back. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash.h"
+#include "engine/ask.h"
+#include "glyph/document.h"
+#include "glyph/page_style.h"
+#include "glyph/status.h"
+#include "tokenize/prompt.h"
+
+namespace glyph {
+
+// A document in the form it is read. The scheduler fills in `known` once all pages were drawn; nobody else touches it.
+struct Source {
+  std::shared_ptr<const Document> document;
+  PageStyle style;
+
+  struct Page {
+    Digest key{};            // content of the page
+    int64_t num_tokens = 0;  // image tokens
+  };
+  struct Known {
+    std::vector<Page> pages;
+    int64_t text_tokens = 0;
+  };
+  std::optional<Known> known;
+};
+using SourcePtr = std::shared_ptr<Source>;
+
+struct ChatTurn {
+  Role role = Role::kUser;
+  std::vector<SourcePtr> sources;  // user turns only
+  std::string text;
+};
+
+struct JobRequest {
+  enum class Kind { kRead, kAnswer };
+
+  Kind kind = Kind::kAnswer;
+  std::vector<ChatTurn> turns;        // kRead: one user turn without text
+  SamplingRequest sampling;           // what is not set comes from the model
+  double presence_penalty = 0;
+  double frequency_penalty = 0;
+  std::vector<int32_t> stop_ids;      // besides the model's
+  std::optional<int64_t> max_tokens;  // of each answer
+  int num_answers = 1;
+};
+
+struct JobResult {
+  struct Answer {
+    std::string text;
+    std::string reasoning;
+    std::string finish_reason;  // "stop" or "length"
+    int64_t num_tokens = 0;
+  };
+  std::vector<Answer> answers;
+  size_t pages = 0;
+  int64_t text_tokens = 0;  // the documents' text as text tokens
+  AskUsage usage;           // completion tokens of all answers
+  AskTimings timings;       // total and first token count from submission
+  std::vector<std::string> warnings;
+};
+
+// Called on the engine thread; any may be empty. They must not block.
+struct JobListener {
+  std::function<void(const AskProgress& progress)> on_progress;
+  std::function<void(int answer, bool reasoning, std::string_view text)> on_text;
+  std::function<void(Result<JobResult> result)> on_end;  // once, the last call
+};
+
+}  // namespace glyph

@@ -1,0 +1,247 @@
+#include "schedule/scheduler.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "engine/stopwatch.h"
+
+namespace glyph {
+namespace {
+
+constexpr double kMaxCredit = 1.0;  // seconds a document may catch up on
+
+int64_t blocks_in(size_t bytes, const KvLayout& layout) { return static_cast<int64_t>(bytes / layout.block_bytes()); }
+
+}  // namespace
+
+Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
+    : model_(model),
+      options_(options),
+      max_active_blocks_(blocks_in(options.active_kv_bytes, model.language().kv_layout())),
+      pool_(model.device(), model.language().kv_layout(), max_active_blocks_ + blocks_in(options.prefix_bytes, model.language().kv_layout())),
+      caches_{FeatureCache(options.feature_bytes), PrefixTree(model.language().kv_layout(), options.prefix_bytes)} {
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "glyph-engine");
+}
+
+Scheduler::~Scheduler() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+Status Scheduler::submit(JobRequest request, JobListener listener, std::stop_token stop) {
+  const bool question = request.kind == JobRequest::Kind::kAnswer;
+  auto job = std::make_unique<Job>(model_, std::move(request), std::move(listener), std::move(stop));
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return exhausted("the server is shutting down");
+    if (question && stats_.num_waiting + submitted_.size() >= options_.max_waiting) {
+      return exhausted(fmt::format("{} questions wait already; try again later", options_.max_waiting));
+    }
+    submitted_.push_back(std::move(job));
+  }
+  changed_.notify_all();
+  return {};
+}
+
+void Scheduler::notify() {
+  {
+    const std::lock_guard lock(mutex_);
+    notified_ = true;
+  }
+  changed_.notify_all();
+}
+
+void Scheduler::run() {
+  for (;;) {
+    const bool worked = step();
+    std::unique_lock lock(mutex_);
+    if (ending_) break;
+    if (worked || !submitted_.empty()) continue;
+    if (num_active_ == 0) {
+      lock.unlock();
+      Status checked = caches_.features.check_integrity();
+      if (checked.ok()) checked = caches_.prefixes.check_integrity();
+      lock.lock();
+      if (!checked.ok()) log_error("{}", checked.message());
+      failed_check_ = std::move(checked);
+      if (submitted_.empty()) idle_.notify_all();
+    }
+    changed_.wait(lock, [this] { return ending_ || notified_ || !submitted_.empty(); });
+    notified_ = false;
+  }
+  admit_submitted();
+  for (const auto& job : jobs_) job->end(cancelled("the server is shutting down"));
+  jobs_.clear();
+  idle_.notify_all();
+}
+
+// One token for every answer, then one piece of reading. False when there was nothing to do.
+bool Scheduler::step() {
+  admit_submitted();
+  drop_stopped();
+  decode();
+  Job* const reader = next_reader();
+  if (reader != nullptr) piece(*reader);
+  publish();
+  return reader != nullptr || std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->stage() == Job::Stage::kDecode; });
+}
+
+void Scheduler::admit_submitted() {
+  const std::lock_guard lock(mutex_);
+  for (auto& job : submitted_) jobs_.push_back(std::move(job));
+  submitted_.clear();
+  num_active_ = jobs_.size();
+}
+
+void Scheduler::drop_stopped() {
+  std::vector<Job*> stopped;
+  for (const auto& job : jobs_) {
+    if (job->stopped()) stopped.push_back(job.get());
+  }
+  for (Job* job : stopped) end_job(*job, cancelled("the request was stopped"));
+}
+
+void Scheduler::decode() {
+  std::vector<Job::Branch*> branches;
+  std::vector<Job*> owners;
+  for (const auto& job : jobs_) {
+    if (job->stage() != Job::Stage::kDecode) continue;
+    job->append_running(branches);
+    owners.resize(branches.size(), job.get());
+  }
+  if (branches.empty()) return;
+  const Stopwatch watch;
+  std::vector<int32_t> ids;
+  std::vector<KvCache*> caches;
+  for (Job::Branch* branch : branches) {
+    ids.push_back(branch->next_token());
+    caches.push_back(&branch->cache());
+  }
+  const Result<Tensor> logits = model_.language().decode(ids, caches);
+  std::vector<std::pair<Job*, Status>> ended;
+  for (size_t i = 0; i < branches.size(); ++i) {
+    if (!ended.empty() && ended.back().first == owners[i]) continue;  // one of its answers failed
+    Status status = logits.status();
+    if (logits.ok()) {
+      const ConstTensorView row = logits->view().rows(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1);
+      status = branches[i]->take_logits({row.data<float>(), static_cast<size_t>(row.shape().num_elements())});
+    }
+    if (!status.ok() || owners[i]->stage() == Job::Stage::kDone) ended.emplace_back(owners[i], std::move(status));
+  }
+  for (auto& [job, status] : ended) end_job(*job, std::move(status));
+  credit_ = std::min(kMaxCredit, credit_ + watch.seconds());
+}
+
+// Questions first; a document only when the answers that are written leave time. The chosen job goes to the end of the line.
+Job* Scheduler::next_reader() {
+  const auto runs = [](const auto& job) { return job->is_question() && job->stage() >= Job::Stage::kPrefill; };
+  const auto running = static_cast<size_t>(std::count_if(jobs_.begin(), jobs_.end(), runs));
+  const bool writing = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->stage() == Job::Stage::kDecode; });
+  if (!writing) credit_ = 0;
+  for (const bool questions : {true, false}) {
+    if (!questions && writing && credit_ <= 0) return nullptr;
+    for (auto it = jobs_.begin(); it != jobs_.end(); ++it) {
+      Job& job = **it;
+      if (job.is_question() != questions || job.stage() == Job::Stage::kDecode) continue;
+      if (job.stage() == Job::Stage::kWaiting) {
+        if (questions && running >= options_.max_running) continue;
+        const int64_t needed = job.blocks_needed(pool_.layout());
+        if (granted_blocks() + needed > max_active_blocks_ && granted_blocks() > 0) continue;
+      }
+      std::rotate(it, it + 1, jobs_.end());
+      return &job;
+    }
+  }
+  return nullptr;
+}
+
+int64_t Scheduler::granted_blocks() const {
+  int64_t sum = 0;
+  for (const auto& job : jobs_) sum += job->blocks_granted();
+  return sum;
+}
+
+void Scheduler::piece(Job& job) {
+  const Stopwatch watch;
+  Status status;
+  switch (job.stage()) {
+    case Job::Stage::kPages: status = job.read_page(caches_); break;
+    case Job::Stage::kWaiting: status = try_prefill(job); break;
+    case Job::Stage::kPrefill: status = job.read_chunk(caches_); break;
+    case Job::Stage::kDecode:
+    case Job::Stage::kDone: break;
+  }
+  if (!job.is_question()) credit_ -= watch.seconds();
+  if (!status.ok() || job.stage() == Job::Stage::kDone) end_job(job, std::move(status));
+}
+
+Status Scheduler::try_prefill(Job& job) {
+  const int64_t needed = job.blocks_needed(pool_.layout());
+  if (needed > max_active_blocks_) {
+    return refused(fmt::format("the request needs {} KV blocks of {} tokens, the server has {}", needed, pool_.layout().block_tokens,
+                               max_active_blocks_));
+  }
+  return job.start_prefill(pool_, needed);
+}
+
+void Scheduler::end_job(Job& job, Status status) {
+  const auto it = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& other) { return other.get() == &job; });
+  const std::unique_ptr<Job> owned = std::move(*it);
+  jobs_.erase(it);
+  {
+    const std::lock_guard lock(mutex_);
+    if (status.ok()) ++stats_.num_finished;
+    else if (status.code() == StatusCode::kCancelled) ++stats_.num_cancelled;
+    else ++stats_.num_failed;
+    if (status.ok() && owned->is_question()) owned->add_to(stats_.prompt_tokens, stats_.cached_tokens, stats_.generated_tokens);
+  }
+  owned->end(std::move(status));
+  if (jobs_.empty()) credit_ = 0;
+}
+
+void Scheduler::publish() {
+  const auto counts = [](const auto& job) { return job->is_question() && job->stage() < Job::Stage::kPrefill; };
+  const auto waiting = static_cast<size_t>(std::count_if(jobs_.begin(), jobs_.end(), counts));
+  const std::lock_guard lock(mutex_);
+  num_active_ = jobs_.size();
+  stats_.num_waiting = waiting;
+  stats_.num_running = jobs_.size() - waiting;
+  stats_.feature_bytes = caches_.features.num_bytes();
+  stats_.prefix_bytes = caches_.prefixes.num_bytes();
+  stats_.kv_blocks_in_use = pool_.num_blocks_in_use();
+  stats_.max_kv_blocks = max_active_blocks_ + blocks_in(options_.prefix_bytes, pool_.layout());
+}
+
+SchedulerStats Scheduler::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+size_t Scheduler::num_unfinished() const {
+  const std::lock_guard lock(mutex_);
+  return num_active_ + submitted_.size();
+}
+
+Status Scheduler::check_integrity() {
+  std::unique_lock lock(mutex_);
+  notified_ = true;
+  changed_.notify_all();
+  idle_.wait(lock, [this] { return ending_ || (num_active_ == 0 && submitted_.empty() && !notified_); });
+  GLYPH_RETURN_IF_ERROR(failed_check_);
+  const auto cached = static_cast<int64_t>(stats_.prefix_bytes / pool_.layout().block_bytes());
+  if (pool_.num_blocks_in_use() != cached) {
+    return internal_error(fmt::format("{} KV blocks are in use, the prefix tree holds {}", pool_.num_blocks_in_use(), cached));
+  }
+  return {};
+}
+
+}  // namespace glyph

@@ -1,0 +1,99 @@
+// Scheduler: takes jobs from any thread and runs them on the engine thread. README.md beside this file tells how.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+#include "engine/model.h"
+#include "glyph/status.h"
+#include "schedule/job.h"
+#include "schedule/reading.h"
+#include "schedule/request.h"
+
+namespace glyph {
+
+struct SchedulerOptions {
+  size_t feature_bytes = size_t{1} << 30;      // features of pages kept; 0: none
+  size_t prefix_bytes = size_t{2} << 30;       // KV of documents kept; 0: none
+  size_t active_kv_bytes = size_t{2} << 30;    // KV of jobs that run
+  size_t max_running = 16;                     // questions at once
+  size_t max_waiting = 256;                    // questions; one more is refused
+};
+
+struct SchedulerStats {
+  size_t num_waiting = 0;
+  size_t num_running = 0;
+  uint64_t num_finished = 0;
+  uint64_t num_failed = 0;
+  uint64_t num_cancelled = 0;
+  uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;
+  uint64_t generated_tokens = 0;
+  size_t feature_bytes = 0;
+  size_t prefix_bytes = 0;
+  int64_t kv_blocks_in_use = 0;
+  int64_t max_kv_blocks = 0;
+};
+
+class Scheduler {
+ public:
+  // The model must outlive it; nobody else may compute with it meanwhile.
+  Scheduler(const Model& model, const SchedulerOptions& options);
+  // Stops every job (their listeners hear kCancelled) and joins the thread.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Any thread. kExhausted when too many questions wait; the listener then hears nothing. A requested stop ends the job within one
+  // piece of work; notify() makes an idle thread look.
+  Status submit(JobRequest request, JobListener listener, std::stop_token stop);
+  void notify();
+
+  // Any thread.
+  SchedulerStats stats() const;
+  size_t num_unfinished() const;
+  // Waits until nothing is left to do, then checks caches and blocks; for tests.
+  Status check_integrity();
+
+ private:
+  void run();
+  bool step();
+  void admit_submitted();
+  void drop_stopped();
+  void decode();
+  Job* next_reader();
+  void piece(Job& job);
+  Status try_prefill(Job& job);
+  void end_job(Job& job, Status status);
+  void publish();
+  int64_t granted_blocks() const;
+
+  const Model& model_;
+  const SchedulerOptions options_;
+  const int64_t max_active_blocks_;
+  KvBlockPool pool_;
+  Caches caches_;
+
+  std::deque<std::unique_ptr<Job>> jobs_;  // engine thread; in turn
+  double credit_ = 0;                      // seconds that documents may take while answers are written
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::condition_variable idle_;
+  std::deque<std::unique_ptr<Job>> submitted_;  // guarded by mutex_
+  SchedulerStats stats_;                        // guarded by mutex_
+  size_t num_active_ = 0;                       // guarded by mutex_: jobs that are not submitted_ any more
+  bool notified_ = false;                       // guarded by mutex_
+  bool ending_ = false;                         // guarded by mutex_
+  Status failed_check_;                         // guarded by mutex_: of the last time it went idle
+  std::thread thread_;
+};
+
+}  // namespace glyph

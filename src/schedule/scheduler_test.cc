@@ -1,0 +1,223 @@
+#include "schedule/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+
+#include "support/tiny_model.h"
+
+namespace glyph {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+SourcePtr source_of(int count, const std::string& word = "nothing") {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += "This is line " + std::to_string(i) + " of a document about " + word + " in particular.\n";
+  auto document = std::make_shared<Document>();
+  document->name = "note.txt";
+  document->format = "txt";
+  document->blocks.push_back({Block::Kind::kText, text, {}});
+  return std::make_shared<Source>(Source{document, PageStyle::english(), {}});
+}
+
+class SchedulerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const fs::path dir = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(dir);
+    ASSERT_TRUE(write_tiny_model(dir).ok());
+    ModelOptions options;
+    options.dir = dir;
+    auto model = Model::load(options);
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    model_ = *std::move(model);
+  }
+  void TearDown() override {
+    if (scheduler_ == nullptr) return;
+    const Status status = scheduler_->check_integrity();
+    EXPECT_TRUE(status.ok()) << status.message();
+  }
+  void start(const SchedulerOptions& options = {}) { scheduler_ = std::make_unique<Scheduler>(*model_, options); }
+
+  std::future<Result<JobResult>> submit(JobRequest request, std::stop_token stop = {}, JobListener listener = {}) {
+    auto promise = std::make_shared<std::promise<Result<JobResult>>>();
+    listener.on_end = [promise](Result<JobResult> result) { promise->set_value(std::move(result)); };
+    const Status status = scheduler_->submit(std::move(request), std::move(listener), std::move(stop));
+    if (!status.ok()) promise->set_value(status);
+    return promise->get_future();
+  }
+  static JobRequest question(std::vector<SourcePtr> sources, const std::string& text = "What is it about?", int64_t max_tokens = 12) {
+    JobRequest request;
+    request.turns.push_back({Role::kUser, std::move(sources), text});
+    request.max_tokens = max_tokens;
+    return request;
+  }
+  static JobRequest read(SourcePtr source) {
+    JobRequest request;
+    request.kind = JobRequest::Kind::kRead;
+    request.turns.push_back({Role::kUser, {std::move(source)}, ""});
+    return request;
+  }
+
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Scheduler> scheduler_;
+};
+
+TEST_F(SchedulerTest, AReadDocumentCostsTheQuestionOnlyItself) {
+  start({.feature_bytes = 0, .prefix_bytes = 0});
+  const SourcePtr cold_source = source_of(300);
+  const auto cold = submit(question({cold_source})).get();
+  ASSERT_TRUE(cold.ok()) << cold.status().message();
+  EXPECT_EQ(cold->usage.cached_tokens, 0);
+
+  start();
+  const SourcePtr source = source_of(300);
+  const auto done = submit(read(source)).get();
+  ASSERT_TRUE(done.ok()) << done.status().message();
+  ASSERT_TRUE(source->known);
+  EXPECT_EQ(source->known->pages.size(), 4u);
+  const auto warm = submit(question({source})).get();
+  ASSERT_TRUE(warm.ok());
+  EXPECT_EQ(warm->answers[0].text, cold->answers[0].text);
+  EXPECT_EQ(warm->usage.prompt_tokens, cold->usage.prompt_tokens);
+  EXPECT_EQ(warm->usage.image_tokens, cold->usage.image_tokens);
+  EXPECT_EQ(warm->text_tokens, cold->text_tokens);
+  EXPECT_EQ(warm->usage.cached_tokens, done->usage.prompt_tokens);
+  EXPECT_LT(warm->usage.prompt_tokens - warm->usage.cached_tokens, 30);
+  EXPECT_EQ(warm->timings.vision_ms, 0);
+}
+
+TEST_F(SchedulerTest, AnEditedPageIsEncodedAlone) {
+  start();
+  std::string text = source_of(200)->document->text();
+  ASSERT_TRUE(submit(read(source_of(200))).get().ok());
+  const size_t place = text.find("line 100 ");
+  text[place + 5] = '9';
+  auto document = std::make_shared<Document>();
+  document->name = "note.txt";
+  document->blocks.push_back({Block::Kind::kText, text, {}});
+  auto edited = std::make_shared<Source>(Source{document, PageStyle::english(), {}});
+  const size_t before = scheduler_->stats().feature_bytes;
+  const auto result = submit(question({edited})).get();
+  ASSERT_TRUE(result.ok());
+  EXPECT_GT(result->usage.cached_tokens, 300);  // the first page
+  EXPECT_EQ(result->pages, 3u);
+  EXPECT_LT(scheduler_->stats().feature_bytes - before, before / 2);  // one page more, not three
+}
+
+TEST_F(SchedulerTest, ManyQuestionsAtOnceAnswerAsOneAfterAnother) {
+  start();
+  const SourcePtr source = source_of(100);
+  std::vector<std::string> alone, together;
+  for (int i = 0; i < 6; ++i) alone.push_back(submit(question({source}, "Question " + std::to_string(i))).get()->answers[0].text);
+  std::vector<std::future<Result<JobResult>>> futures;
+  for (int i = 0; i < 6; ++i) futures.push_back(submit(question({source}, "Question " + std::to_string(i))));
+  for (auto& future : futures) together.push_back(future.get()->answers[0].text);
+  EXPECT_EQ(alone, together);
+}
+
+TEST_F(SchedulerTest, SeveralAnswersDifferBySeedAndCountTogether) {
+  start();
+  JobRequest request = question({source_of(50)});
+  request.num_answers = 4;
+  request.sampling.temperature = 1.0;
+  request.sampling.top_k = 0;
+  const auto first = submit(request).get();
+  const auto again = submit(request).get();
+  ASSERT_TRUE(first.ok()) << first.status().message();
+  ASSERT_EQ(first->answers.size(), 4u);
+  EXPECT_NE(first->answers[0].text, first->answers[1].text);
+  int64_t tokens = 0;
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(first->answers[i].text, again->answers[i].text);
+    tokens += first->answers[i].num_tokens;
+  }
+  EXPECT_EQ(first->usage.completion_tokens, tokens);
+}
+
+TEST_F(SchedulerTest, AConversationWithoutPagesAndOneWithALaterPage) {
+  start();
+  JobRequest request = question({});
+  request.turns.insert(request.turns.begin(), {Role::kSystem, {}, "Be brief."});
+  EXPECT_TRUE(submit(request).get().ok());
+  request.turns.push_back({Role::kAssistant, {}, "Nothing."});
+  request.turns.push_back({Role::kUser, {source_of(30)}, "And this?"});
+  const auto result = submit(request).get();
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->pages, 1u);
+  const auto again = submit(request).get();
+  EXPECT_GT(again->usage.cached_tokens, 0);
+  EXPECT_EQ(again->answers[0].text, result->answers[0].text);
+}
+
+TEST_F(SchedulerTest, RefusesWhatCannotBeAndGoesOn) {
+  start({.active_kv_bytes = size_t{1} << 20, .max_running = 2});
+  const auto large = submit(question({source_of(600)})).get();
+  ASSERT_FALSE(large.ok());
+  EXPECT_THAT(large.status().message(), HasSubstr("KV blocks"));
+  const auto past_window = submit(question({source_of(9000)})).get();
+  ASSERT_FALSE(past_window.ok());
+  EXPECT_EQ(past_window.status().code(), StatusCode::kRefused);
+  EXPECT_THAT(past_window.status().message(), HasSubstr("context window"));
+  EXPECT_EQ(submit(question({}, "Hello", 0)).get().status().code(), StatusCode::kUsage);
+  EXPECT_TRUE(submit(question({}, "Hello")).get().ok());
+}
+
+TEST_F(SchedulerTest, OneQuestionTooManyIsRefusedAtOnce) {
+  start({.max_running = 1, .max_waiting = 2});
+  std::vector<std::future<Result<JobResult>>> futures;
+  std::stop_source stop;
+  for (int i = 0; i < 8; ++i) futures.push_back(submit(question({source_of(50)}, "Long", 4000), stop.get_token()));
+  int refused = 0;
+  stop.request_stop();
+  for (auto& future : futures) refused += future.get().status().code() == StatusCode::kExhausted;
+  EXPECT_GE(refused, 1);
+}
+
+TEST_F(SchedulerTest, AnAnswerGoesOnWhileADocumentIsRead) {
+  start();
+  std::promise<void> first_token;
+  std::atomic<int> tokens = 0, tokens_at_read = 0;
+  JobListener listener;
+  listener.on_progress = [&](const AskProgress& progress) {
+    if (progress.stage == AskStage::kDecode && ++tokens == 1) first_token.set_value();
+  };
+  auto answer = submit(question({}, "Hello", 600), {}, listener);
+  first_token.get_future().wait();
+  const auto read_result = submit(read(source_of(800))).get();
+  tokens_at_read = tokens.load();
+  ASSERT_TRUE(read_result.ok()) << read_result.status().message();
+  EXPECT_GT(tokens_at_read, 10);
+  EXPECT_TRUE(answer.get().ok());
+}
+
+class StopAt : public SchedulerTest, public testing::WithParamInterface<AskStage> {};
+
+TEST_P(StopAt, FreesEverything) {
+  start();
+  std::stop_source stop;
+  JobListener listener;
+  listener.on_progress = [&](const AskProgress& progress) {
+    if (progress.stage == GetParam()) stop.request_stop();
+  };
+  const auto result = submit(question({source_of(400)}, "What?", 2000), stop.get_token(), listener).get();
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
+  EXPECT_TRUE(submit(question({}, "Still there?")).get().ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStage, StopAt, testing::Values(AskStage::kEncode, AskStage::kPrefill, AskStage::kDecode));
+
+TEST_F(SchedulerTest, EndingStopsEveryJob) {
+  start();
+  auto answer = submit(question({source_of(400)}, "What?", 20000));
+  scheduler_.reset();
+  EXPECT_EQ(answer.get().status().code(), StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace glyph
