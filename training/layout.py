@@ -1,0 +1,109 @@
+"""Lines and glyph positions of a page, as the page renderer lays them out: A4, margin 10 pt and frame padding 6 pt, 9 pt on 10 pt."""
+import math
+
+import numpy as np
+
+from alphabet import CLASS, NUM_CLASSES, TILE
+
+FRAME = 16.0          # points from the page edge to the text frame: margin 10 + padding 6
+LINE = 10.0           # points from baseline to baseline
+FIRST_BASELINE = 25.0 # points from the top of the page
+FULL_WIDTH = 563.0    # points inside the frame
+CELL = 28             # pixels: one visual token covers CELL x CELL
+SLOTS, PLACES = 3, 10 # auxiliary target: text lines whose middle falls into a cell, and characters of each in it
+
+
+class Layout:
+    def __init__(self, advance):
+        self.advance = advance                       # (classes,) points
+        self.char_width = {c: float(advance[i]) for c, i in CLASS.items()}
+        self.space = float(advance[0])
+        self.char_width[' '] = self.space
+        self.words = {}
+
+    def width(self, word):
+        w = self.words.get(word)
+        if w is None:
+            if len(self.words) > 200_000:
+                self.words.clear()
+            cw = self.char_width
+            w = self.words[word] = sum([cw[c] for c in word])
+        return w
+
+    def wrap(self, text, width, max_lines):
+        """Greedy lines of `text` -> [(line, end)], end is ' ' where the line was wrapped and '\\n' where the text breaks."""
+        lines, space = [], self.space
+        for source in text.split('\n'):
+            current, used = [], 0.0
+            for word in source.split(' '):
+                w = self.width(word)
+                # The renderer may shrink the spaces of a line by 5 % to keep one more word.
+                if current and used + space + w > width + 0.05 * space * len(current):
+                    lines.append((' '.join(current), ' '))
+                    if len(lines) >= max_lines:
+                        return lines
+                    current, used = [], 0.0
+                used += w + (space if current else 0.0)
+                current.append(word)
+            lines.append((' '.join(current), '\n'))
+            if len(lines) >= max_lines:
+                return lines
+        return lines
+
+    def glyphs(self, lines, dpi, grid, scale, erased=(), shift=0.0):
+        """Positions of one page's glyphs and its auxiliary target.
+
+        lines: strings from the top. grid: (rows, columns) of visual tokens after the resize; scale: (y, x) of that resize.
+        erased: numbers of lines whose descenders the next paragraph's white box paints over. shift: points that the text is moved up
+        (only in the first, easy lessons).
+        -> int16 (n, 4): class * 4 + phase, x of the tile, y of the tile, rows of the tile that show;
+           uint8 (rows * columns, SLOTS * PLACES): classes of the characters whose middle falls into the cell.
+        """
+        k = dpi / 72
+        above, below, left, _ = TILE[dpi]
+        rows, columns = grid
+        target = np.zeros((rows * columns, SLOTS, PLACES), np.uint8)
+        top = FIRST_BASELINE - shift
+        out = []
+        for number, line in enumerate(lines):
+            if not line:
+                continue
+            codes = np.array([CLASS.get(c, 0) for c in line], np.int32)
+            ends = np.cumsum(self.advance[codes])
+            pen = (ends - self.advance[codes] + FRAME) * k
+            baseline = math.floor(k * (top + LINE * number))
+            whole = np.floor(pen)
+            phase = np.floor((pen - whole) * 4).astype(np.int32)
+            ink = codes > 0
+            n = int(ink.sum())
+            if n == 0:
+                continue
+            g = np.empty((n, 4), np.int16)
+            g[:, 0] = (codes * 4 + phase)[ink]
+            g[:, 1] = whole[ink] - left
+            g[:, 2] = baseline - above
+            g[:, 3] = above + below
+            if number in erased:
+                g[:, 3] = round(k * (top + LINE * number + 1)) - (baseline - above)
+            out.append(g)
+            # The cell of each character's middle, and its rank among the characters of this line in this cell.
+            row = int((baseline - 3 * k) * scale[0]) // CELL
+            if not 0 <= row < rows:
+                continue
+            first = math.ceil((row * CELL / scale[0] + 3 * k) / k / LINE - top / LINE - 1e-9)
+            slot = number - max(first, 0)
+            column = ((pen + 0.5 * self.advance[codes] * k) * scale[1]).astype(np.int32) // CELL
+            if not 0 <= slot < SLOTS:
+                continue
+            # Spaces take a place too, so that places follow the position; they are not named.
+            starts = np.flatnonzero(np.append(True, column[1:] != column[:-1]))
+            rank = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
+            good = ink & (rank < PLACES) & (column < columns)
+            target[row * columns + column[good], slot, rank[good]] = codes[good]
+        glyphs = np.concatenate(out) if out else np.zeros((0, 4), np.int16)
+        return glyphs, target.reshape(rows * columns, SLOTS * PLACES)
+
+
+def page_pixels(dpi, points):
+    return math.ceil(points * dpi / 72 - 1e-9)
+

@@ -1,0 +1,242 @@
+"""Glm4v for training: the mathematics of transformers' Glm4vForConditionalGeneration (models/glm4v), with its parameter names.
+
+Dense batches only: every document of a batch has the same page shapes, so no masks are needed and attention is one call.
+"""
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+@dataclass
+class Config:
+    vision_hidden: int = 384
+    vision_depth: int = 8
+    vision_heads: int = 6
+    table: int = 24             # learned position table, table x table
+    hidden: int = 512           # language width; also the width inside the vision blocks' SwiGLU (out_hidden_size)
+    merger: int = 1024          # SwiGLU of the merger (vision intermediate_size)
+    layers: int = 8
+    heads: int = 8
+    kv_heads: int = 2
+    intermediate: int = 832
+    vocab: int = 4096
+    rope_theta: float = 100.0
+    sections: tuple = (4, 6, 6)
+    vision_theta: float = 10000.0
+    eps: float = 1e-5
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, size, eps, gain=1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((size,), gain))
+        self.eps = eps
+
+    def forward(self, x):
+        return F.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), self.eps)
+
+
+def rotate_vision(x, cos, sin):
+    a, b = x.chunk(2, -1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
+
+
+def rotate_language(x, cos, sin):
+    """Interleaved pairs over the first half of the head. cos, sin: (S, pairs)."""
+    pairs = cos.shape[-1]
+    turned, rest = x[..., :2 * pairs], x[..., 2 * pairs:]
+    a, b = turned[..., 0::2], turned[..., 1::2]
+    return torch.cat((torch.stack((a * cos - b * sin, b * cos + a * sin), -1).flatten(-2), rest), -1)
+
+
+class VisionBlock(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        d = c.vision_hidden
+        self.heads = c.vision_heads
+        self.norm1, self.norm2 = RMSNorm(d, c.eps), RMSNorm(d, c.eps)
+        self.attn = nn.ModuleDict({'qkv': nn.Linear(d, 3 * d, bias=False), 'proj': nn.Linear(d, d, bias=False)})
+        self.mlp = nn.ModuleDict({'gate_proj': nn.Linear(d, c.hidden, bias=False), 'up_proj': nn.Linear(d, c.hidden, bias=False),
+                                  'down_proj': nn.Linear(c.hidden, d, bias=False)})
+
+    def forward(self, x, cos, sin):
+        b, s, d = x.shape
+        q, k, v = self.attn['qkv'](self.norm1(x)).view(b, s, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        y = F.scaled_dot_product_attention(rotate_vision(q, cos, sin), rotate_vision(k, cos, sin), v)
+        x = x + self.attn['proj'](y.transpose(1, 2).reshape(b, s, d))
+        y = self.norm2(x)
+        return x + self.mlp['down_proj'](F.silu(self.mlp['gate_proj'](y)) * self.mlp['up_proj'](y))
+
+
+class Merger(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        d, m = c.hidden, c.merger
+        self.proj = nn.Linear(d, d, bias=False)
+        self.post_projection_norm = nn.LayerNorm(d)
+        self.gate_proj, self.up_proj = nn.Linear(d, m, bias=False), nn.Linear(d, m, bias=False)
+        self.down_proj = nn.Linear(m, d, bias=False)
+
+    def forward(self, x):
+        x = F.gelu(self.post_projection_norm(self.proj(x)))
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Vision(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        d = c.vision_hidden
+        self.c = c
+        # Grey pages: one channel stands for the three channels and two frames of the published convolution (see export.py).
+        self.patch_embed = nn.ModuleDict({'proj': nn.Linear(196, d)})
+        self.post_conv_layernorm = RMSNorm(d, c.eps)
+        self.embeddings = nn.ModuleDict({'position_embedding': nn.Embedding(c.table * c.table, d)})
+        self.blocks = nn.ModuleList(VisionBlock(c) for _ in range(c.vision_depth))
+        self.post_layernorm = RMSNorm(d, c.eps)
+        self.downsample = nn.Conv2d(d, c.hidden, 2, 2)
+        self.merger = Merger(c)
+        self.cache = {}
+
+    def coordinates(self, rows, columns, device):
+        """Row and column of each patch in merge order: 2 x 2 groups in raster order."""
+        y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing='ij')
+        order = lambda t: t.view(rows // 2, 2, columns // 2, 2).permute(0, 2, 1, 3).reshape(-1)
+        return order(y), order(x)
+
+    def rotary(self, rows, columns, device, dtype):
+        key = (rows, columns, dtype)
+        if key not in self.cache:
+            y, x = self.coordinates(rows, columns, device)
+            spatial = self.c.vision_hidden // self.c.vision_heads // 2
+            f = 1.0 / self.c.vision_theta ** (torch.arange(0, spatial, 2, device=device).float() / spatial)
+            angle = torch.cat((y[:, None] * f, x[:, None] * f), -1)
+            grid = torch.stack(((x + .5) / columns * 2 - 1, (y + .5) / rows * 2 - 1), -1).view(1, -1, 1, 2)
+            self.cache[key] = (angle.cos().to(dtype), angle.sin().to(dtype), grid)
+        return self.cache[key]
+
+    def forward(self, pixels):
+        """pixels: (pages, height, width) in [-2, 0], white is 0 -> features (pages, height / 28 * width / 28, hidden)."""
+        pages, height, width = pixels.shape
+        rows, columns = height // 14, width // 14
+        cos, sin, grid = self.rotary(rows, columns, pixels.device, pixels.dtype)
+        x = pixels.view(pages, rows // 2, 2, 14, columns // 2, 2, 14).permute(0, 1, 4, 2, 5, 3, 6).reshape(pages, rows * columns, 196)
+        x = self.post_conv_layernorm(self.patch_embed['proj'](x))
+        table = self.embeddings['position_embedding'].weight.float().view(1, self.c.table, self.c.table, -1).permute(0, 3, 1, 2)
+        where = F.grid_sample(table, grid.float(), mode='bicubic', align_corners=False, padding_mode='border')
+        x = x + where[0, :, :, 0].t().to(x.dtype)
+        for block in self.blocks:
+            x = block(x, cos, sin)
+        x = self.post_layernorm(x)
+        # The 2 x 2 convolution with stride 2, written as one matrix product over (channel, y, x).
+        x = x.view(pages, rows * columns // 4, 4, -1).transpose(2, 3).reshape(pages, rows * columns // 4, -1)
+        x = F.linear(x, self.downsample.weight.flatten(1).to(x.dtype), self.downsample.bias.to(x.dtype))
+        return self.merger(x)
+
+
+class Attention(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.heads, self.kv_heads, self.size = c.heads, c.kv_heads, c.hidden // c.heads
+        self.q_proj = nn.Linear(c.hidden, c.heads * self.size)
+        self.k_proj = nn.Linear(c.hidden, c.kv_heads * self.size)
+        self.v_proj = nn.Linear(c.hidden, c.kv_heads * self.size)
+        self.o_proj = nn.Linear(c.heads * self.size, c.hidden, bias=False)
+
+    def forward(self, x, cos, sin):
+        b, s, _ = x.shape
+        q = self.q_proj(x).view(b, s, self.heads, self.size).transpose(1, 2)
+        k = self.k_proj(x).view(b, s, self.kv_heads, self.size).transpose(1, 2)
+        v = self.v_proj(x).view(b, s, self.kv_heads, self.size).transpose(1, 2)
+        y = F.scaled_dot_product_attention(rotate_language(q, cos, sin), rotate_language(k, cos, sin), v, is_causal=True, enable_gqa=True)
+        return self.o_proj(y.transpose(1, 2).reshape(b, s, -1))
+
+
+class Layer(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        gain = 1 / math.sqrt(2 * c.layers)
+        self.input_layernorm, self.post_attention_layernorm = RMSNorm(c.hidden, c.eps), RMSNorm(c.hidden, c.eps)
+        self.post_self_attn_layernorm, self.post_mlp_layernorm = RMSNorm(c.hidden, c.eps, gain), RMSNorm(c.hidden, c.eps, gain)
+        self.self_attn = Attention(c)
+        self.mlp = nn.ModuleDict({'gate_up_proj': nn.Linear(c.hidden, 2 * c.intermediate, bias=False),
+                                  'down_proj': nn.Linear(c.intermediate, c.hidden, bias=False)})
+
+    def forward(self, x, cos, sin):
+        x = x + self.post_self_attn_layernorm(self.self_attn(self.input_layernorm(x), cos, sin))
+        gate, up = self.mlp['gate_up_proj'](self.post_attention_layernorm(x)).chunk(2, -1)
+        return x + self.post_mlp_layernorm(self.mlp['down_proj'](up * F.silu(gate)))
+
+
+class Language(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c = c
+        self.embed_tokens = nn.Embedding(c.vocab, c.hidden)
+        self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))
+        self.norm = RMSNorm(c.hidden, c.eps)
+
+    def rotary(self, positions, dtype):
+        """positions: (3, S) -> cos, sin (S, pairs): time, height and width in `sections`."""
+        pairs = self.c.hidden // self.c.heads // 4
+        f = 1.0 / self.c.rope_theta ** (torch.arange(pairs, device=positions.device).float() / pairs)
+        angle = positions.float()[:, :, None] * f
+        angle = torch.cat([a[i] for i, a in enumerate(angle.split(self.c.sections, -1))], -1)
+        return angle.cos().to(dtype), angle.sin().to(dtype)
+
+    def forward(self, x, positions):
+        cos, sin = self.rotary(positions, x.dtype)
+        for layer in self.layers:
+            x = layer(x, cos, sin)
+        return self.norm(x)
+
+
+def document_positions(prefix, grids, length, device):
+    """3-axis positions (get_rope_index): `prefix` text tokens, then a page = begin, rows x columns, end; then text up to `length`."""
+    parts, at = [], 0
+
+    def text(n):
+        nonlocal at
+        parts.append(torch.arange(at, at + n, device=device).expand(3, n))
+        at += n
+
+    text(prefix)
+    for rows, columns in grids:
+        text(1)
+        y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing='ij')
+        parts.append(torch.stack((torch.zeros_like(y), y, x)).reshape(3, -1) + at)
+        at += max(rows, columns)
+        text(1)
+    used = sum(p.shape[1] for p in parts)
+    text(length - used)
+    return torch.cat(parts, 1)
+
+
+class Glyph(nn.Module):
+    def __init__(self, c, aux_size):
+        super().__init__()
+        self.c = c
+        self.model = nn.ModuleDict({'visual': Vision(c), 'language_model': Language(c)})
+        self.lm_head = nn.Linear(c.hidden, c.vocab, bias=False)
+        self.aux_head = nn.Linear(c.hidden, aux_size)   # training only
+        self.init_weights()
+
+    def init_weights(self):
+        for module in self.modules():
+            if isinstance(module, (nn.Linear, nn.Conv2d)):
+                nn.init.normal_(module.weight, 0, 1 / math.sqrt(module.weight[0].numel()))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, 0, 0.02)
+        visual, language = self.model['visual'], self.model['language_model']
+        nn.init.normal_(language.embed_tokens.weight, 0, 0.5)
+        for block in visual.blocks:
+            for m in (block.attn['proj'], block.mlp['down_proj']):
+                m.weight.data.mul_(1 / math.sqrt(2 * self.c.vision_depth))
+        nn.init.normal_(visual.patch_embed['proj'].bias, 0, 0.2)   # blank patches are zero, and the norm behind them must not blow up
+        visual.merger.down_proj.weight.data.mul_(2)   # a gated product of small numbers: without this the features start near zero
+        for head in (self.lm_head, self.aux_head):
+            head.weight.data.mul_(0.5)

@@ -1,0 +1,326 @@
+"""Documents, pages and questions: what one training batch is made of.
+
+A batch holds documents whose pages have the same shapes, so that it is dense: `Shape` says which. Every document comes with several
+turns of questions and answers about it: transcribe, continue, quote, look a needle or a fact up, or find that it is not there.
+"""
+import random
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import facts
+from layout import CELL, FRAME, FULL_WIDTH, LINE, Layout, page_pixels
+from text import Sources, clean
+
+ABSENT = 'The document does not say.'
+TASKS = ['transcribe', 'continue', 'quote', 'needle', 'fact', 'absent', 'missing needle']
+TRANSCRIBE, CONTINUE, QUOTE, NEEDLE, FACT, NO_FACT, NO_NEEDLE = range(len(TASKS))
+WEIGHT = [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+PREFIX = 4       # [gMASK] <sop> <|user|> \n
+MAX_TURNS = 64
+
+ASK_TRANSCRIBE = ['Transcribe the page.', 'Transcribe this page.', 'Write out the text of the page.', 'What does the page say?', 'Read the page.',
+                  'Copy the text of this page.', 'Transcribe the text.', 'Please transcribe the page.', 'Transcribe the document.',
+                  'Type out everything on the page.', 'Give me the full text of the page.', 'OCR this page.', 'Extract the text.']
+ASK_PAGE = ['Transcribe page {n}.', 'Write out page {n}.', 'Read page {n}.', 'What does page {n} say?', 'Copy the text of page {n}.',
+            'Give me the full text of page {n}.']
+ASK_CONTINUE = ['Continue after "{w}".', 'What comes after "{w}"?', 'What follows the words "{w}"?', 'Read on from "{w}".',
+                'Which words come after "{w}"?', 'How does the text go on after "{w}"?', 'Copy the text that follows "{w}".']
+ASK_SENTENCE = ['Quote the sentence that contains "{w}".', 'Which sentence contains the words "{w}"?', 'Quote the sentence with "{w}".',
+                'Give me the sentence in which "{w}" appears.', 'Find the sentence with the words {w}.', 'What sentence mentions "{w}"?',
+                'Copy out the sentence containing "{w}".', 'Quote the sentence about "{w}".']
+ASK_LINE = ['Quote the line that contains "{w}".', 'Which line contains "{w}"?', 'Give me the line with "{w}".', 'What line has the words "{w}"?',
+            'Copy the line containing "{w}".', 'Quote the line with the words {w}.', 'Find the line that mentions "{w}".']
+SENTENCE_END = re.compile(r'(?<=[.!?])["”’\')]?\s+')
+
+
+@dataclass
+class Shape:
+    """What the documents of a batch have in common. Sizes are in pixels before the resize, grids in visual tokens (rows, columns)."""
+    kind: str
+    dpi: int
+    pages: list            # [(height, width, rows, columns)]
+    docs: int
+    length: int            # text tokens after the pages
+    wrap: float            # points
+    transcribe: bool       # True: the turn is a transcription of the page
+    look: bool = False     # only the auxiliary target counts
+    easy: bool = False     # first lessons: no resize, text moved up by a random amount
+    lines: list = field(default_factory=list)   # lines that fit each page
+
+    @property
+    def grids(self):
+        return [(p[2], p[3]) for p in self.pages]
+
+
+def make_shape(kind, dpi, rng, num_pages=1, rows=None, docs=1, length=400, transcribe=False, look=False):
+    """rows None: full pages (the last of several may be cropped); otherwise one page cropped to about `rows` rows."""
+    k = dpi / 72
+    if kind == 'easy':
+        shape = Shape(kind, 72, [(rows * CELL, 21 * CELL, rows, 21)], docs, length, 560.0, transcribe, look, easy=True)
+        shape.lines = [max(1, (rows * CELL - 14) // 10)]
+        return shape
+    width, wrap = page_pixels(dpi, 595), FULL_WIDTH
+    narrow = rng.random()
+    if narrow < .18:      # hard-wrapped text: the page is cropped after its longest line
+        width = rng.randint(int(width * (.45 if rows is None else .15)), width)
+        wrap = width / k - FRAME - 10
+    elif narrow < .8:     # cropped after the longest line of full-width text
+        width = rng.randint(int(583 * k), int(591 * k))
+    columns = round(width / CELL)
+    pages = []
+    for n in range(num_pages):
+        height = page_pixels(dpi, 842)
+        if rows is not None:
+            height = rows * CELL + rng.randint(-13, 13)
+        elif n == num_pages - 1 and rng.random() < .5:
+            height = rng.randint(int(height * (.5 if num_pages == 1 else .15)), height)
+        pages.append((max(height, 20), width, max(1, round(height / CELL)), columns))
+    shape = Shape(kind, dpi, pages, docs, length, wrap, transcribe, look)
+    shape.lines = [min(81, max(1, int((h / k - 12 - 25) / LINE) + 1)) for h, _, _, _ in pages]
+    return shape
+
+
+class Builder:
+    def __init__(self, sources, layout, tokenizer, split='train'):
+        self.s, self.layout, self.tok, self.split = sources, layout, tokenizer, split
+        ids = {t: tokenizer.token_to_id(t) for t in ('[gMASK]', '<sop>', '<|user|>', '<|assistant|>', '<|begin_of_image|>', '<|end_of_image|>',
+                                                     '<|image|>')}
+        assert None not in ids.values(), ids
+        self.ids, self.newline = ids, tokenizer.encode('\n').ids
+        assert len(self.newline) == 1
+        self.prefix = [ids['[gMASK]'], ids['<sop>'], ids['<|user|>']] + self.newline
+
+    # ---- text of a document
+
+    def units(self, rng, points, style):
+        """Sentences and lines of about `points` of total width -> list of (text, separator)."""
+        s, layout, out, used = self.s, self.layout, [], 0.0
+        breaks = rng.choice([.02, .1, .2, .35]) if style != 'lines' else 1.0
+        if style == 'prose':
+            passage = s.passage(rng, int(points / 4.3))
+            for line in passage.split('\n'):
+                parts = [p for p in SENTENCE_END.split(line) if p]
+                out += [(p, ' ') for p in parts[:-1]] + [(p, '\n') for p in parts[-1:]]
+            return out
+        while used < points:
+            r = rng.random()
+            if style == 'report':
+                if r < .62:
+                    unit, sep = facts.filler_sentence(rng), '\n' if rng.random() < breaks else ' '
+                elif r < .70:
+                    unit, sep = facts.filler_paragraph(rng), '\n'
+                elif r < .76:
+                    unit, sep = facts.heading(rng), '\n'
+                elif r < .84:
+                    unit, sep = facts.list_item(rng), '\n'
+                elif r < .90:
+                    unit, sep = facts.table_row(rng), '\n'
+                else:
+                    unit, sep = (s.shuffled(rng) if rng.random() < .5 else s.sentence(rng)), '\n' if rng.random() < breaks else ' '
+                unit = clean(unit)
+                if rng.random() < .1 and sep == '\n':
+                    sep = '\n\n'
+            elif style == 'shuffled':
+                unit, sep = s.shuffled(rng), '\n' if rng.random() < breaks else ' '
+            elif style == 'lines':
+                unit, sep = s.sentence(rng, 1, 9), '\n'
+                if rng.random() < .2:
+                    unit = s.word(rng)
+                if rng.random() < .06:
+                    sep = '\n\n'
+            else:
+                unit, sep = s.sentence(rng), '\n' if rng.random() < breaks else ' '
+            unit = unit.strip()
+            if not unit:
+                continue
+            out.append((unit, sep))
+            used += layout.width(unit) if len(unit) < 40 else 5.2 * len(unit)
+            used += 3 if sep == ' ' else 200 if style != 'lines' else 300
+        return out
+
+    def paginate(self, text, shape):
+        """-> pages of (lines, erased line numbers), the text as it stands on the pages, and (begin, end) of each page in it."""
+        total = sum(shape.lines)
+        lines = self.layout.wrap(text, shape.wrap, total)
+        pages, spans, at, joined, source = [], [], 0, [], 0
+        for count in shape.lines:
+            part = lines[at:at + count]
+            at += count
+            erased = set()
+            for i, (_, end) in enumerate(part):
+                if end == '\n':
+                    source += 1
+                    if source % 30 == 0:
+                        erased.add(i)
+            pages.append(([l for l, _ in part], erased))
+            spans.append(part)
+        position, ranges = 0, []
+        for part in spans:
+            piece = ''.join(l + e for l, e in part)
+            joined.append(piece)
+            ranges.append((position, position + len(piece)))
+            position += len(piece)
+        return pages, ''.join(joined), ranges
+
+    # ---- turns
+
+    def quotes(self, rng, units, pages, text, count):
+        turns = []
+        lines = [l for ls, _ in pages for l in ls if l.count(' ') >= 3]
+        for _ in range(count * 3):
+            if len(turns) >= count:
+                break
+            if rng.random() < .5 and lines:
+                whole, ask = rng.choice(lines), ASK_LINE
+            else:
+                whole, ask = rng.choice(units)[0], ASK_SENTENCE
+            words = whole.split(' ')
+            if not 4 <= len(words) <= 60 or whole not in text and ask is ASK_SENTENCE:
+                continue
+            n = rng.randint(2, min(5, len(words)))
+            i = rng.randint(0, len(words) - n)
+            w = ' '.join(words[i:i + n])
+            if text.replace('\n', ' ').count(w) != 1:
+                continue
+            shown = w.strip(' .,;:!?"') if rng.random() < .6 else w
+            if len(shown) < 5 or '"' in shown:
+                continue
+            turns.append((rng.choice(ask).format(w=shown), whole, QUOTE))
+        return turns
+
+    def continuations(self, rng, text, ranges, count, size):
+        turns = []
+        flat = text.replace('\n', ' ')
+        for _ in range(count * 3):
+            if len(turns) >= count or len(text) < 80:
+                break
+            begin, end = rng.choice(ranges)
+            if end - begin < 80:
+                continue
+            at = flat.find(' ', rng.randint(begin, end - 60)) + 1
+            words = flat[at:at + 60].split(' ')[:rng.randint(3, 6)]
+            w = ' '.join(words)
+            if at <= 0 or len(w) < 9 or '"' in w or '  ' in w or flat.count(w) != 1:
+                continue
+            answer = text[at + len(w):min(end, at + len(w) + size)].strip()
+            answer = answer[:answer.rfind(' ')] if ' ' in answer else answer
+            if len(answer) > 3:
+                turns.append((rng.choice(ASK_CONTINUE).format(w=w), answer, CONTINUE))
+        return turns
+
+    def question_document(self, rng, shape):
+        """A document with facts and needles in it, and turns about them."""
+        area = sum(shape.lines) * shape.wrap
+        style = rng.choices(['report', 'random', 'shuffled', 'prose', 'lines'], [.4, .17, .13, .2, .1])[0]
+        units = self.units(rng, area * rng.uniform(.75, 1.0), style)
+        scale = min(1.0, sum(shape.lines) / 40)
+        planted, turns = [], []
+        if rng.random() < .5 + .2 * (len(shape.pages) > 1):
+            group = facts.needle_group(rng, wrong=rng.choice([0, 1, 2, 3, 3, 3]) if scale > .3 else rng.choice([0, 1]))
+            planted += group
+            for f in rng.sample(group, min(len(group), rng.randint(1, 2))):
+                q, a = rng.choice(f.qa)
+                turns.append((q, a, NEEDLE, f.statement))
+            if rng.random() < .4:
+                f = facts.needle(rng)
+                turns.append((rng.choice(f.qa)[0], ABSENT, NO_NEEDLE, None))
+        known = facts.make_facts(rng, max(1, round(rng.randint(2, 12) * scale)), self.split)
+        planted += known
+        for f in known:
+            for q, a in rng.sample(f.qa, min(len(f.qa), rng.choice([1, 1, 2]))):
+                turns.append((facts.dress_question(rng, q), a, FACT, f.statement))
+        for q in facts.absent_questions(rng, known, 1 + (rng.random() < .7) + (rng.random() < .4), self.split):
+            turns.append((facts.dress_question(rng, q), ABSENT, NO_FACT, None))
+        originals = list(units)
+        for f in planted:
+            sep = '\n' if ' | ' in f.statement or rng.random() < .15 else ' '
+            units.insert(rng.randint(0, max(0, int(len(units) * .93))), (clean(f.statement), sep))
+        text = clean(''.join(u + s for u, s in units)).strip()
+        pages, text, ranges = self.paginate(text, shape)
+        flat = text.replace('\n', ' ')
+        turns = [(q, a, t) for q, a, t, st in turns if st is None or clean(st).replace('\n', ' ') in flat]
+        extra = max(2, int(len(turns) * .5))
+        turns += self.quotes(rng, originals, pages, text, extra)
+        turns += self.continuations(rng, text, ranges, extra + 1, rng.choice([60, 120, 240]))
+        rng.shuffle(turns)
+        return pages, turns
+
+    def reading_document(self, rng, shape):
+        """A document to transcribe."""
+        style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report'], [.34, .18, .18, .15, .15])[0]
+        area = sum(shape.lines) * shape.wrap
+        units = self.units(rng, area * (1.1 if rng.random() < .7 else rng.uniform(.3, 1)), style)
+        text = clean(''.join(u + s for u, s in units)).strip()
+        pages, text, ranges = self.paginate(text, shape)
+        n = rng.randrange(len(ranges))
+        answer = text[ranges[n][0]:ranges[n][1]].strip()
+        if len(ranges) > 1 or rng.random() < .1:
+            return pages, [(rng.choice(ASK_PAGE).format(n=n + 1), answer, TRANSCRIBE)]
+        return pages, [(rng.choice(ASK_TRANSCRIBE), answer, TRANSCRIBE)]
+
+    # ---- tokens
+
+    def encode_turns(self, turns, length):
+        """-> ids, weight of each id as a target, turn number of each id (-1: not a target), task of each turn."""
+        ids, weight, number, tasks = [], [], [], []
+        user, assistant = self.ids['<|user|>'], self.ids['<|assistant|>']
+        for q, a, task in turns:
+            question = self.tok.encode(clean(q)).ids + [assistant] + self.newline
+            if ids:
+                question = self.newline + question
+            answer = self.tok.encode(clean(a)).ids + [user]
+            if len(ids) + len(question) + len(answer) > length:
+                if task != TRANSCRIBE or len(ids) + len(question) + 8 > length:
+                    continue
+                answer = answer[:length - len(ids) - len(question)]
+            weight += [0.0] * len(question) + [WEIGHT[task]] * len(answer)
+            number += [-1] * len(question) + [len(tasks)] * len(answer)
+            ids += question + answer
+            tasks.append(task)
+        return ids, weight, number, tasks
+
+    def batch(self, shape, seed):
+        """One batch as numpy arrays; see Batch in train.py for the shapes."""
+        rng = random.Random(seed)
+        make = self.reading_document if shape.transcribe else self.question_document
+        n, length = shape.docs, shape.length
+        ids = np.zeros((n, length), np.int16)
+        weight = np.zeros((n, length), np.float32)
+        number = np.full((n, length), -1, np.int16)
+        tasks = np.full((n, MAX_TURNS), -1, np.int64)
+        glyphs, targets = [[] for _ in shape.pages], [[] for _ in shape.pages]
+        for d in range(n):
+            for _ in range(4):
+                pages, turns = make(rng, shape)
+                i, w, t, task = self.encode_turns(turns, length)
+                if task:
+                    break
+            ids[d, :len(i)], weight[d, :len(i)], number[d, :len(i)] = i, w, t
+            tasks[d, :min(MAX_TURNS, len(task))] = task[:MAX_TURNS]
+            for p, ((height, width, rows, columns), (lines, erased)) in enumerate(zip(shape.pages, pages)):
+                g, target = self.layout.glyphs(lines, shape.dpi, (rows, columns), (rows * CELL / height, columns * CELL / width), erased,
+                                                rng.uniform(0, 14) if shape.easy else 0.0)
+                page = np.full((len(g), 1), d, np.int16)
+                glyphs[p].append(np.concatenate((page, g), 1))
+                targets[p].append(target)
+        used = max(1, int((number >= 0).any(0).nonzero()[0].max(initial=0)) + 1)
+        used = min(length, -(-used // 64) * 64)
+        # The token at position p is predicted at p - 1: `at` indexes (docs, used - 1) hidden states, flattened.
+        doc, position = np.nonzero(weight[:, 1:used])
+        return pack({'ids': ids[:, :used].astype(np.int64), 'at': doc * (used - 1) + position, 'weight': weight[doc, position + 1],
+                     'turn': doc * MAX_TURNS + number[doc, position + 1].clip(0, MAX_TURNS - 1), 'tasks': tasks,
+                     'glyphs': [np.concatenate(g) for g in glyphs], 'targets': [np.concatenate(t) for t in targets]})
+
+
+def pack(arrays):
+    """One byte buffer for all arrays of a batch, so that it is pinned and copied once, and where each of them lies in it."""
+    parts, table, at = [], [], 0
+    for name, value in arrays.items():
+        for i, a in enumerate(value if isinstance(value, list) else [value]):
+            a = np.ascontiguousarray(a)
+            table.append((name, isinstance(value, list), at, a.shape, a.dtype.str))
+            parts.append(a.tobytes() + b'\0' * (-a.nbytes % 16))
+            at += len(parts[-1])
+    return b''.join(parts), table

@@ -1,0 +1,504 @@
+"""Train glyph-mini. One process a GPU; data workers draw nothing, the GPU draws pages from the glyph atlas.
+
+Run: python3 train.py --seconds 1200 --data DIR --out DIR [--gpus 2]
+DIR of --data holds atlas.npz (alphabet.py), tokenizer.json (tokenizer.py) and the novels as *.txt.
+The schedule, the mix of tasks and the learning rate follow the share of --seconds that is used up.
+"""
+import argparse
+import glob
+import json
+import math
+import os
+import queue
+import random
+import threading
+import time
+import traceback
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+import torch.nn.functional as F
+
+from alphabet import NUM_CLASSES, TILE
+from export import trained_state
+from layout import CELL, PLACES, SLOTS, Layout
+from model import Config, Glyph, document_positions
+from tasks import PREFIX, TASKS, Builder, make_shape
+
+AUX_TOKENS = 10000       # visual tokens a step that the auxiliary loss looks at
+HELD_OUT = ('emma.txt',)
+
+# kind: rows or pages (none: one full page), documents a GPU, text tokens, transcribe, look (auxiliary loss only: the language model does not
+# run), and its weight at POINTS of the schedule.
+KINDS = {
+    'easy':     dict(rows=(1, 2), docs=220, length=96, transcribe=True,     mix=[1.0, .05, .00, .00, .00, .00, .00]),
+    'look':     dict(docs=24, length=64, look=True, transcribe=True,        mix=[.00, .40, .20, .10, .05, .04, .04]),
+    'look row': dict(rows=(1, 9), docs=80, length=64, look=True, transcribe=True, mix=[.00, .20, .06, .03, .01, .01, .01]),
+    'line':     dict(rows=(1, 3), docs=220, length=192, transcribe=True,    mix=[.00, .15, .10, .02, .01, .00, .00]),
+    'block':    dict(rows=(3, 9), docs=56, length=704, transcribe=True,     mix=[.00, .10, .20, .16, .08, .04, .03]),
+    'ask':      dict(rows=(1, 15), docs=56, length=320, transcribe=False,   mix=[.00, .10, .24, .24, .12, .06, .04]),
+    'page':     dict(docs=20, length=448, transcribe=False,                 mix=[.00, .00, .14, .26, .32, .26, .22]),
+    'read':     dict(docs=12, length=3328, transcribe=True,                 mix=[.00, .00, .06, .14, .20, .24, .26]),
+    'pages':    dict(pages=(2, 5), total=22, length=448, transcribe=False,  mix=[.00, .00, .00, .05, .17, .20, .20]),
+    'many':     dict(pages=(6, 11), total=24, length=448, transcribe=False, mix=[.00, .00, .00, .00, .04, .15, .18]),
+    'read two': dict(pages=(2, 3), total=12, length=3328, transcribe=True,  mix=[.00, .00, .00, .00, .00, .02, .03]),
+}
+POINTS = [0.0, .03, .12, .28, .50, .72, 1.0]
+# The schedule waits at these points until the auxiliary head names this share of the characters, or until this share of the time is gone.
+GATES = [(0.0, 0.75, 0.25), (0.03, 0.985, 0.40)]
+
+
+def pick_shape(rng, progress):
+    weights = [float(np.interp(progress, POINTS, k['mix'])) for k in KINDS.values()]
+    name = rng.choices(list(KINDS), weights)[0]
+    spec = KINDS[name]
+    dpi = 72 if name == 'easy' or rng.random() < .62 else 96
+    shrink = (72 / dpi) ** 2
+    num_pages = rng.randint(*spec['pages']) if 'pages' in spec else 1
+    docs = max(1, round(spec['total'] / num_pages)) if 'total' in spec else spec['docs']
+    rows = None
+    if 'rows' in spec:
+        low, high = spec['rows']
+        rows = rng.randint(low, high)
+        docs = max(1, docs * (low + high) // 2 // rows)
+    return make_shape(name, dpi, rng, num_pages, rows, max(2, round(docs * shrink)), spec['length'], spec['transcribe'],
+                      spec.get('look', False))
+
+
+def worker(tasks, results, data, books, split):
+    """Builds the batches that the dispatcher asks for."""
+    torch.set_num_threads(1)
+    from tokenizers import Tokenizer
+    from text import Sources
+    os.environ['TOKENIZERS_PARALLELISM'] = 'false'
+    arrays = np.load(data + '/atlas.npz')
+    builder = Builder(Sources(books), Layout(arrays['advance']), Tokenizer.from_file(data + '/tokenizer.json'), split)
+    while True:
+        item = tasks.get()
+        if item is None:
+            return
+        step, seed, shape = item
+        for attempt in range(5):
+            try:
+                results.put((step, shape, builder.batch(shape, seed + attempt)))
+                break
+            except Exception:   # one odd document must not stop the run
+                traceback.print_exc()
+
+
+class Artist:
+    """Draws pages on the GPU from glyph positions, resizes them and makes the model's pixels."""
+
+    def __init__(self, data, device):
+        arrays = np.load(data + '/atlas.npz')
+        self.device = device
+        self.ink = {}       # dpi: offset of each glyph's ink in the lists, ink per glyph, and its rows, columns, coverages
+        for dpi in TILE:
+            tiles = arrays[f'atlas{dpi}']
+            tiles = tiles.reshape(-1, *tiles.shape[2:])
+            glyph, row, column = np.nonzero(tiles)
+            count = np.bincount(glyph, minlength=len(tiles))
+            put = lambda a: torch.from_numpy(np.ascontiguousarray(a)).to(device)
+            self.ink[dpi] = (put(np.cumsum(count) - count), put(count), put(row), put(column), put(tiles[glyph, row, column].astype(np.float32)))
+            self.ink[dpi, 'count'] = count
+
+    def draw(self, glyphs, total, dpi, docs, page):
+        """glyphs: int16 (n, 5) of (document, glyph, x, y, rows that show); total: pixels of ink in them -> (docs, height, width) in [-2, 0]."""
+        height, width, rows, columns = page
+        margin = 32
+        offset, count, row, column, coverage = self.ink[dpi]
+        g = glyphs.long()
+        kind = g[:, 1]
+        many = count[kind]
+        of = torch.repeat_interleave(torch.arange(len(g), device=self.device), many, output_size=total)
+        pixel = torch.arange(total, device=self.device) - (many.cumsum(0) - many)[of] + offset[kind][of]
+        y, x = g[:, 3][of] + row[pixel], g[:, 2][of] + column[pixel]
+        shows = (row[pixel] < g[:, 4][of]) & (y >= 0) & (y < height) & (x >= -margin) & (x < width + margin)
+        pad = width + 2 * margin
+        at = (g[:, 0][of] * height + y.clamp(0, height - 1)) * pad + x.clamp(-margin, width + margin - 1) + margin
+        canvas = torch.zeros(docs * height * pad, device=self.device)
+        canvas.index_add_(0, at, coverage[pixel] * shows)
+        image = 255 - canvas.view(docs, height, pad)[:, :, margin:margin + width].clamp(max=255)
+        if (height, width) != (rows * CELL, columns * CELL):
+            image = F.interpolate(image[:, None], (rows * CELL, columns * CELL), mode='bicubic', antialias=True, align_corners=False)[:, 0]
+            image = image.round().clamp(0, 255)
+        return (image / 127.5 - 2).bfloat16()
+
+
+class Feeder:
+    """Takes built batches, in order, to the GPU ahead of time: pinned memory, a stream of its own."""
+
+    def __init__(self, results, artist, depth=3):
+        self.results, self.artist, self.stream = results, artist, torch.cuda.Stream()
+        self.ready = queue.Queue(depth)
+        threading.Thread(target=self.feed, daemon=True).start()
+
+    def feed(self):
+        torch.cuda.set_device(self.artist.device)
+        pending, step = {}, 0
+        while True:
+            while step not in pending:
+                number, shape, batch = self.results.get()
+                pending[number] = (shape, batch)
+            shape, batch = pending.pop(step)
+            step += 1
+            with torch.cuda.stream(self.stream):
+                out = upload(batch, shape, self.artist)
+                done = torch.cuda.Event()
+                done.record()
+            self.ready.put((shape, out, done))
+
+    def next(self):
+        shape, batch, done = self.ready.get()
+        torch.cuda.current_stream().wait_event(done)
+        batch['buffer'].record_stream(torch.cuda.current_stream())
+        return shape, batch
+
+
+TORCH = {'<i8': torch.int64, '<i2': torch.int16, '<f4': torch.float32, '|u1': torch.uint8}
+
+
+def upload(packed, shape, artist):
+    """The arrays of a packed batch as tensors on the GPU, and the pixels of ink of each page."""
+    data, table = packed
+    buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8).pin_memory().to(artist.device, non_blocking=True)
+    out = {'buffer': buffer, 'ink': []}
+    for name, many, at, dims, kind in table:
+        size = int(np.prod(dims)) * np.dtype(kind).itemsize
+        tensor = buffer[at:at + size].view(TORCH[kind]).view(dims)
+        if many:
+            out.setdefault(name, []).append(tensor)
+        else:
+            out[name] = tensor
+        if name == 'glyphs':
+            glyphs = np.frombuffer(data, kind, int(np.prod(dims)), at).reshape(dims)
+            out['ink'].append(int(artist.ink[shape.dpi, 'count'][glyphs[:, 1]].sum()))
+    return out
+
+
+def assemble(model, features, ids, prefix, begin, end):
+    """Embeddings of a whole batch: prefix, pages between their marks, text."""
+    embed = model.model['language_model'].embed_tokens
+    docs = ids.shape[0]
+    mark = lambda i: embed(torch.full((docs, 1), i, device=ids.device, dtype=torch.long)).bfloat16()
+    parts = [embed(prefix.expand(docs, -1)).bfloat16()]
+    for page in features:
+        parts += [mark(begin), page.to(torch.bfloat16), mark(end)]
+    parts.append(embed(ids).bfloat16())
+    return torch.cat(parts, 1)
+
+
+def run_batch(model, artist, shape, batch, special, settle=False):
+    """-> loss of the answers, auxiliary loss, right answer tokens (n,), share of inked characters that the auxiliary head names.
+
+    settle: the auxiliary head alone learns from its loss, so that a new one does not disturb a trained vision tower.
+    """
+    device, docs = artist.device, shape.docs
+    aux_in, aux_out = [], []
+    # Pages of one shape go through the vision tower together.
+    groups = {}
+    for n, page in enumerate(shape.pages):
+        groups.setdefault(page, []).append(n)
+    by_page = [None] * len(shape.pages)
+    for page, numbers in groups.items():
+        pixels = torch.cat([artist.draw(batch['glyphs'][n], batch['ink'][n], shape.dpi, docs, page) for n in numbers])
+        out = model.model['visual'](pixels)
+        for i, n in enumerate(numbers):
+            by_page[n] = out[i * docs:(i + 1) * docs]
+            aux_in.append(by_page[n].flatten(0, 1))
+            aux_out.append(batch['targets'][n])
+    aux_in, aux_out = torch.cat(aux_in), torch.cat(aux_out)
+    if settle:
+        aux_in = aux_in.detach()
+    if len(aux_in) > AUX_TOKENS and not shape.look:
+        pick = torch.randint(len(aux_in), (AUX_TOKENS,), device=device)
+        aux_in, aux_out = aux_in[pick], aux_out[pick]
+    aux = model.aux_head(aux_in).view(-1, NUM_CLASSES)
+    aux_out = aux_out.long().view(-1)
+    inked = aux_out > 0
+    aux_weight = torch.where(inked, 1.0, 0.05)
+    aux_loss = (F.cross_entropy(aux.float(), aux_out, reduction='none') * aux_weight).sum() / aux_weight.sum()
+
+    with torch.no_grad():
+        aux_right = ((aux.argmax(-1) == aux_out) & inked).sum() / inked.sum().clamp(min=1)
+    if shape.look:
+        return aux_loss * 0, aux_loss, None, aux_right
+
+    ids = batch['ids']
+    x = assemble(model, by_page, ids, special['prefix'], special['begin'], special['end'])
+    positions = document_positions(PREFIX, shape.grids, x.shape[1], device)
+    h = model.model['language_model'](x, positions)[:, x.shape[1] - ids.shape[1]:-1]
+    target = ids[:, 1:].flatten()[batch['at']]
+    logits = model.lm_head(h.flatten(0, 1)[batch['at']]).float()
+    loss = (F.cross_entropy(logits, target, reduction='none') * batch['weight']).sum() / batch['weight'].sum()
+    with torch.no_grad():
+        right = logits.argmax(-1) == target
+    return loss, aux_loss, right, aux_right
+
+
+def turn_scores(batch, right):
+    """Per task: (turns, turns all right, tokens, tokens right)."""
+    if right is None:
+        return torch.zeros(len(TASKS), 4, device=batch['tasks'].device)
+    task = batch['tasks'].flatten()
+    wrong = torch.zeros(len(task), device=right.device).index_add_(0, batch['turn'], (~right).float())
+    count = torch.zeros(len(task), device=right.device).index_add_(0, batch['turn'], torch.ones_like(right, dtype=torch.float))
+    seen = ((count > 0) & (task >= 0)).float()
+    values = torch.stack((torch.ones_like(wrong), (wrong == 0).float(), count, count - wrong), 1) * seen[:, None]
+    return torch.zeros(len(TASKS), 4, device=right.device).index_add_(0, task.clamp(min=0), values)
+
+
+class Log:
+    def __init__(self, path):
+        self.file = open(path, 'a') if path else None
+        self.reset()
+
+    def reset(self):
+        self.scores, self.losses, self.times = {}, [], {}
+
+    def say(self, text):
+        print(text, flush=True)
+        if self.file:
+            self.file.write(text + '\n')
+            self.file.flush()
+
+    def begin(self):
+        self.started = torch.cuda.Event(enable_timing=True)
+        self.started.record()
+
+    def add(self, kind, scores, loss, aux, aux_right):
+        ended = torch.cuda.Event(enable_timing=True)
+        ended.record()
+        self.times.setdefault(kind, []).append((self.started, ended))
+        self.scores[kind] = self.scores.get(kind, 0) + scores
+        self.losses.append(torch.stack((loss.detach(), aux.detach(), aux_right.detach())))
+
+    def report(self, head):
+        loss, aux, right = torch.stack(self.losses).mean(0).tolist()   # waits for the GPU: the events below are complete
+        parts = [f'{head} loss {loss:.3f} aux {aux:.3f}/{right:.4f}']
+        for kind in sorted(self.scores):
+            s = self.scores[kind].tolist()
+            spent = [a.elapsed_time(b) for a, b in self.times[kind]]
+            parts.append(f'{kind} {len(spent)}x{sum(spent) / len(spent):.0f}ms ' + ' '.join(f'{TASKS[i]} {a[1] / a[0]:.3f}({a[3] / a[2]:.4f})' for i, a in enumerate(s) if a[0]))
+        self.say(' | '.join(parts))
+        self.reset()
+
+
+class Lessons:
+    """Where in the schedule the run stands: it waits at each gate, then moves evenly to the end over the time that is left."""
+
+    def __init__(self, begin, progress_of):
+        self.progress_of = progress_of
+        self.gates = [g for g in GATES if g[0] >= begin]
+        self.named, self.start, self.since = 0.0, begin, None
+
+    def point(self):
+        if self.gates:
+            return self.gates[0][0]
+        since = self.since if self.since is not None else 0.0
+        start = max(self.start, POINTS[2])
+        return start + (1 - start) * (self.progress_of() - since) / max(1e-6, 1 - since)
+
+    def watch(self, kind, aux_right):
+        """Notes how well the last batch was seen; True when a gate opens. Waits for the GPU."""
+        if not self.gates or kind not in (('easy',), ('look', 'look row'))[self.gates[0][0] > 0]:
+            return False
+        self.named += .2 * (aux_right.item() - self.named)
+        if self.named < self.gates[0][1] and self.progress_of() < self.gates[0][2]:
+            return False
+        self.gates.pop(0)
+        self.since = self.progress_of()
+        return True
+
+
+def learning_rate(progress, step, peak):
+    warm = min(1.0, (step + 1) / 150)
+    cool = min(1.0, max(0.02, (1 - progress) / .45))
+    return peak * warm * cool
+
+
+def save(model, out, name):
+    state = {k: v.bfloat16().cpu() for k, v in model.state_dict().items()}
+    torch.save(state, f'{out}/{name}.tmp')
+    os.replace(f'{out}/{name}.tmp', f'{out}/{name}.pt')
+
+
+def evaluate(model, artist, special, builder, log, seconds):
+    """Held-out books and wordings, teacher forced: a turn counts when every token is right, which is what greedy decoding gives."""
+    model.eval()
+    stop = time.time() + seconds
+    scores = {}
+    plan = [(kind, pages) for kind, pages in (('read', 1), ('page', 1), ('pages', 4), ('many', 10))]
+    round_number = 0
+    with torch.no_grad():
+        while time.time() < stop:
+            for kind, pages in plan:
+                rng = random.Random(10_000 + round_number)
+                dpi = 72 if round_number % 3 else 96
+                docs = {'read': 8, 'page': 16, 'pages': 5, 'many': 2}[kind]
+                shape = make_shape(kind, dpi, rng, pages, None, docs, KINDS[kind]['length'], KINDS[kind]['transcribe'])
+                batch = builder.batch(shape, 20_000 + round_number)
+                batch = upload(batch, shape, artist)
+                loss, aux, right, aux_right = run_batch(model, artist, shape, batch, special)
+                key = f'{kind}{pages}@{dpi}'
+                scores[key] = scores.get(key, 0) + turn_scores(batch, right)
+            round_number += 1
+    for key in sorted(scores):
+        log.say('HELD OUT ' + key + ' ' + ' '.join(
+            f'{TASKS[i]} {int(a[1])}/{int(a[0])}={a[1] / a[0]:.4f} (tokens {a[3] / a[2]:.5f})' for i, a in enumerate(scores[key].tolist()) if a[0]))
+    model.train()
+
+
+def rank_main(rank, args, task_queues, result_queue, start):
+    torch.cuda.set_device(rank)
+    device = torch.device('cuda', rank)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.manual_seed(args.seed)
+    if args.gpus > 1:
+        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT='29511')
+        dist.init_process_group('nccl', rank=rank, world_size=args.gpus)
+    from tokenizers import Tokenizer
+    tokenizer = Tokenizer.from_file(args.data + '/tokenizer.json')
+    config = Config()
+    model = Glyph(config, SLOTS * PLACES * NUM_CLASSES).to(device)
+    if args.resume:
+        missing = model.load_state_dict(trained_state(args.resume), strict=False)
+        assert not missing.unexpected_keys and all(k.startswith('aux_head') for k in missing.missing_keys), missing
+    log = Log(f'{args.out}/train.log' if rank == 0 else None)
+    if rank == 0:
+        log.say(f'parameters without aux head {sum(p.numel() for n, p in model.named_parameters() if "aux" not in n) / 1e6:.2f} M')
+    tid = tokenizer.token_to_id
+    special = {'prefix': torch.tensor([[tid('[gMASK]'), tid('<sop>'), tid('<|user|>'), tokenizer.encode('\n').ids[0]]], device=device),
+               'begin': tid('<|begin_of_image|>'), 'end': tid('<|end_of_image|>')}
+    matrices = [p for n, p in model.named_parameters() if p.ndim >= 2 and 'embed_tokens' not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim < 2 or 'embed_tokens' in n]
+    optimizer = torch.optim.AdamW([{'params': matrices, 'weight_decay': .05}, {'params': others, 'weight_decay': 0.0}],
+                                  lr=args.lr, betas=(.9, .98), fused=True)
+    artist = Artist(args.data, device)
+    if args.compile:
+        torch._dynamo.config.recompile_limit = 64
+        for block in model.model['visual'].blocks:
+            block.compile(dynamic=True)
+        for layer in model.model['language_model'].layers:
+            layer.compile(dynamic=True)
+    progress_of = lambda: args.begin + (1 - args.begin) * min(1.0, max(0.0, (time.time() - start.value) / args.seconds))
+
+    lessons = Lessons(args.begin, progress_of)
+    lead = args.lead
+    issued = [0]
+    step_now = [0]
+
+    def dispatch():
+        rng = random.Random(args.seed * 7919 + int(args.begin * 1000))
+        while True:
+            if issued[0] - step_now[0] < lead:
+                shape = pick_shape(rng, lessons.point())
+                for r, tasks in enumerate(task_queues):
+                    tasks.put((issued[0], rng.randrange(1 << 40), shape))
+                issued[0] += 1
+            else:
+                time.sleep(.002)
+
+    if rank == 0:
+        start.value = time.time()
+        threading.Thread(target=dispatch, daemon=True).start()
+
+    feeder = Feeder(result_queue[rank], artist)
+    step, waited, last_save = 0, 0.0, time.time()
+    parameters = list(model.parameters())
+    while True:
+        if step % 16 == 0:   # rarely, because reading it waits for the GPU
+            progress = torch.tensor(progress_of(), device=device)
+            if args.gpus > 1:
+                dist.broadcast(progress, 0)
+            progress = progress.item()
+        if progress >= 1 or step >= args.steps:
+            break
+        began = time.time()
+        shape, batch = feeder.next()
+        waited += time.time() - began
+        step += 1
+        step_now[0] = step
+        log.begin()
+        with torch.autocast('cuda', torch.bfloat16):
+            loss, aux, right, aux_right = run_batch(model, artist, shape, batch, special, settle=bool(args.resume) and step < 200)
+        (loss + args.aux * aux).backward()
+        if args.gpus > 1:
+            trained = [p for p in parameters if p.grad is not None]   # the language model has none when a batch is only looked at
+            flat = torch.cat([p.grad.flatten() for p in trained])
+            dist.all_reduce(flat, dist.ReduceOp.AVG)
+            parts = flat.split([p.numel() for p in trained])
+            torch._foreach_copy_([p.grad for p in trained], [f.view_as(p) for f, p in zip(parts, trained)])
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        lr = learning_rate(progress, step, args.lr)
+        for group in optimizer.param_groups:
+            group['lr'] = lr
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if rank == 0:
+            if step % 16 == 0 and lessons.watch(shape.kind, aux_right):
+                log.say(f'gate passed after {step} steps, {time.time() - start.value:.0f} s, {lessons.named:.4f} of the characters named')
+            log.add(f'{shape.kind}', turn_scores(batch, right), loss, aux, aux_right)
+            if step % args.every == 0:
+                log.report(f'{step} t{time.time() - start.value:.0f} p{progress:.3f} wait{waited:.0f} lr{lr:.5f}')
+            if time.time() - last_save > args.save_every:
+                save(model, args.out, 'latest')
+                last_save = time.time()
+        if args.gpus > 1 and step % 250 == 0:
+            for p in parameters:
+                dist.broadcast(p.data, 0)
+    if args.gpus > 1:
+        dist.destroy_process_group()
+    if rank == 0:
+        save(model, args.out, 'final')
+        log.say(f'done: {step} steps, {time.time() - start.value:.0f} s, waited {waited:.0f} s, peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB')
+        from text import Sources
+        books = [p for p in glob.glob(args.data + '/*.txt') if os.path.basename(p) in HELD_OUT]
+        builder = Builder(Sources(books), Layout(np.load(args.data + '/atlas.npz')['advance']), tokenizer, 'heldout')
+        with torch.autocast('cuda', torch.bfloat16):
+            evaluate(model, artist, special, builder, log, args.evaluate)
+        open(f'{args.out}/DONE', 'w').write('done\n')
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--seconds', type=float, default=1200)
+    parser.add_argument('--data', required=True)
+    parser.add_argument('--out', required=True)
+    parser.add_argument('--gpus', type=int, default=1)
+    parser.add_argument('--lr', type=float, default=1.2e-3)
+    parser.add_argument('--aux', type=float, default=1.0)
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--steps', type=int, default=10 ** 9)
+    parser.add_argument('--compile', type=int, default=1)
+    parser.add_argument('--workers', type=int, default=15, help='data workers a GPU')
+    parser.add_argument('--lead', type=int, default=48, help='batches asked for in advance')
+    parser.add_argument('--every', type=int, default=200, help='steps between log lines')
+    parser.add_argument('--save-every', type=float, default=100)
+    parser.add_argument('--evaluate', type=float, default=20, help='seconds of held-out evaluation at the end')
+    parser.add_argument('--resume', help='an exported directory to start from')
+    parser.add_argument('--begin', type=float, default=0.0, help='point of the schedule to start at')
+    args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    books = sorted(p for p in glob.glob(args.data + '/*.txt') if os.path.basename(p) not in HELD_OUT)
+    context = mp.get_context('spawn')
+    tasks = [context.Queue() for _ in range(args.gpus)]
+    results = [context.Queue(64) for _ in range(args.gpus)]
+    start = context.Value('d', 0.0)
+    helpers = [context.Process(target=worker, args=(tasks[r], results[r], args.data, books, 'train'), daemon=True)
+               for r in range(args.gpus) for _ in range(args.workers)]
+    for h in helpers:
+        h.start()
+    ranks = [context.Process(target=rank_main, args=(r, args, tasks, results, start)) for r in range(args.gpus)]
+    for r in ranks:
+        r.start()
+    for r in ranks:
+        r.join()
+    for h in helpers:
+        h.kill()
+
+
+if __name__ == '__main__':
+    main()
