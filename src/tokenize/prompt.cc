@@ -16,6 +16,9 @@ constexpr size_t kMaxTemplateBytes = 4 << 20;
 // SHA-256 of the published template of GLM-4.1V-9B-Thinking in the form normalized() gives.
 constexpr std::string_view kPublishedTemplate =
     "b015fc5b619697658424d2e40e6332eaa666d1b777fdbf552c784bf0df8858d2";
+// The same of glyph-mini's template (training/export.py), which renders the same prompt in fewer words.
+constexpr std::string_view kGlyphMiniTemplate =
+    "cdb0486c51069264d1555df9cbb348150536fa18b7358363448315d189f088bd";
 
 // Collects text until a control token comes: text between two of them is encoded at once, as the reference
 // does.
@@ -175,7 +178,7 @@ Result<ChatPrompt> build_prompt(const Tokenizer& tokenizer, const ControlTokens&
 
 Status check_chat_template_text(std::string_view text, const std::string& where) {
   const std::string hash = hex(sha256(normalized(text)));
-  if (hash == kPublishedTemplate) return {};
+  if (hash == kPublishedTemplate || hash == kGlyphMiniTemplate) return {};
   return refused(fmt::format(
       "{}: the chat template is not the published one of GLM-4.1V (its normal form has the SHA-256 {}); "
       "the built-in prompt may not be what this model was trained with",
