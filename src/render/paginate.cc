@@ -114,10 +114,7 @@ bool Paginator::add() {
   const double bottom = y_ - (height + above);
   if (bottom < frame_bottom_ - kFuzz) return false;
   draw(wrapped_, wrapped_.lines.size(), bottom, false);
-  const double next = bottom - style_.space_after;
-  space_after_last_ = style_.space_after;
-  if (next != y_) at_top_ = false;
-  y_ = next;
+  end_paragraph(bottom);
   return true;
 }
 
@@ -156,12 +153,16 @@ bool Paginator::split() {
   const double bottom = y_ - (height + space_above());
   draw(*head, num_lines, bottom, justify_last);
   if (kind_ == Kind::kCjk) cjk_wrapper_.cut(fitting, wrapped_);
+  end_paragraph(bottom);
+  first_line_indent_ = 0;
+  return true;
+}
+
+void Paginator::end_paragraph(double bottom) {
   const double next = bottom - style_.space_after;
   space_after_last_ = style_.space_after;
   if (next != y_) at_top_ = false;
   y_ = next;
-  first_line_indent_ = 0;
-  return true;
 }
 
 void Paginator::draw(const WrappedLines& wrapped, size_t num_lines, double bottom, bool justify_last) {

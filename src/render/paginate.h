@@ -33,6 +33,7 @@ class Paginator {
   const WrappedLines* cut(Wrapper& wrapper, Wrapper& head, size_t line, size_t* num_lines);
   Status next_page(const PlanSink& sink);
   void start_page();
+  void end_paragraph(double bottom);
   double space_above() const;
   double room() const;        // points left for the paragraph on this page
   void wrap(size_t max_lines);
