@@ -1,9 +1,11 @@
 // glyph extract FILE...: the text of a document, as the model will see it, on stdout.
+#include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
-#include <fmt/format.h>
-
+#include "base/log.h"
 #include "command.h"
 #include "inputs.h"
 #include "output.h"
@@ -19,6 +21,9 @@ Result<int> run_extract(Context& context, const std::vector<std::filesystem::pat
   progress.finish();
   log_document(document);
   std::string text = document.text();
+  const auto is_picture = [](const Block& block) { return block.kind == Block::Kind::kImage; };
+  const auto pictures = std::count_if(document.blocks.begin(), document.blocks.end(), is_picture);
+  if (pictures > 0) log_warning("{}: {} pages are pictures, which have no text to print", document.name, pictures);
   if (!text.empty() && text.back() != '\n') text += '\n';
   GLYPH_RETURN_IF_ERROR(write_stdout(text));
   return 0;

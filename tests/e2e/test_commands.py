@@ -91,6 +91,17 @@ class Extract(GlyphTest):
         self.write("gb.txt", "第一章 这是一个关于城市预算的报告。\n".encode("gb18030"))
         self.assertIn("GB18030", self.run_glyph("extract", "gb.txt").err)
 
+    def test_pictures_are_said_to_have_no_text(self):
+        self.write("note.txt", "text")
+        self.assert_ok(self.run_glyph("render", "note.txt", "-o", "out"))
+        result = self.run_glyph("extract", "out/page_001.png")
+        self.assert_ok(result)
+        self.assertEqual(result.out, "")
+        self.assertIn("1 pages are pictures", result.err)
+        answer = self.run_glyph("ask", "--json", "out/page_001.png", "What?", "--max-tokens", "1").json
+        self.assertEqual(answer["pages"], 1)
+        self.assertEqual(answer["compression"], 0)
+
     def test_several_files_have_their_names_as_headings(self):
         self.write("a.txt", "alpha\n")
         self.write("b.txt", "beta\n")
