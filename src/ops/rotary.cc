@@ -1,6 +1,8 @@
 #include "ops/rotary.h"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "ops/dispatch.h"
 
@@ -18,9 +20,9 @@ void check_tables(size_t num_positions, const ConstTensorView& cos, const ConstT
   GLYPH_CHECK(cos.dtype() == DType::kF32 && sin.dtype() == DType::kF32 && cos.dense() && sin.dense());
 }
 
-void put_angle(float angle, int64_t row, int64_t column, const TensorView& cos, const TensorView& sin) {
-  cos.row<float>(row)[column] = std::cos(angle);
-  sin.row<float>(row)[column] = std::sin(angle);
+void put_angle(float angle, float* cos, float* sin) {
+  *cos = std::cos(angle);
+  *sin = std::sin(angle);
 }
 
 }  // namespace
@@ -29,13 +31,26 @@ void vision_rotary_table(Device&, std::span<const PatchPosition> positions, doub
                          const TensorView& sin) {
   check_tables(positions.size(), cos, sin);
   GLYPH_CHECK(cos.size(1) % 2 == 0);
-  const int64_t per_axis = cos.size(1) / 2;
-  for (int64_t i = 0; i < per_axis; ++i) {
-    const float frequency = inverse_frequency(theta, i, 2 * per_axis);
-    for (size_t t = 0; t < positions.size(); ++t) {
-      put_angle(static_cast<float>(positions[t].row) * frequency, static_cast<int64_t>(t), i, cos, sin);
-      put_angle(static_cast<float>(positions[t].column) * frequency, static_cast<int64_t>(t), per_axis + i, cos, sin);
+  const auto per_axis = static_cast<size_t>(cos.size(1) / 2);
+  // Many patches share a row or column: the angles of each coordinate are computed once.
+  int32_t largest = 0;
+  for (const PatchPosition& position : positions) largest = std::max({largest, position.row, position.column});
+  const size_t num_coordinates = static_cast<size_t>(largest) + 1;
+  std::vector<float> cosines(num_coordinates * per_axis), sines(num_coordinates * per_axis);
+  for (size_t i = 0; i < per_axis; ++i) {
+    const float frequency = inverse_frequency(theta, static_cast<int64_t>(i), cos.size(1));
+    for (size_t c = 0; c < num_coordinates; ++c) {
+      put_angle(static_cast<float>(c) * frequency, &cosines[c * per_axis + i], &sines[c * per_axis + i]);
     }
+  }
+  for (size_t t = 0; t < positions.size(); ++t) {
+    const auto row = static_cast<size_t>(positions[t].row) * per_axis, column = static_cast<size_t>(positions[t].column) * per_axis;
+    const auto copy = [&](const std::vector<float>& from, float* to) {
+      std::copy_n(from.begin() + static_cast<ptrdiff_t>(row), per_axis, to);
+      std::copy_n(from.begin() + static_cast<ptrdiff_t>(column), per_axis, to + per_axis);
+    };
+    copy(cosines, cos.row<float>(static_cast<int64_t>(t)));
+    copy(sines, sin.row<float>(static_cast<int64_t>(t)));
   }
 }
 
@@ -49,7 +64,8 @@ void text_rotary_table(Device&, std::span<const TokenPosition> positions, const 
     for (size_t t = 0; t < positions.size(); ++t) {
       const TokenPosition& position = positions[t];
       const int32_t coordinate = i < time ? position.time : i < time + height ? position.height : position.width;
-      put_angle(static_cast<float>(coordinate) * frequency, static_cast<int64_t>(t), i, cos, sin);
+      const auto row = static_cast<int64_t>(t);
+      put_angle(static_cast<float>(coordinate) * frequency, cos.row<float>(row) + i, sin.row<float>(row) + i);
     }
   }
 }

@@ -33,7 +33,7 @@ class CpuDevice : public Device {
   explicit CpuDevice(const CpuOptions& options = {});
 
   std::string description() const override;
-  bool prefers_bf16() const override { return level_ >= CpuLevel::kAvx512Bf16; }
+  bool prefers_bf16() const override;
   void copy_bytes(void* to, const void* from, size_t num_bytes) override;
 
   CpuLevel level() const { return level_; }

@@ -3,6 +3,7 @@
 
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/simd.h"
+#include "ops/cpu/transpose.h"
 
 namespace {
 
@@ -10,33 +11,6 @@ namespace bf16_panel {
 
 using glyph::BF16;
 using glyph::ops::cpu::PackSource;
-
-// 16 rows of 16 pairs become 16 rows of 16 pairs the other way round.
-inline void transpose_pairs(__m512i v[16]) {
-  __m512i t[16];
-  for (int i = 0; i < 8; ++i) {
-    t[2 * i] = _mm512_unpacklo_epi32(v[2 * i], v[2 * i + 1]);
-    t[2 * i + 1] = _mm512_unpackhi_epi32(v[2 * i], v[2 * i + 1]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    v[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-    v[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-    v[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-    v[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    t[i] = _mm512_shuffle_i32x4(v[i], v[4 + i], 0x88);
-    t[4 + i] = _mm512_shuffle_i32x4(v[i], v[4 + i], 0xDD);
-    t[8 + i] = _mm512_shuffle_i32x4(v[8 + i], v[12 + i], 0x88);
-    t[12 + i] = _mm512_shuffle_i32x4(v[8 + i], v[12 + i], 0xDD);
-  }
-  for (int i = 0; i < 4; ++i) {
-    v[i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0x88);
-    v[4 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0x88);
-    v[8 + i] = _mm512_shuffle_i32x4(t[i], t[8 + i], 0xDD);
-    v[12 + i] = _mm512_shuffle_i32x4(t[4 + i], t[12 + i], 0xDD);
-  }
-}
 
 // Up to 16 weight rows, which must be bf16, into panel columns [first, first + 16); `columns` is the panel's width.
 inline void pack_16(const BF16* weights, int64_t stride, int64_t count, int64_t depth, int64_t first, int64_t columns,
@@ -48,7 +22,7 @@ inline void pack_16(const BF16* weights, int64_t stride, int64_t count, int64_t 
     for (int64_t i = 0; i < 16; ++i) {
       v[i] = i < count ? _mm512_maskz_loadu_epi16(mask, weights + i * stride + k) : _mm512_setzero_si512();
     }
-    transpose_pairs(v);
+    transpose_16x16(v);
     const int64_t num_pairs = padded_depth - k < 32 ? (padded_depth - k) / 2 : 16;
     for (int64_t i = 0; i < num_pairs; ++i) _mm512_storeu_si512(panel + ((k / 2 + i) * columns + first) * 2, v[i]);
   }

@@ -3,6 +3,7 @@
 
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/simd.h"
+#include "ops/cpu/transpose.h"
 
 namespace {
 
@@ -18,23 +19,33 @@ constexpr int kColumnVectors = 2;  // 6 * 2 sums, 2 panel vectors and 1 broadcas
 constexpr int kRows = 6;
 constexpr int kColumns = kColumnVectors * kLanes;
 
+// Depth indices [begin, depth) of one row.
+template <typename T>
+void pack_row(const T* row, int64_t begin, int64_t depth, float* column) {
+  for (int64_t k = begin; k < depth; k += kLanes) {
+    const int64_t left = depth - k;
+    float lanes[kLanes];
+    store(lanes, left >= kLanes ? load(row + k) : load_some(row + k, left));
+    for (int64_t j = 0; j < kLanes && j < left; ++j) column[(k + j) * kColumns] = lanes[j];
+  }
+}
+
 template <typename T>
 void pack_rows(const T* weights, const PackSource& source, int first, float* panel) {
-  for (int64_t i = 0; i < source.count; ++i) {
-    const T* row = weights + i * source.stride;
-    float* column = panel + first + i;
+  int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + kLanes <= source.count; i += kLanes) {
     int64_t k = 0;
     for (; k + kLanes <= source.depth; k += kLanes) {
-      float lanes[kLanes];
-      store(lanes, load(row + k));
-      for (int j = 0; j < kLanes; ++j) column[(k + j) * kColumns] = lanes[j];
+      __m512i block[kLanes];
+      for (int64_t j = 0; j < kLanes; ++j) block[j] = (__m512i)load(weights + (i + j) * source.stride + k);
+      transpose_16x16(block);
+      for (int64_t j = 0; j < kLanes; ++j) _mm512_storeu_si512(panel + (k + j) * kColumns + first + i, block[j]);
     }
-    if (k < source.depth) {
-      float lanes[kLanes];
-      store(lanes, load_some(row + k, source.depth - k));
-      for (int64_t j = 0; k + j < source.depth; ++j) column[(k + j) * kColumns] = lanes[j];
-    }
+    for (int64_t j = i; j < i + kLanes; ++j) pack_row(weights + j * source.stride, k, source.depth, panel + first + j);
   }
+#endif
+  for (; i < source.count; ++i) pack_row(weights + i * source.stride, 0, source.depth, panel + first + i);
 }
 
 void pack(const PackSource& source, int first, void* to) {
