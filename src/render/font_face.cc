@@ -4,6 +4,9 @@
 #include <ft2build.h>
 
 #include <charconv>
+#include <filesystem>
+#include <map>
+#include <mutex>
 #include <string_view>
 #include FT_FREETYPE_H
 #include FT_ADVANCES_H
@@ -64,7 +67,67 @@ Digest digest_of(const MappedFile& file, int index) {
 
 }  // namespace
 
+namespace {
+
+// Fonts already opened by this process: reading a CJK font's 19 MB for its digest takes longer than drawing a hundred pages.
+// Any thread may use it. A file that has changed on disk is opened anew.
+class OpenFonts {
+ public:
+  std::shared_ptr<const FontFile> find(const std::string& path) {
+    const Stamp stamp = stamp_of(path);
+    std::lock_guard lock(mutex_);
+    const auto known = fonts_.find(path);
+    return known != fonts_.end() && known->second.stamp == stamp ? known->second.font : nullptr;
+  }
+
+  void keep(const std::string& path, std::shared_ptr<const FontFile> font) {
+    const Stamp stamp = stamp_of(path);
+    std::lock_guard lock(mutex_);
+    if (fonts_.size() >= kMaxFonts) fonts_.clear();
+    fonts_[path] = {stamp, std::move(font)};
+  }
+
+ private:
+  static constexpr size_t kMaxFonts = 16;
+
+  struct Stamp {
+    std::filesystem::file_time_type time;
+    uintmax_t size = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  struct Entry {
+    Stamp stamp;
+    std::shared_ptr<const FontFile> font;
+  };
+
+  static Stamp stamp_of(const std::string& path) {
+    const std::filesystem::path file = path.substr(0, path.find('#'));
+    std::error_code error;
+    Stamp stamp;
+    stamp.time = std::filesystem::last_write_time(file, error);
+    stamp.size = std::filesystem::file_size(file, error);
+    return stamp;
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, Entry> fonts_;  // guarded by mutex_
+};
+
+OpenFonts& open_fonts() {
+  static OpenFonts fonts;
+  return fonts;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const FontFile>> FontFile::open(const std::string& path) {
+  if (std::shared_ptr<const FontFile> known = open_fonts().find(path)) return known;
+  GLYPH_ASSIGN_OR_RETURN(std::shared_ptr<const FontFile> font, read(path));
+  open_fonts().keep(path, font);
+  return font;
+}
+
+Result<std::shared_ptr<const FontFile>> FontFile::read(const std::string& path) {
   const size_t hash = path.find('#');
   const std::string file_path = path.substr(0, hash);
   Result<MappedFile> mapped = MappedFile::open(file_path);

@@ -26,7 +26,11 @@ struct FontFile {
   Digest digest{};   // of the bytes and the index
 
   // `path` is "FILE" or "FILE#Family Name" or "FILE#2". kNotFound names the package of a default font.
+  // Fonts stay open for the life of the process.
   static Result<std::shared_ptr<const FontFile>> open(const std::string& path);
+
+ private:
+  static Result<std::shared_ptr<const FontFile>> read(const std::string& path);
 };
 
 // A FreeType library and face of its own: one thread at a time.
