@@ -5,20 +5,33 @@ import {addFiles, chooseFiles, drawComposer, focusQuestion, startComposer} from 
 import {conversations} from './conversations.js';
 import {documents} from './documents.js';
 import {drawHistory, startHistory} from './history_view.js';
-import {applyStatic, loadLanguage} from './i18n.js';
+import {applyStatic, loadLanguage, t} from './i18n.js';
 import {isDown, keyAccepted, redrawLink, watchLink} from './link.js';
-import {report} from './notify.js';
+import {report, toast} from './notify.js';
 import {settings} from './settings.js';
 import {closeHistory, closeViewer, drawShell, openViewer, startShell} from './shell.js';
 import {drawTalk, startTalk} from './talk_view.js';
 import {drawTray, startTray} from './tray_view.js';
-import {drawViewer, showDocument, showPlaces, startViewer} from './viewer.js';
 
 const nav = {
   addFiles, chooseFiles, closeHistory, closeViewer, focusQuestion,
-  showDocument: (id) => { showDocument(id); openViewer(); },
-  showPlaces: (places) => { showPlaces(places); openViewer(); },
+  showDocument: (id) => withViewer((viewer) => { viewer.showDocument(id); openViewer(); }),
+  showPlaces: (places) => withViewer((viewer) => { viewer.showPlaces(places); openViewer(); }),
 };
+
+let viewer = null;  // the module of the pages, once it was wanted
+
+async function withViewer(work) {
+  try {
+    if (!viewer) {
+      viewer = await import('./viewer.js');
+      viewer.startViewer(nav);
+    }
+    work(viewer);
+  } catch {
+    toast(t('error_network'), 'error');
+  }
+}
 
 function drawAll() {
   applyStatic();
@@ -27,7 +40,7 @@ function drawAll() {
   drawTray();
   drawTalk();
   drawComposer();
-  drawViewer();
+  viewer?.drawViewer();
   redrawLink();
 }
 
@@ -41,18 +54,21 @@ async function load() {
 
 // The dialog is fetched when it is first wanted.
 async function showSettings() {
-  (await import('./settings_view.js')).openSettings(load);
+  try {
+    (await import('./settings_view.js')).openSettings(load);
+  } catch {
+    toast(t('error_network'), 'error');
+  }
 }
 
 async function start() {
   await loadLanguage();
   watchLink({back: load, askKey: showSettings});
-  startShell();
+  startShell({viewerOpened: () => withViewer((module) => module.drawViewer())});
   startHistory(nav);
   startTray(nav);
   startTalk(nav);
   startComposer();
-  startViewer(nav);
   $('open-settings').addEventListener('click', showSettings);
   settings.addEventListener('change', ({detail}) => {
     if (detail === 'language') loadLanguage().then(drawAll);

@@ -30,7 +30,7 @@ export function asMarkdown({title, documents: ids, messages}) {
   for (const {name, pages} of ids.map(about)) lines.push(`- ${name}${pages ? `${language() === 'zh' ? '，' : ', '}${t('pages', {n: pages})}` : ''}`);
   if (ids.length) lines.push('');
   for (const {role, content, reasoning_content: thought} of messages) {
-    lines.push(`## ${role === 'user' ? t('you') : t('answer')}`, '');
+    lines.push(`## ${t(role === 'user' ? 'question' : 'answer')}`, '');
     if (thought) lines.push(...thought.trim().split('\n').map((line) => `> ${line}`), '');
     lines.push(content.trim(), '');
   }

@@ -33,7 +33,7 @@ export const percent = (value) => new Intl.NumberFormat(locale(), {style: 'perce
 export const ratio = (value) => t('compression', {x: number(value, value < 10 ? 1 : 0)});
 
 const unit = (value, name, digits) => new Intl.NumberFormat(locale(), {
-  style: 'unit', unit: name, unitDisplay: language() === 'zh' ? 'long' : 'short', maximumFractionDigits: digits,
+  style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: digits,
 }).format(value);
 
 // Milliseconds as a person says them: 84 ms, 1.2 s, 3 min.
@@ -47,7 +47,7 @@ export function duration(milliseconds) {
 export function bytes(count) {
   const names = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
   const step = Math.min(names.length - 1, count > 0 ? Math.floor(Math.log(count) / Math.log(1000)) : 0);
-  return new Intl.NumberFormat(locale(), {style: 'unit', unit: names[step], maximumFractionDigits: step ? 1 : 0})
+  return new Intl.NumberFormat(locale(), {style: 'unit', unit: names[step], unitDisplay: step ? 'short' : 'narrow', maximumFractionDigits: step ? 1 : 0})
       .format(count / 1000 ** step);
 }
 

@@ -5,7 +5,8 @@ import {openDialog} from './dialogs.js';
 import {number, ratio, t} from './i18n.js';
 import {sentence} from './notify.js';
 import {settings} from './settings.js';
-import {shownDocument} from './viewer.js';
+import {chat} from './chat.js';
+import {documents} from './documents.js';
 
 const SAMPLE = ('The quick brown fox jumps over the lazy dog. 敏捷的棕色狐狸跳过了懒狗。\n' +
                 'Pages are drawn as dense images; one visual token stands for three to four text tokens.\n').repeat(24);
@@ -81,7 +82,7 @@ function answerSection() {
 function serverSection(keyChanged) {
   const input = el('input', {id: 'set-key', type: 'password', value: key.get(), autocomplete: 'off', spellcheck: 'false',
                              on: {change: () => { key.set(input.value.trim()); keyChanged(); }}});
-  return section(t('set_server'), field(t('set_key'), input, t('set_key_help')), el('p', {class: 'help', id: 'version'}));
+  return section(t('set_server'), el('form', {on: {submit: (event) => event.preventDefault()}}, field(t('set_key'), input, t('set_key_help'))), el('p', {class: 'help', id: 'version'}));
 }
 
 function keyboardSection() {
@@ -89,9 +90,9 @@ function keyboardSection() {
   return section(t('set_keys'), el('dl', {class: 'keys'}, ...rows.map(([keys, name]) => el('div', {}, el('dt', {}, el('kbd', {}, keys)), el('dd', {}, t(name))))));
 }
 
-// The preview draws the start of the document that is open, else a sample.
+// The preview draws the start of the conversation's first document, else a sample.
 async function preparePreview() {
-  const document = shownDocument();
+  const document = chat.conversation.documents.map((id) => documents.get(id)).find((one) => one?.state === 'ready');
   if (!document) source = {id: null, text: SAMPLE};
   else if (source.id !== document.id) {
     try {

@@ -10,7 +10,10 @@ const MEDIUM = matchMedia('(min-width: 52rem)');    // conversations beside the 
 const THEMES = ['auto', 'light', 'dark'];
 const state = {history: false, viewer: false};      // open as a drawer, or, where there is room, as a column
 
-export function startShell() {
+let opened = () => {};  // tells that the pages came into view by their button
+
+export function startShell({viewerOpened}) {
+  opened = viewerOpened;
   state.history = MEDIUM.matches;
   $('toggle-history').addEventListener('click', () => toggle('history'));
   $('toggle-viewer').addEventListener('click', () => toggle('viewer'));
@@ -25,8 +28,7 @@ export function startShell() {
 
 export function drawShell() {
   const theme = settings.get('theme');
-  if (theme === 'auto') delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
+  window.glyphTheme(theme);
   name($('theme'), t(`theme_${theme}`));
   const other = language() === 'zh' ? 'en' : 'zh';
   name($('language'), t('switch_language'));
@@ -62,6 +64,7 @@ function toggle(panel) {
   if (state[panel]) { close(panel); return; }
   if (isDrawer(panel)) for (const other of ['history', 'viewer']) if (isDrawer(other)) state[other] = false;
   state[panel] = true;
+  if (panel === 'viewer') opened();
   apply();
   if (isDrawer(panel)) $(panel).querySelector('button, input, select')?.focus();
 }

@@ -7,8 +7,14 @@
       return undefined;
     }
   };
-  const theme = read('theme');
-  if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  // settings: 'auto', 'light' or 'dark'; the document carries what that comes to.
+  window.glyphTheme = (chosen) => {
+    const auto = chosen !== 'light' && chosen !== 'dark';
+    document.documentElement.dataset.theme = auto ? (dark.matches ? 'dark' : 'light') : chosen;
+  };
+  dark.addEventListener('change', () => window.glyphTheme(read('theme')));
+  window.glyphTheme(read('theme'));
   const language = read('language') || (/^zh\b/i.test(navigator.language) ? 'zh' : 'en');
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
 })();

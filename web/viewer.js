@@ -16,6 +16,7 @@ let hide = () => {};
 
 export function startViewer({closeViewer}) {
   hide = closeViewer;
+  choose();
   chat.addEventListener('open', () => { Object.assign(at, {id: null, page: 1, places: [], place: 0}); choose(); drawViewer(); });
   chat.addEventListener('documents', () => { choose(); drawViewer(); });
   documents.addEventListener('change', ({detail}) => { if (detail.id === at.id) drawViewer(); });
@@ -41,8 +42,6 @@ export function showPlaces(places) {
   Object.assign(at, {id: places[0].document, page: places[0].page, places, place: 0, asText: false});
   drawViewer();
 }
-
-export const shownDocument = () => documents.get(at.id) ?? null;
 
 const canShow = (document) => document && (document.state === 'ready' || (['encoding', 'reading'].includes(document.state) && document.pages > 0));
 
