@@ -31,6 +31,7 @@ Command bench_command();
 Command doctor_command();
 Command extract_command();
 Command render_command();
+Command serve_command();
 Command tokenize_command();
 
 }  // namespace glyph

@@ -155,7 +155,7 @@ TEST_F(SchedulerTest, AConversationWithoutPagesAndOneWithALaterPage) {
 }
 
 TEST_F(SchedulerTest, RefusesWhatCannotBeAndGoesOn) {
-  start({.active_kv_bytes = size_t{1} << 20, .max_running = 2});
+  start({.active_kv_bytes = 10 * model_->language().kv_layout().block_bytes(), .max_running = 2});
   const auto large = submit(question({source_of(600)})).get();
   ASSERT_FALSE(large.ok());
   EXPECT_THAT(large.status().message(), HasSubstr("KV blocks"));

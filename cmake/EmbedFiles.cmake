@@ -1,0 +1,20 @@
+# cmake -DFOLDER=web -DOUTPUT=out.cc -P EmbedFiles.cmake: writes the files of a folder as a C++ source that defines
+# glyph::embedded_files() (src/server/static_files.h).
+file(GLOB_RECURSE files RELATIVE ${FOLDER} ${FOLDER}/*)
+list(SORT files)
+set(arrays "")
+set(entries "")
+set(index 0)
+foreach(file ${files})
+  get_filename_component(name ${file} NAME)
+  if(name MATCHES "^\\." OR name MATCHES "\\.md$")
+    continue()
+  endif()
+  file(READ ${FOLDER}/${file} bytes HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  string(APPEND arrays "constexpr unsigned char kFile${index}[] = {${bytes}0};\n")
+  string(APPEND entries "    {\"/${file}\", {reinterpret_cast<const char*>(kFile${index}), sizeof(kFile${index}) - 1}},\n")
+  math(EXPR index "${index} + 1")
+endforeach()
+file(WRITE ${OUTPUT} "#include \"server/static_files.h\"\n\nnamespace glyph {\nnamespace {\n${arrays}}  // namespace\n
+std::vector<EmbeddedFile> embedded_files() {\n  return {\n${entries}  };\n}\n\n}  // namespace glyph\n")

@@ -1,0 +1,197 @@
+#include "server/chat_request.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "server/data_url.h"
+#include "server/json_reader.h"
+
+namespace glyph {
+namespace json = boost::json;
+namespace {
+
+constexpr size_t kMaxTextBytes = size_t{16} << 20;
+constexpr size_t kMaxFileBytes = size_t{64} << 20;
+constexpr size_t kMaxParts = 256;
+constexpr int64_t kMaxTokens = int64_t{1} << 20;
+constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
+
+std::string_view extension_of(std::string_view media_type) {
+  if (media_type == "application/pdf") return ".pdf";
+  if (media_type == "image/png") return ".png";
+  if (media_type == "image/jpeg") return ".jpg";
+  if (media_type == "image/webp") return ".webp";
+  if (media_type == "text/html") return ".html";
+  if (media_type == "application/vnd.openxmlformats-officedocument.wordprocessingml.document") return ".docx";
+  return ".txt";
+}
+
+std::optional<ApiError> read_image(const json::object& part, const std::string& prefix, ChatMessage& message) {
+  JsonReader reader(part, prefix);
+  const json::object* image = reader.object("image_url");
+  if (image == nullptr) return reader.error() ? reader.error() : ApiError{400, prefix + "image_url is missing", prefix + "image_url", {}};
+  JsonReader fields(*image, prefix + "image_url.");
+  const auto url = fields.text("url", kMaxFileBytes * 4 / 3 + 64);
+  if (!url) return fields.error() ? fields.error() : ApiError{400, prefix + "image_url.url is missing", prefix + "image_url.url", {}};
+  auto data = parse_data_url(*url);
+  if (!data) {
+    const bool remote = url->starts_with("http:") || url->starts_with("https:");
+    fields.fail("url", remote ? "is a remote address; send the picture as a data: URL" : "is not a base64 data: URL");
+    return fields.error();
+  }
+  if (!data->media_type.starts_with("image/")) {
+    fields.fail("url", "is not a picture");
+    return fields.error();
+  }
+  message.files.push_back({{}, fmt::format("image{}", extension_of(data->media_type)), std::move(data->bytes)});
+  return std::nullopt;
+}
+
+std::optional<ApiError> read_file_part(const json::object& part, const std::string& prefix, ChatMessage& message) {
+  JsonReader reader(part, prefix);
+  const json::object* file = reader.object("file");
+  if (file == nullptr) return reader.error() ? reader.error() : ApiError{400, prefix + "file is missing", prefix + "file", {}};
+  JsonReader fields(*file, prefix + "file.");
+  const auto id = fields.text("file_id", 256);
+  const auto data = fields.text("file_data", kMaxFileBytes * 4 / 3 + 256);
+  const auto name = fields.text("filename", 1024);
+  if (fields.error()) return fields.error();
+  if (id) {
+    message.files.push_back({*id, {}, {}});
+    return std::nullopt;
+  }
+  if (!data) return ApiError{400, prefix + "file needs file_id or file_data", prefix + "file", "invalid_value"};
+  auto url = parse_data_url(*data);
+  if (!url) {
+    if (auto bytes = decode_base64(*data)) url = DataUrl{{}, *std::move(bytes)};
+  }
+  if (!url) {
+    fields.fail("file_data", "is neither base64 nor a base64 data: URL");
+    return fields.error();
+  }
+  message.files.push_back({{}, name.value_or(fmt::format("file{}", extension_of(url->media_type))), std::move(url->bytes)});
+  return std::nullopt;
+}
+
+std::optional<ApiError> read_part(const json::object& part, const std::string& prefix, ChatMessage& message) {
+  JsonReader reader(part, prefix);
+  const auto type = reader.text("type", 64);
+  if (!type) return reader.error() ? reader.error() : ApiError{400, prefix + "type is missing", prefix + "type", {}};
+  if (*type == "text") {
+    const auto text = reader.text("text", kMaxTextBytes);
+    if (!text) return reader.error() ? reader.error() : ApiError{400, prefix + "text is missing", prefix + "text", {}};
+    if (!message.text.empty()) message.text += '\n';
+    message.text += *text;
+    return std::nullopt;
+  }
+  if (message.role == Role::kUser && *type == "image_url") return read_image(part, prefix, message);
+  if (message.role == Role::kUser && *type == "file") return read_file_part(part, prefix, message);
+  reader.fail("type", "must be text, or in a user's message image_url or file");
+  return reader.error();
+}
+
+std::optional<ApiError> read_content(const json::object& object, const std::string& prefix, ChatMessage& message) {
+  JsonReader reader(object, prefix);
+  const json::value* content = object.if_contains("content");
+  if (content == nullptr || content->is_null()) return ApiError{400, prefix + "content is missing", prefix + "content", {}};
+  if (content->is_string()) {
+    message.text = reader.text("content", kMaxTextBytes).value_or("");
+    return reader.error();
+  }
+  const json::array* parts = content->is_array() ? reader.array("content", kMaxParts) : nullptr;
+  if (parts == nullptr) {
+    reader.fail("content", "must be a text or a list of parts");
+    return reader.error();
+  }
+  for (size_t i = 0; i < parts->size(); ++i) {
+    const std::string part_prefix = fmt::format("{}content[{}].", prefix, i);
+    if (!(*parts)[i].is_object()) return ApiError{400, part_prefix + " is not an object", prefix + "content", {}};
+    if (auto error = read_part((*parts)[i].get_object(), part_prefix, message)) return error;
+  }
+  return std::nullopt;
+}
+
+std::optional<ApiError> read_message(const json::value& value, size_t index, ChatRequest& request) {
+  const std::string prefix = fmt::format("messages[{}].", index);
+  if (!value.is_object()) return ApiError{400, fmt::format("messages[{}] is not an object", index), "messages", "invalid_value"};
+  JsonReader reader(value.get_object(), prefix);
+  const std::string role = reader.text("role", 32).value_or("");
+  ChatMessage message;
+  if (role == "user") message.role = Role::kUser;
+  else if (role == "assistant") message.role = Role::kAssistant;
+  else if (role == "system" || role == "developer") message.role = Role::kSystem;
+  else reader.fail("role", "must be system, developer, user or assistant");
+  if (reader.error()) return reader.error();
+  if (auto error = read_content(value.get_object(), prefix, message)) return error;
+  request.messages.push_back(std::move(message));
+  return std::nullopt;
+}
+
+void read_sampling(JsonReader& reader, ChatRequest& request) {
+  SamplingRequest& sampling = request.sampling;
+  sampling.temperature = reader.number("temperature", 0, 2);
+  sampling.top_p = reader.number("top_p", 0, 1);
+  sampling.top_k = reader.integer("top_k", -1, 1'000'000);
+  if (sampling.top_k == -1) sampling.top_k = 0;
+  sampling.repetition_penalty = reader.number("repetition_penalty", 0.01, 100);
+  request.presence_penalty = reader.number("presence_penalty", -2, 2).value_or(0);
+  request.frequency_penalty = reader.number("frequency_penalty", -2, 2).value_or(0);
+  const auto seed = reader.integer("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
+  sampling.seed = static_cast<uint64_t>(seed.value_or(0));
+  sampling.stop = reader.texts("stop", 4, 1024, true);
+  for (const std::string& stop : sampling.stop) {
+    if (stop.empty()) reader.fail("stop", "holds an empty text");
+  }
+  for (const int64_t id : reader.integers("stop_token_ids", 64, 0, kMaxId)) request.stop_ids.push_back(static_cast<int32_t>(id));
+  request.max_tokens = reader.integer("max_completion_tokens", 1, kMaxTokens);
+  if (const auto older = reader.integer("max_tokens", 1, kMaxTokens); older && !request.max_tokens) request.max_tokens = older;
+  request.num_answers = static_cast<int>(reader.integer("n", 1, kMaxAnswers).value_or(1));
+}
+
+// What would change the answer and is not here.
+void refuse_unsupported(JsonReader& reader) {
+  if (reader.boolean("logprobs").value_or(false)) reader.fail("logprobs", "is not offered by this server");
+  if (reader.integer("top_logprobs", 0, 20).value_or(0) > 0) reader.fail("top_logprobs", "is not offered by this server");
+  for (const char* key : {"tools", "functions"}) {
+    if (const json::array* list = reader.array(key, 1024); list != nullptr && !list->empty()) reader.fail(key, "is not offered by this server");
+  }
+  if (const json::object* format = reader.object("response_format")) {
+    JsonReader fields(*format, "response_format.");
+    if (fields.text("type", 64).value_or("text") != "text" || fields.error()) {
+      reader.fail("response_format", "must be {\"type\":\"text\"}; other formats are not offered by this server");
+    }
+  }
+}
+
+}  // namespace
+
+std::variant<ChatRequest, ApiError> parse_chat_request(std::string_view body) {
+  auto parsed = parse_json_object(body);
+  if (auto* error = std::get_if<ApiError>(&parsed)) return std::move(*error);
+  const json::object& object = std::get<json::object>(parsed);
+  JsonReader reader(object);
+  ChatRequest request;
+  request.model = reader.text("model", 1024).value_or("");
+  request.stream = reader.boolean("stream").value_or(false);
+  if (const json::object* options = reader.object("stream_options")) {
+    JsonReader fields(*options, "stream_options.");
+    request.include_usage = fields.boolean("include_usage").value_or(false);
+    if (fields.error()) return *fields.error();
+  }
+  request.documents = reader.texts("documents", kMaxDocumentsPerRequest, 256);
+  read_sampling(reader, request);
+  refuse_unsupported(reader);
+  const json::array* messages = reader.array("messages", kMaxMessages);
+  if (reader.error()) return *reader.error();
+  if (messages == nullptr || messages->empty()) return ApiError{400, "messages is missing or empty", "messages", "invalid_value"};
+  for (size_t i = 0; i < messages->size(); ++i) {
+    if (auto error = read_message((*messages)[i], i, request)) return std::move(*error);
+  }
+  const ChatMessage& last = request.messages.back();
+  if (last.role == Role::kAssistant || last.role == Role::kSystem) return ApiError{400, "the last message must be the user's", "messages", "invalid_value"};
+  if (last.text.empty()) return ApiError{400, "the last message has no text", "messages", "invalid_value"};
+  return request;
+}
+
+}  // namespace glyph

@@ -1,0 +1,418 @@
+#include "server/connection.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <cctype>
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <random>
+
+#include "server/api_error.h"
+
+namespace glyph {
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+
+namespace {
+
+constexpr size_t kReadBytes = 64 * 1024;
+constexpr double kLingerSeconds = 2;
+constexpr size_t kMaxLingerBytes = size_t{64} << 20;
+
+std::chrono::milliseconds ms(double seconds) { return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)); }
+
+std::string new_request_id() {
+  static thread_local std::mt19937_64 random{std::random_device{}()};
+  return fmt::format("req_{:016x}{:08x}", random(), static_cast<uint32_t>(random()));
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+// A temporary file that goes with its last owner.
+struct UploadFile {
+  std::filesystem::path path;
+  int fd = -1;
+
+  ~UploadFile() {
+    if (fd >= 0) ::close(fd);
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+  }
+};
+
+}  // namespace
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(ConnectionHost& host, asio::ip::tcp::socket socket) : host_(&host), stream_(std::move(socket)) {
+    host.connections.insert(this);
+    ++host.num_connections;
+  }
+  ~Connection() { leave(); }
+
+  void read_header() {
+    idle_ = true;
+    parser_.emplace();
+    parser_->header_limit(host_->options.max_header_bytes);
+    parser_->body_limit(boost::none);
+    stream_.expires_after(ms(num_served_ == 0 ? host_->options.header_seconds : host_->options.keep_alive_seconds));
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = shared_from_this()](error_code error, size_t) { self->on_header(error); });
+  }
+
+  // From a responder, on the server's thread. `turn` tells which request it answers.
+  void respond(uint64_t turn, HttpResponse response) {
+    if (turn != turn_ || responded_ || closed_) return;
+    responded_ = true;
+    last_ = true;
+    unsent_.push_back(head_of(response, response.body.size()) + (head_only_ ? "" : response.body));
+    write();
+  }
+  void begin_stream(uint64_t turn) {
+    if (turn != turn_ || responded_ || closed_) return;
+    responded_ = true;
+    HttpResponse response;
+    response.content_type = "text/event-stream; charset=utf-8";
+    push(head_of(response, std::nullopt));
+  }
+  void send(uint64_t turn, std::string bytes) {
+    if (turn != turn_ || closed_ || last_ || bytes.empty()) return;
+    push(fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes));
+  }
+  void end_stream(uint64_t turn) {
+    if (turn != turn_ || closed_ || last_) return;
+    last_ = true;
+    push("0\r\n\r\n");
+  }
+  void on_gone(uint64_t turn, std::function<void()> callback) {
+    if (turn != turn_ || closed_) callback();
+    else gone_.push_back(std::move(callback));
+  }
+
+  bool idle() const { return idle_; }
+  void close() {
+    if (closed_) return;
+    closed_ = true;
+    error_code ignored;
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
+    stream_.close();
+    for (auto& callback : std::exchange(gone_, {})) callback();
+  }
+  void leave() {
+    if (host_ == nullptr) return;
+    host_->connections.erase(this);
+    --host_->num_connections;
+    host_->end_if_empty();
+    host_ = nullptr;
+  }
+
+ private:
+  void on_header(error_code error) {
+    if (error == http::error::header_limit) return refuse(431, "the request header is too large");
+    if (error == beast::error::timeout && buffer_.size() > 0) return refuse(408, "the request header did not arrive in time");
+    if (error == http::error::end_of_stream || error.category() != http::make_error_code(http::error::bad_method).category()) {
+      if (error) return close();
+    }
+    if (error) return refuse(400, fmt::format("the request is not HTTP: {}", error.message()));
+    idle_ = false;
+    ++turn_;
+    take_header();
+    auto decision = host_->router(request_);
+    if (auto* response = std::get_if<HttpResponse>(&decision)) {
+      if (!parser_->is_done() && has_body()) keep_alive_ = false;  // its body is not read
+      return respond(turn_, std::move(*response));
+    }
+    plan_ = std::move(std::get<BodyPlan>(decision));
+    read_body();
+  }
+
+  void take_header() {
+    const auto& message = parser_->get();
+    request_ = {};
+    request_id_ = request_.id = new_request_id();
+    request_.method = std::string(message.method_string());
+    const std::string_view target(message.target().data(), message.target().size());
+    request_.path = percent_decoded(target.substr(0, target.find_first_of("?#")));
+    for (const auto& field : message) {
+      request_.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}), std::string(field.value()));
+    }
+    head_only_ = request_.method == "HEAD";
+    keep_alive_ = message.keep_alive() && !host_->stopping;
+    responded_ = last_ = false;
+  }
+
+  bool has_body() const { return parser_->chunked() || (parser_->content_length() && *parser_->content_length() > 0); }
+
+  void read_body() {
+    if (const auto length = parser_->content_length(); length && *length > plan_.max_bytes) return too_large(*length);
+    if (plan_.to_file && !open_file()) return refuse(500, "the upload cannot be stored");
+    if (!has_body()) return handle();
+    if (lower(request_.header("expect")) == "100-continue") {
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      stream_.expires_after(ms(host_->options.write_seconds));
+      asio::async_write(stream_, asio::buffer(kContinue), [self = shared_from_this()](error_code error, size_t) {
+        if (error) return self->close();
+        self->read_some_body();
+      });
+      return;
+    }
+    read_some_body();
+  }
+
+  bool open_file() {
+    file_ = std::make_shared<UploadFile>();
+    std::string path = (host_->options.upload_dir / "upload-XXXXXX").string();
+    file_->fd = ::mkstemp(path.data());
+    if (file_->fd < 0) return false;
+    file_->path = path;
+    return true;
+  }
+
+  void read_some_body() {
+    if (chunk_.empty()) chunk_.resize(kReadBytes);
+    parser_->get().body().data = chunk_.data();
+    parser_->get().body().size = chunk_.size();
+    parser_->get().body().more = true;
+    stream_.expires_after(ms(host_->options.body_idle_seconds));
+    http::async_read_some(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) { self->on_body(error); });
+  }
+
+  void on_body(error_code error) {
+    if (error == http::error::need_buffer) error = {};
+    if (error == beast::error::timeout) return refuse(408, "the request body did not arrive in time");
+    if (error == http::error::partial_message || error == http::error::end_of_stream) return close();
+    if (error) return error.category() == http::make_error_code(http::error::bad_method).category()
+                          ? refuse(400, fmt::format("the request body is not HTTP: {}", error.message()))
+                          : close();
+    const size_t count = chunk_.size() - parser_->get().body().size;
+    body_bytes_ += count;
+    if (body_bytes_ > plan_.max_bytes) return too_large(body_bytes_);
+    if (!store({chunk_.data(), count})) return refuse(507, "there is no room to store the upload");
+    if (!parser_->is_done()) return read_some_body();
+    handle();
+  }
+
+  bool store(std::string_view bytes) {
+    if (file_ == nullptr) {
+      request_.body.append(bytes);
+      return true;
+    }
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(file_->fd, bytes.data(), bytes.size());
+      if (written < 0) return false;
+      bytes.remove_prefix(static_cast<size_t>(written));
+    }
+    return true;
+  }
+
+  void handle() {
+    chunk_ = {};
+    body_bytes_ = 0;
+    if (file_ != nullptr) {
+      request_.body_file = file_->path;
+      request_.body_file_guard = std::move(file_);
+      file_ = nullptr;
+    }
+    parser_.reset();
+    watch();
+    auto handler = std::move(plan_.handler);
+    plan_ = {};
+    handler(std::move(request_), make_responder());
+  }
+
+  // Notices a client that goes away; bytes of a next request wait in the socket.
+  void watch() {
+    if (watching_) return;
+    watching_ = true;
+    stream_.expires_never();
+    stream_.socket().async_wait(asio::ip::tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
+      self->watching_ = false;
+      if (error || self->closed_ || self->idle_) return;
+      error_code peeked;
+      char byte = 0;
+      self->stream_.socket().non_blocking(true, peeked);
+      const size_t count = self->stream_.socket().receive(asio::buffer(&byte, 1), asio::ip::tcp::socket::message_peek, peeked);
+      if (peeked == asio::error::would_block) return self->watch();
+      if (peeked || count == 0) self->close();
+    });
+  }
+
+  void refuse(int status, const std::string& message) {
+    if (request_id_.empty()) request_id_ = new_request_id();
+    keep_alive_ = false;
+    idle_ = false;
+    responded_ = false;
+    respond(turn_, error_response(status, message));
+  }
+  void too_large(uint64_t bytes) {
+    refuse(413, fmt::format("the request body is {} bytes{}, at most {} are accepted", bytes, parser_->content_length() ? "" : " or more",
+                            plan_.max_bytes));
+  }
+
+  std::string head_of(const HttpResponse& response, std::optional<size_t> length) const {
+    const std::string_view reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
+    std::string head = fmt::format("HTTP/1.1 {} {}\r\nServer: glyph\r\nX-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n"
+                                   "Referrer-Policy: no-referrer\r\nContent-Type: {}\r\n",
+                                   response.status, reason, request_id_, response.content_type);
+    bool cached = false;
+    for (const auto& [name, value] : response.headers) {
+      head += fmt::format("{}: {}\r\n", name, value);
+      cached = cached || name == "Cache-Control";
+    }
+    if (!cached) head += "Cache-Control: no-store\r\n";
+    head += length ? fmt::format("Content-Length: {}\r\n", *length) : "Transfer-Encoding: chunked\r\n";
+    head += keep_alive_ ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
+    return head;
+  }
+
+  void push(std::string bytes) {
+    unsent_bytes_ += bytes.size();
+    unsent_.push_back(std::move(bytes));
+    if (unsent_bytes_ > host_->options.max_unsent_bytes) return close();
+    write();
+  }
+
+  void write() {
+    if (writing_ || closed_) return;
+    if (unsent_.empty()) return after_write();
+    writing_ = true;
+    stream_.expires_after(ms(host_->options.write_seconds));
+    asio::async_write(stream_, asio::buffer(unsent_.front()), [self = shared_from_this()](error_code error, size_t) {
+      self->writing_ = false;
+      if (error || self->closed_) return self->close();
+      self->unsent_bytes_ -= std::min(self->unsent_bytes_, self->unsent_.front().size());
+      self->unsent_.pop_front();
+      self->write();
+    });
+  }
+
+  void after_write() {
+    stream_.expires_never();
+    if (!last_) return;
+    gone_.clear();
+    ++num_served_;
+    ++turn_;
+    request_ = {};
+    file_ = nullptr;
+    if (!keep_alive_ || host_->stopping) return finish();
+    read_header();
+  }
+
+  // Sends FIN and takes what the client still sends for a moment, so that it can read the response before a reset.
+  void finish() {
+    error_code ignored;
+    stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    if (chunk_.empty()) chunk_.resize(kReadBytes);
+    stream_.expires_after(ms(kLingerSeconds));
+    drain(0);
+  }
+  void drain(size_t total) {
+    stream_.async_read_some(asio::buffer(chunk_), [self = shared_from_this(), total](error_code error, size_t count) {
+      if (error || total + count > kMaxLingerBytes) return self->close();
+      self->drain(total + count);
+    });
+  }
+
+  ResponderPtr make_responder();
+
+  ConnectionHost* host_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::buffer_body>> parser_;
+  HttpRequest request_;
+  std::string request_id_;
+  BodyPlan plan_;
+  std::string chunk_;  // of the body, while it is read
+  size_t body_bytes_ = 0;
+  std::shared_ptr<UploadFile> file_;
+
+  uint64_t turn_ = 0;  // of requests and responses: a responder that is late answers nobody
+  uint64_t num_served_ = 0;
+  bool idle_ = true, head_only_ = false, keep_alive_ = false, responded_ = false, last_ = false, writing_ = false, watching_ = false, closed_ = false;
+  std::deque<std::string> unsent_;
+  size_t unsent_bytes_ = 0;
+  std::vector<std::function<void()>> gone_;
+};
+
+namespace {
+
+// Posts to the connection's thread as long as there is a connection.
+class ConnectionResponder : public Responder {
+ public:
+  ConnectionResponder(asio::io_context& io, std::weak_ptr<Connection> connection, uint64_t turn)
+      : io_(io), connection_(std::move(connection)), turn_(turn) {}
+  ~ConnectionResponder() override {  // a handler that forgot to answer
+    post([turn = turn_](Connection& c) { c.respond(turn, error_response(500, "the request was not answered")); });
+  }
+
+  void respond(HttpResponse response) override {
+    post([turn = turn_, response = std::move(response)](Connection& c) mutable { c.respond(turn, std::move(response)); });
+  }
+  void begin_stream() override {
+    post([turn = turn_](Connection& c) { c.begin_stream(turn); });
+  }
+  void send(std::string bytes) override {
+    post([turn = turn_, bytes = std::move(bytes)](Connection& c) mutable { c.send(turn, std::move(bytes)); });
+  }
+  void end_stream() override {
+    post([turn = turn_](Connection& c) { c.end_stream(turn); });
+  }
+  void on_gone(std::function<void()> callback) override {
+    asio::post(io_, [weak = connection_, turn = turn_, callback = std::move(callback)]() mutable {
+      if (const auto connection = weak.lock()) connection->on_gone(turn, std::move(callback));
+      else callback();
+    });
+  }
+
+ private:
+  template <typename Work>
+  void post(Work work) {
+    asio::post(io_, [weak = connection_, work = std::move(work)]() mutable {
+      if (const auto connection = weak.lock()) work(*connection);
+    });
+  }
+
+  asio::io_context& io_;
+  const std::weak_ptr<Connection> connection_;
+  const uint64_t turn_;
+};
+
+}  // namespace
+
+ResponderPtr Connection::make_responder() { return std::make_shared<ConnectionResponder>(host_->io, weak_from_this(), turn_); }
+
+void start_connection(ConnectionHost& host, asio::ip::tcp::socket socket) {
+  error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  std::make_shared<Connection>(host, std::move(socket))->read_header();
+}
+
+void close_idle_connections(ConnectionHost& host) {
+  const std::vector<Connection*> all(host.connections.begin(), host.connections.end());
+  for (Connection* connection : all) {
+    if (connection->idle()) connection->close();
+  }
+}
+
+void drop_connections(ConnectionHost& host) {
+  const std::vector<Connection*> all(host.connections.begin(), host.connections.end());
+  for (Connection* connection : all) {
+    connection->close();
+    connection->leave();
+  }
+}
+
+}  // namespace glyph

@@ -1,0 +1,323 @@
+#include "server/document_store.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text_file.h"
+#include "engine/stopwatch.h"
+
+namespace glyph {
+namespace fs = std::filesystem;
+namespace json = boost::json;
+namespace {
+
+constexpr size_t kMaxMetaBytes = size_t{1} << 20;
+constexpr size_t kIdDigits = 32;
+
+std::string id_of(std::string_view bytes, const std::string& name, const std::string& style) {
+  Sha256 hash;
+  hash.field(fs::path(name).extension().string()).field(style).field(bytes);
+  return "doc_" + hex(hash.finish()).substr(0, kIdDigits);
+}
+
+int64_t now_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+struct DocumentStore::Record {
+  DocumentInfo info;
+  std::string style;  // overrides
+  fs::path dir;
+  SourcePtr source;   // set once extracted
+  std::stop_source stop;
+  Stopwatch stage_watch;
+  std::vector<std::pair<Watcher, std::stop_token>> watchers;
+
+  fs::path content() const { return dir / ("content" + fs::path(info.name).extension().string()); }
+};
+
+std::string_view name_of(DocumentState state) {
+  static constexpr std::string_view kNames[] = {"uploaded", "extracting", "drawing", "encoding", "reading", "ready", "failed"};
+  return kNames[static_cast<size_t>(state)];
+}
+
+Result<PageStyle> style_with(const Document& document, const std::string& overrides) {
+  const PageStyle base = PageStyle::for_document(document);
+  if (overrides.empty()) return base;
+  boost::system::error_code error;
+  json::value given = json::parse(overrides, error);
+  if (error || !given.is_object()) return refused("style: is not a JSON object");
+  json::object keys = json::parse(base.canonical_json()).as_object();
+  for (const auto& [key, value] : given.get_object()) {
+    if (key == "font-path") return refused("style: font-path cannot be chosen through the server");
+    keys[key] = value;
+  }
+  GLYPH_ASSIGN_OR_RETURN(const PageStyle style, PageStyle::parse(json::serialize(keys), "style"));
+  return style.with_font_for(document);
+}
+
+DocumentStore::DocumentStore(const DocumentStoreOptions& options, Scheduler& scheduler) : options_(options), scheduler_(scheduler) {}
+
+Result<std::unique_ptr<DocumentStore>> DocumentStore::open(const DocumentStoreOptions& options, Scheduler& scheduler) {
+  std::error_code error;
+  fs::create_directories(options.dir, error);
+  if (error) return internal_error(fmt::format("{}: {}", options.dir.string(), error.message()));
+  std::unique_ptr<DocumentStore> store(new DocumentStore(options, scheduler));
+  GLYPH_RETURN_IF_ERROR(store->load_saved());
+  store->thread_ = std::thread([raw = store.get()] { raw->run(); });
+  pthread_setname_np(store->thread_.native_handle(), "glyph-documents");
+  return store;
+}
+
+DocumentStore::~DocumentStore() {
+  std::unique_lock lock(mutex_);
+  ending_ = true;
+  for (const auto& [id, record] : records_) record->stop.request_stop();
+  changed_.notify_all();
+  lock.unlock();
+  scheduler_.notify();
+  if (thread_.joinable()) thread_.join();
+  lock.lock();
+  changed_.wait(lock, [this] { return num_reading_ == 0; });
+}
+
+// A folder without a readable meta.json is what a crash left behind.
+Status DocumentStore::load_saved() {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(options_.dir, error)) {
+    const auto text = read_file(entry.path() / "meta.json", kMaxMetaBytes);
+    boost::system::error_code bad;
+    const json::value meta = text.ok() ? json::parse(*text, bad) : json::value();
+    const json::object* fields = meta.if_object();
+    if (bad || fields == nullptr || !fields->if_contains("name") || !fields->at("name").is_string()) {
+      std::error_code ignored;
+      if (entry.path().filename().string().starts_with("doc_")) fs::remove_all(entry.path(), ignored);
+      continue;
+    }
+    auto record = std::make_shared<Record>();
+    record->dir = entry.path();
+    record->info.id = entry.path().filename().string();
+    record->info.name = json::value_to<std::string>(fields->at("name"));
+    if (const auto* style = fields->if_contains("style"); style != nullptr && style->is_string()) record->style = json::value_to<std::string>(*style);
+    if (const auto* created = fields->if_contains("created_at"); created != nullptr && created->is_int64()) record->info.created_at = created->get_int64();
+    std::error_code ignored;
+    const auto size = fs::file_size(record->content(), ignored);
+    if (ignored) continue;
+    record->info.bytes = size;
+    records_.emplace(record->info.id, record);
+    to_extract_.push_back(std::move(record));
+  }
+  if (error) return internal_error(fmt::format("{}: {}", options_.dir.string(), error.message()));
+  return {};
+}
+
+Result<DocumentInfo> DocumentStore::add(const std::string& name, std::string_view bytes, const std::string& style_overrides) {
+  if (bytes.empty()) return refused(fmt::format("{}: the file is empty", name));
+  GLYPH_RETURN_IF_ERROR(style_with({}, style_overrides).status());
+  const std::string id = id_of(bytes, name, style_overrides);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = records_.find(id);
+    if (it != records_.end() && it->second->info.state != DocumentState::kFailed) return it->second->info;
+  }
+  auto record = std::make_shared<Record>();
+  record->info.id = id;
+  record->info.name = name;
+  record->info.bytes = bytes.size();
+  record->info.created_at = now_seconds();
+  record->style = style_overrides;
+  record->dir = options_.dir / id;
+  std::error_code error;
+  fs::create_directories(record->dir, error);
+  if (error) return internal_error(fmt::format("the document cannot be stored: {}", error.message()));
+  GLYPH_RETURN_IF_ERROR(write_file_atomically(record->content(), bytes));
+  const json::object meta{{"name", name}, {"style", style_overrides}, {"created_at", record->info.created_at}};
+  GLYPH_RETURN_IF_ERROR(write_file_atomically(record->dir / "meta.json", json::serialize(meta)));
+
+  const std::lock_guard lock(mutex_);
+  RecordPtr& place = records_[id];
+  if (place != nullptr && place->info.state != DocumentState::kFailed) return place->info;  // two uploads at once
+  place = record;
+  to_extract_.push_back(record);
+  changed_.notify_all();
+  return record->info;
+}
+
+std::vector<DocumentInfo> DocumentStore::list() const {
+  std::vector<DocumentInfo> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [id, record] : records_) all.push_back(record->info);
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.created_at > b.created_at; });
+  return all;
+}
+
+DocumentStore::RecordPtr DocumentStore::find(const std::string& id) const {
+  const auto it = records_.find(id);
+  return it == records_.end() ? nullptr : it->second;
+}
+
+Result<DocumentInfo> DocumentStore::get(const std::string& id) const {
+  const std::lock_guard lock(mutex_);
+  const RecordPtr record = find(id);
+  if (record == nullptr) return not_found(fmt::format("there is no document '{}'", id));
+  return record->info;
+}
+
+Status DocumentStore::remove(const std::string& id) {
+  RecordPtr record;
+  {
+    std::unique_lock lock(mutex_);
+    record = find(id);
+    if (record == nullptr) return not_found(fmt::format("there is no document '{}'", id));
+    records_.erase(id);
+    record->stop.request_stop();
+    record->info.state = DocumentState::kFailed;
+    record->info.error = "the document was deleted";
+    tell(record, lock);
+  }
+  scheduler_.notify();
+  std::error_code error;
+  fs::remove_all(record->dir, error);
+  if (error) return internal_error(fmt::format("the document cannot be deleted: {}", error.message()));
+  return {};
+}
+
+Result<SourcePtr> DocumentStore::source(const std::string& id, std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  const RecordPtr record = find(id);
+  if (record == nullptr) return not_found(fmt::format("there is no document '{}'", id));
+  changed_.wait(lock, stop, [&] { return ending_ || record->source != nullptr || record->info.finished(); });
+  if (record->source != nullptr) return record->source;
+  if (stop.stop_requested() || ending_) return cancelled("the request was stopped");
+  return refused(record->info.error);
+}
+
+Status DocumentStore::watch(const std::string& id, Watcher watcher, std::stop_token stop) {
+  const std::lock_guard lock(mutex_);
+  const RecordPtr record = find(id);
+  if (record == nullptr) return not_found(fmt::format("there is no document '{}'", id));
+  watcher(record->info);
+  if (!record->info.finished()) record->watchers.emplace_back(std::move(watcher), std::move(stop));
+  return {};
+}
+
+// With the lock, so that changes arrive in order; watchers only hand them on.
+void DocumentStore::tell(const RecordPtr& record, std::unique_lock<std::mutex>&) {
+  std::erase_if(record->watchers, [](const auto& watcher) { return watcher.second.stop_requested(); });
+  for (const auto& [watcher, stop] : record->watchers) watcher(record->info);
+  if (record->info.finished()) record->watchers.clear();
+  changed_.notify_all();
+}
+
+void DocumentStore::run() {
+  for (;;) {
+    RecordPtr record;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return ending_ || !to_extract_.empty(); });
+      if (ending_) return;
+      record = std::move(to_extract_.front());
+      to_extract_.pop_front();
+      if (record->stop.stop_requested()) continue;
+      record->info.state = DocumentState::kExtracting;
+      tell(record, lock);
+    }
+    extract(record);
+  }
+}
+
+void DocumentStore::extract(const RecordPtr& record) {
+  IngestOptions ingest = options_.ingest;
+  ingest.stop = record->stop.get_token();
+  Result<Document> document = read_document(record->content(), ingest);
+  if (!document.ok()) return fail(record, document.status());
+  document->name = record->info.name;
+  Result<PageStyle> style = style_with(*document, record->style);
+  if (!style.ok()) return fail(record, style.status());
+  {
+    std::unique_lock lock(mutex_);
+    record->source = std::make_shared<Source>(Source{std::make_shared<const Document>(*std::move(document)), *style, {}});
+    record->info.dpi = style->dpi;
+    record->info.state = options_.read_ahead ? DocumentState::kDrawing : DocumentState::kReady;
+    tell(record, lock);
+  }
+  if (options_.read_ahead) read_ahead(record);
+}
+
+void DocumentStore::read_ahead(const RecordPtr& record) {
+  JobRequest request;
+  request.kind = JobRequest::Kind::kRead;
+  request.turns.push_back({Role::kUser, {record->source}, {}});
+  JobListener listener;
+  listener.on_progress = [this, record](const AskProgress& news) { progress(record, news); };
+  listener.on_end = [this, record](const Result<JobResult>& result) { finish(record, result); };
+  {
+    const std::lock_guard lock(mutex_);
+    record->stage_watch = Stopwatch();
+    ++num_reading_;
+  }
+  if (const Status status = scheduler_.submit(std::move(request), std::move(listener), record->stop.get_token()); !status.ok()) {
+    finish(record, status);
+  }
+}
+
+void DocumentStore::progress(const RecordPtr& record, const AskProgress& news) {
+  std::unique_lock lock(mutex_);
+  DocumentInfo& info = record->info;
+  if (info.finished()) return;
+  const auto left = [&](double done, double all) { return done > 0 ? std::optional(record->stage_watch.ms() * (all - done) / done) : std::nullopt; };
+  if (news.stage == AskStage::kPrefill) {
+    if (info.state != DocumentState::kReading) record->stage_watch = Stopwatch();
+    info.state = DocumentState::kReading;
+    info.pages_done = news.pages_encoded;
+    info.left_ms = left(static_cast<double>(news.tokens_read), static_cast<double>(news.tokens_to_read));
+  } else {
+    info.state = news.pages_encoded == 0 ? DocumentState::kDrawing : DocumentState::kEncoding;
+    info.pages_done = news.pages_encoded;
+    info.left_ms = left(static_cast<double>(news.pages_encoded), static_cast<double>(news.pages_drawn));
+  }
+  info.pages = std::max(news.pages_drawn, news.pages_encoded);
+  info.tokens_read = news.tokens_read;
+  info.tokens_to_read = news.tokens_to_read;
+  tell(record, lock);
+}
+
+void DocumentStore::fail(const RecordPtr& record, const Status& status) {
+  std::unique_lock lock(mutex_);
+  if (record->info.finished()) return;
+  record->info.state = DocumentState::kFailed;
+  record->info.error = status.message();
+  record->info.left_ms.reset();
+  tell(record, lock);
+}
+
+void DocumentStore::finish(const RecordPtr& record, const Result<JobResult>& result) {
+  if (!result.ok()) fail(record, result.status());
+  std::unique_lock lock(mutex_);
+  --num_reading_;
+  if (result.ok() && !record->info.finished()) {
+    DocumentInfo& info = record->info;
+    info.state = DocumentState::kReady;
+    info.pages = info.pages_done = result->pages;
+    info.tokens_read = info.tokens_to_read = result->usage.prompt_tokens;
+    info.text_tokens = result->text_tokens;
+    info.image_tokens = result->usage.image_tokens;
+    info.warnings = result->warnings;
+    info.left_ms.reset();
+  }
+  tell(record, lock);
+}
+
+}  // namespace glyph

@@ -1,0 +1,99 @@
+#include "server/http_server.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <unordered_set>
+
+#include "base/log.h"
+#include "server/connection.h"
+
+namespace glyph {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+struct HttpServer::Impl : ConnectionHost {
+  Impl(const HttpServerOptions& opts, Router route) : ConnectionHost(opts, std::move(route)) {}
+
+  void accept() {
+    acceptor.async_accept([this](boost::system::error_code error, tcp::socket socket) {
+      if (stopping || error == asio::error::operation_aborted) return;
+      if (error) {  // out of file descriptors: try again when some are free
+        retry.expires_after(std::chrono::milliseconds(100));
+        retry.async_wait([this](boost::system::error_code stopped) {
+          if (!stopped) accept();
+        });
+        return;
+      }
+      if (connections.size() < options.max_connections) start_connection(*this, std::move(socket));
+      accept();
+    });
+  }
+
+  void shut_down() {
+    if (stopping) return;
+    stopping = true;
+    boost::system::error_code ignored;
+    acceptor.close(ignored);
+    retry.cancel();
+    close_idle_connections(*this);
+    deadline.expires_after(std::chrono::milliseconds(static_cast<int64_t>(options.shutdown_seconds * 1000)));
+    deadline.async_wait([this](boost::system::error_code cancelled) {
+      if (!cancelled) io.stop();
+    });
+    end_if_empty();
+  }
+
+  void end_if_empty() override {
+    if (stopping && connections.empty()) io.stop();
+  }
+
+  tcp::acceptor acceptor{io};
+  asio::steady_timer retry{io};
+  asio::steady_timer deadline{io};
+};
+
+Result<std::unique_ptr<HttpServer>> HttpServer::bind(const HttpServerOptions& options, Router router) {
+  auto impl = std::make_unique<Impl>(options, std::move(router));
+  boost::system::error_code error;
+  const asio::ip::address address = asio::ip::make_address(options.host, error);
+  if (error) return usage_error(fmt::format("host: '{}' is not an IP address", options.host));
+  const tcp::endpoint endpoint(address, options.port);
+  const auto failed = [&] {
+    return internal_error(fmt::format("cannot listen on {} port {}: {}", options.host, options.port, error.message()));
+  };
+  if (impl->acceptor.open(endpoint.protocol(), error)) return failed();
+  if (impl->acceptor.set_option(asio::socket_base::reuse_address(true), error)) return failed();
+  if (impl->acceptor.bind(endpoint, error)) return failed();
+  if (impl->acceptor.listen(4096, error)) return failed();
+  impl->bound_port = impl->acceptor.local_endpoint(error).port();
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpServer::~HttpServer() { drop_connections(*impl_); }
+
+uint16_t HttpServer::port() const { return impl_->bound_port; }
+size_t HttpServer::num_connections() const { return impl_->num_connections.load(); }
+
+void HttpServer::run() {
+  pthread_setname_np(pthread_self(), "glyph-http");
+  impl_->accept();
+  const auto work = asio::make_work_guard(impl_->io);
+  impl_->io.run();
+  drop_connections(*impl_);
+}
+
+void HttpServer::stop() {
+  asio::post(impl_->io, [this] { impl_->shut_down(); });
+}
+
+void HttpServer::post(std::function<void()> work) { asio::post(impl_->io, std::move(work)); }
+
+}  // namespace glyph

@@ -1,0 +1,51 @@
+// Server: a model behind HTTP. Owns the sockets, the scheduler, the documents and the workers.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/hash.h"
+#include "engine/model.h"
+#include "glyph/status.h"
+#include "ingest/ingest.h"
+#include "schedule/scheduler.h"
+#include "server/http_server.h"
+
+namespace glyph {
+
+struct ServerOptions {
+  HttpServerOptions http;            // upload_dir is set by open()
+  SchedulerOptions schedule;
+  IngestOptions ingest;
+  std::filesystem::path state_dir;   // documents and uploads
+  bool read_ahead = true;            // read documents when they are uploaded
+  std::vector<Digest> api_keys;      // empty: nobody needs one
+  bool allow_remote_without_keys = false;
+  size_t max_upload_bytes = size_t{257} << 20;
+  size_t max_chat_bytes = size_t{96} << 20;
+};
+
+class Server {
+ public:
+  // Binds the address and takes up the documents of the state directory. kUsage: an address other hosts reach, without keys or
+  // allow_remote_without_keys; else as HttpServer::bind and DocumentStore::open. The model must outlive it.
+  static Result<std::unique_ptr<Server>> open(const Model& model, const ServerOptions& options);
+  ~Server();
+
+  uint16_t port() const;
+  // Serves on this thread until stop() and the end of what runs.
+  void run();
+  // Any thread.
+  void stop();
+  // For tests: waits until nothing runs, then checks caches and KV blocks.
+  Status check_integrity();
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace glyph
