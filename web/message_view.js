@@ -151,7 +151,7 @@ export class MessageView {
     const name = documents.get(document)?.name ?? '';
     return el('button', {type: 'button', class: 'place', 'aria-label': t('quote_open', {quote: text, page, name}),
                          on: {click: () => this.nav.showPlaces(list, text)}},
-              el('span', {class: 'place-page'}, `${t('viewer_page')} ${page}`), el('span', {class: 'place-words'}, text));
+              el('span', {class: 'place-page'}, t('place_page', {page})), el('span', {class: 'place-words'}, text));
   }
 }
 

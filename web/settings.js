@@ -6,11 +6,11 @@ export const DEFAULTS = Object.freeze({
   theme: 'auto',           // auto | light | dark
   cache: true,             // reuse KV and features of earlier questions
   max_tokens: 2048,        // output length, tokens
-  temperature: 0.0001,     // as the model was published: greedy
-  top_p: 1,
-  top_k: 1,
-  repetition_penalty: 1.1,
-  seed: '',                // '' lets the server choose
+  temperature: '',         // '' leaves sampling to the model's own configuration
+  top_p: '',
+  top_k: '',
+  repetition_penalty: '',
+  seed: '',
   dpi: 72,                 // 72 | 96 | 120
   font_size: 9,            // pt
   newline: 'break',        // break | mark
@@ -19,7 +19,7 @@ export const DEFAULTS = Object.freeze({
 
 const LIMITS = {
   max_tokens: [1, 8192], temperature: [0, 2], top_p: [0.01, 1], top_k: [0, 1000], repetition_penalty: [0.5, 2],
-  font_size: [6, 24],
+  font_size: [6, 24], seed: [0, 2147483647],
 };
 
 class Settings extends EventTarget {
@@ -34,9 +34,10 @@ class Settings extends EventTarget {
     this.dispatchEvent(new CustomEvent('change', {detail: key}));
   }
 
-  // A number from a form, held inside its limits; what is no number leaves the old value.
+  // A number from a form, held inside its limits; an empty field means the default, what is no number the old value.
   setNumber(key, text) {
     const value = Number(text);
+    if (text === '') this.set(key, DEFAULTS[key]);
     if (text === '' || !Number.isFinite(value)) return;
     const [least, most] = LIMITS[key] || [-Infinity, Infinity];
     this.set(key, Math.min(most, Math.max(least, value)));
@@ -62,9 +63,11 @@ class Settings extends EventTarget {
 
   // The sampling half of a chat request.
   sampling() {
-    const {max_tokens, temperature, top_p, top_k, repetition_penalty, seed, cache} = this.#values;
-    const body = {max_tokens, temperature, top_p, top_k, repetition_penalty};
-    if (seed !== '' && Number.isInteger(Number(seed))) body.seed = Number(seed);
+    const {max_tokens, cache} = this.#values;
+    const body = {max_tokens};
+    for (const key of ['temperature', 'top_p', 'top_k', 'repetition_penalty', 'seed']) {
+      if (this.#values[key] !== '') body[key] = this.#values[key];
+    }
     if (!cache) body.cache = false;
     return body;
   }

@@ -48,7 +48,7 @@ function choice(name, label, options) {
 
 function numberInput(name, step) {
   const [least, most] = settings.limits(name);
-  const input = el('input', {id: `set-${name}`, type: 'number', min: least, max: most, step, value: settings.get(name),
+  const input = el('input', {id: `set-${name}`, type: 'number', min: least, max: most, step, value: settings.get(name), placeholder: t('set_own'),
                              on: {change: () => { settings.setNumber(name, input.value); input.value = settings.get(name); }}});
   return input;
 }
@@ -68,15 +68,13 @@ function readingSection() {
 function answerSection() {
   const cache = el('input', {id: 'set-cache', type: 'checkbox', role: 'switch', checked: settings.get('cache'),
                              on: {change: () => settings.set('cache', cache.checked)}});
-  const seed = el('input', {id: 'set-seed', type: 'number', min: 0, max: 2147483647, step: 1, value: settings.get('seed'),
-                            on: {change: () => settings.set('seed', seed.value)}});
   return section(t('set_answer'),
     el('div', {class: 'field'}, el('label', {class: 'switch', for: 'set-cache'}, cache, el('span', {}, t('set_cache'))), el('p', {class: 'help'}, t('set_cache_help'))),
     field(t('set_length'), numberInput('max_tokens', 1)),
     el('h4', {}, t('set_sampling')),
     el('div', {class: 'field-grid'}, field(t('set_temperature'), numberInput('temperature', 'any')), field(t('set_top_p'), numberInput('top_p', 'any')),
        field(t('set_top_k'), numberInput('top_k', 1)), field(t('set_repetition'), numberInput('repetition_penalty', 'any'))),
-    field(t('set_seed'), seed));
+    field(t('set_seed'), numberInput('seed', 1), t('set_own_help')));
 }
 
 function serverSection(keyChanged) {

@@ -112,6 +112,7 @@ export default {
   jump_down: 'To the newest words',
 
   quotes: 'Where it stands',
+  place_page: 'Page {page}',
   quote_found: 'Show on page {page}',
   quote_missing: 'Not in the documents',
   quote_missing_long: 'These words are not in the documents: {quote}',
@@ -182,7 +183,9 @@ export default {
   set_top_p: 'Top p',
   set_top_k: 'Top k',
   set_repetition: 'Repetition penalty',
-  set_seed: 'Seed (empty: random)',
+  set_seed: 'Seed',
+  set_own: 'Default',
+  set_own_help: 'Empty fields follow the model’s own configuration.',
   set_server: 'Server',
   set_key: 'API key',
   set_key_help: 'Only if this server asks for one. Kept until this tab closes.',

@@ -112,6 +112,7 @@ export default {
   jump_down: '回到最新内容',
 
   quotes: '原文位置',
+  place_page: '第 {page} 页',
   quote_found: '在第 {page} 页查看',
   quote_missing: '文档中没有',
   quote_missing_long: '文档中没有这些文字：{quote}',
@@ -182,7 +183,9 @@ export default {
   set_top_p: 'Top p',
   set_top_k: 'Top k',
   set_repetition: '重复惩罚',
-  set_seed: '随机种子（留空为随机）',
+  set_seed: '随机种子',
+  set_own: '默认',
+  set_own_help: '留空则采用模型自身的配置。',
   set_server: '服务器',
   set_key: 'API 密钥',
   set_key_help: '仅在服务器要求时填写，关闭标签页后即清除。',

@@ -20,7 +20,7 @@ let jump = null;
 export function startTalk(actions) {
   nav = actions;
   jump = iconButton('down', t('jump_down'), toEnd, {class: 'icon-button jump', hidden: true, id: 'jump'});
-  $('scroller').after(jump);
+  $('dock').prepend(jump);
   $('scroller').addEventListener('scroll', () => { jump.hidden = atEnd(); });
   chat.addEventListener('open', drawTalk);
   chat.addEventListener('messages', drawMessages);
