@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -26,6 +27,7 @@ namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
 constexpr double kLingerSeconds = 2;
+constexpr int kSendBufferBytes = 128 * 1024;  // what the kernel may hold for a reader that does not read
 constexpr size_t kMaxLingerBytes = size_t{64} << 20;
 
 std::chrono::milliseconds ms(double seconds) { return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000)); }
@@ -68,7 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_.emplace();
     parser_->header_limit(host_->options.max_header_bytes);
     parser_->body_limit(boost::none);
-    stream_.expires_after(ms(num_served_ == 0 ? host_->options.header_seconds : host_->options.keep_alive_seconds));
+    give_up_after(num_served_ == 0 ? host_->options.header_seconds : host_->options.keep_alive_seconds);
     http::async_read_header(stream_, buffer_, *parser_,
                             [self = shared_from_this()](error_code error, size_t) { self->on_header(error); });
   }
@@ -106,6 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close() {
     if (closed_) return;
     closed_ = true;
+    deadline_.cancel();
     error_code ignored;
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
     stream_.close();
@@ -120,9 +123,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
  private:
+  // Ends a read that takes too long; unlike the stream's own limit it leaves the socket open for a 408.
+  void give_up_after(double seconds) {
+    stream_.expires_never();
+    timed_out_ = false;
+    deadline_.expires_after(ms(seconds));
+    deadline_.async_wait([weak = weak_from_this()](error_code cancelled) {
+      const auto self = weak.lock();
+      if (cancelled || self == nullptr || self->deadline_.expiry() > std::chrono::steady_clock::now()) return;
+      self->timed_out_ = true;
+      self->stream_.cancel();
+    });
+  }
+
   void on_header(error_code error) {
+    deadline_.cancel();
     if (error == http::error::header_limit) return refuse(431, "the request header is too large");
-    if (error == beast::error::timeout && buffer_.size() > 0) return refuse(408, "the request header did not arrive in time");
+    if (timed_out_ && buffer_.size() > 0) return refuse(408, "the request header did not arrive in time");
     if (error == http::error::end_of_stream || error.category() != http::make_error_code(http::error::bad_method).category()) {
       if (error) return close();
     }
@@ -186,13 +203,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->get().body().data = chunk_.data();
     parser_->get().body().size = chunk_.size();
     parser_->get().body().more = true;
-    stream_.expires_after(ms(host_->options.body_idle_seconds));
+    give_up_after(host_->options.body_idle_seconds);
     http::async_read_some(stream_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) { self->on_body(error); });
   }
 
   void on_body(error_code error) {
+    deadline_.cancel();
     if (error == http::error::need_buffer) error = {};
-    if (error == beast::error::timeout) return refuse(408, "the request body did not arrive in time");
+    if (error && timed_out_) return refuse(408, "the request body did not arrive in time");
     if (error == http::error::partial_message || error == http::error::end_of_stream) return close();
     if (error) return error.category() == http::make_error_code(http::error::bad_method).category()
                           ? refuse(400, fmt::format("the request body is not HTTP: {}", error.message()))
@@ -330,6 +348,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   ConnectionHost* host_;
   beast::tcp_stream stream_;
+  asio::steady_timer deadline_{stream_.get_executor()};
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::buffer_body>> parser_;
   HttpRequest request_;
@@ -341,7 +360,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   uint64_t turn_ = 0;  // of requests and responses: a responder that is late answers nobody
   uint64_t num_served_ = 0;
-  bool idle_ = true, head_only_ = false, keep_alive_ = false, responded_ = false, last_ = false, writing_ = false, watching_ = false, closed_ = false;
+  bool idle_ = true, head_only_ = false, keep_alive_ = false, responded_ = false, last_ = false, writing_ = false, watching_ = false, timed_out_ = false, closed_ = false;
   std::deque<std::string> unsent_;
   size_t unsent_bytes_ = 0;
   std::vector<std::function<void()>> gone_;
@@ -397,6 +416,7 @@ ResponderPtr Connection::make_responder() { return std::make_shared<ConnectionRe
 void start_connection(ConnectionHost& host, asio::ip::tcp::socket socket) {
   error_code ignored;
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::send_buffer_size(kSendBufferBytes), ignored);
   std::make_shared<Connection>(host, std::move(socket))->read_header();
 }
 

@@ -58,6 +58,7 @@ bool box_of(const PageLine& line, std::string_view text, const TextRange& range,
 }  // namespace
 
 Result<Page> draw_page(const Source& source, size_t number) {
+  if (number == 0) return not_found("pages are numbered from 1");
   GLYPH_ASSIGN_OR_RETURN(const auto renderer, Renderer::open(source.style));
   Page wanted;
   size_t count = 0;
@@ -69,7 +70,7 @@ Result<Page> draw_page(const Source& source, size_t number) {
   RenderOptions options;
   options.line_boxes = false;
   const Status status = renderer->render(*source.document, sink, options);
-  if (number > 0 && count == number) return wanted;
+  if (count == number) return wanted;
   GLYPH_RETURN_IF_ERROR(status);
   return not_found(fmt::format("there is no page {}; the document has {}", number, count));
 }
