@@ -115,7 +115,6 @@ class UsageErrors(GlyphTest):
         for args, part in [
             ([], "command"),
             (["asks"], ""),
-            (["serve"], ""),
             (["ask"], ""),
             (["ask", "note.txt"], "QUESTION"),
             (["ask", "note.txt", ""], "question"),
