@@ -220,7 +220,7 @@ class Flow(PageTest):
         self.behave(pause=0.1)
         self.upload_and_wait()
         self.one("#question").send_keys("Tell me a long story about every line of the book.", Keys.ENTER)
-        self.until(lambda: self.all(".prose.writing") or self.all(".thought"))
+        self.until(lambda: self.all(".prose.writing") or self.all(".message.assistant[aria-busy=false]"))  # a small model is quick
         self.press(Keys.ESCAPE)
         self.wait_answer()
         if not URL:
