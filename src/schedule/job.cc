@@ -195,7 +195,7 @@ Status Job::start_answers(const Tensor& logits) {
   for (int i = 0; i < request_.num_answers; ++i) {
     AnsweringOptions options = answering_options(i);
     options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
-    branches_.push_back(Branch(*this, i, cache_->fork()));
+    branches_.push_back(Branch(*this, cache_->fork()));
     Branch& branch = branches_.back();
     if (listener_.on_text) {
       branch.listener_.on_answer = [this, i](std::string_view text) { listener_.on_text(i, false, text); };

@@ -49,9 +49,8 @@ class Job {
 
    private:
     friend class Job;
-    Branch(Job& job, int index, KvCache cache) : job_(job), index_(index), cache_(std::move(cache)) {}
+    Branch(Job& job, KvCache cache) : job_(job), cache_(std::move(cache)) {}
     Job& job_;
-    const int index_;
     KvCache cache_;
     AskListener listener_;
     std::optional<Answering> answering_;
