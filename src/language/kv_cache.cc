@@ -31,8 +31,8 @@ Result<KvBlockPool::BlockPtr> KvBlockPool::allocate() {
   {
     std::lock_guard lock(shared_->mutex);
     if (shared_->max_blocks > 0 && shared_->in_use >= shared_->max_blocks) {
-      return exhausted(fmt::format("all {} blocks of the key-value cache ({} tokens each) are in use", shared_->max_blocks,
-                                   layout_.block_tokens));
+      return exhausted(fmt::format("all {} blocks of the key-value cache ({} tokens each) are in use",
+                                   shared_->max_blocks, layout_.block_tokens));
     }
     ++shared_->in_use;
     if (!shared_->free.empty()) {
@@ -59,8 +59,10 @@ Status KvCache::reserve(int64_t count) {
   const int64_t block_tokens = layout().block_tokens;
   const auto used = static_cast<size_t>((num_tokens_ + block_tokens - 1) / block_tokens);
   const auto wanted = static_cast<size_t>((num_tokens_ + count + block_tokens - 1) / block_tokens);
-  std::vector<KvBlockPool::BlockPtr> blocks(blocks_.begin(), blocks_.begin() + static_cast<ptrdiff_t>(std::min(used, blocks_.size())));
-  if (count > 0 && num_tokens_ % block_tokens != 0 && blocks.back().use_count() > 2) {  // 2: blocks_ and blocks
+  std::vector<KvBlockPool::BlockPtr> blocks(
+      blocks_.begin(), blocks_.begin() + static_cast<ptrdiff_t>(std::min(used, blocks_.size())));
+  if (count > 0 && num_tokens_ % block_tokens != 0 &&
+      blocks.back().use_count() > 2) {  // 2: blocks_ and blocks
     GLYPH_ASSIGN_OR_RETURN(KvBlockPool::BlockPtr own, pool_->allocate());
     pool_->device().copy_bytes(own->memory.get(), blocks.back()->memory.get(), layout().block_bytes());
     blocks.back() = std::move(own);
@@ -89,7 +91,8 @@ void KvCache::truncate(int64_t num_tokens, int64_t next_position) {
   update_pointers();
 }
 
-KvCache KvCache::from_blocks(KvBlockPool& pool, std::vector<KvBlockPool::BlockPtr> blocks, int64_t num_tokens, int64_t next_position) {
+KvCache KvCache::from_blocks(KvBlockPool& pool, std::vector<KvBlockPool::BlockPtr> blocks, int64_t num_tokens,
+                             int64_t next_position) {
   GLYPH_CHECK(num_tokens <= static_cast<int64_t>(blocks.size()) * pool.layout().block_tokens);
   KvCache cache(pool);
   cache.blocks_ = std::move(blocks);
@@ -108,8 +111,13 @@ ops::KvLayer KvCache::layer(int64_t index) const {
   const KvLayout& shape = layout();
   GLYPH_CHECK(index >= 0 && index < shape.num_layers);
   const size_t key_offset = static_cast<size_t>(2 * index) * shape.half_layer_bytes();
-  return {.blocks = pointers_, .key_offset = key_offset, .value_offset = key_offset + shape.half_layer_bytes(),
-          .block_tokens = shape.block_tokens, .num_kv_heads = shape.num_kv_heads, .head_dim = shape.head_dim, .dtype = shape.dtype};
+  return {.blocks = pointers_,
+          .key_offset = key_offset,
+          .value_offset = key_offset + shape.half_layer_bytes(),
+          .block_tokens = shape.block_tokens,
+          .num_kv_heads = shape.num_kv_heads,
+          .head_dim = shape.head_dim,
+          .dtype = shape.dtype};
 }
 
 }  // namespace glyph

@@ -1,7 +1,8 @@
 // KvCache: the keys and values of one sequence, in blocks that sequences may share.
 //
-// A block holds all layers of block_tokens positions in one piece of memory, so that it can be shared, moved to another tier or
-// written to disk as it is. Full blocks never change. A sequence that appends to a block that others hold gets its own copy first.
+// A block holds all layers of block_tokens positions in one piece of memory, so that it can be shared, moved
+// to another tier or written to disk as it is. Full blocks never change. A sequence that appends to a block
+// that others hold gets its own copy first.
 #pragma once
 
 #include <cstdint>
@@ -66,10 +67,12 @@ class KvCache {
 
   const KvLayout& layout() const { return pool_->layout(); }
   int64_t num_tokens() const { return num_tokens_; }
-  // Rotary position, on all three axes, of the next text token: num_tokens minus what pages save. Reference: rope_deltas.
+  // Rotary position, on all three axes, of the next text token: num_tokens minus what pages save. Reference:
+  // rope_deltas.
   int64_t next_position() const { return next_position_; }
 
-  // Makes room for `count` more tokens; on kExhausted nothing changed. The tokens count once commit() says so.
+  // Makes room for `count` more tokens; on kExhausted nothing changed. The tokens count once commit() says
+  // so.
   Status reserve(int64_t count);
   void commit(int64_t count, int64_t next_position);
   // Forgets everything from token `num_tokens` on; the caller knows the rotary position that belongs to it.

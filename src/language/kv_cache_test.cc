@@ -5,7 +5,6 @@
 
 #include <cstring>
 
-
 namespace glyph {
 namespace {
 
@@ -17,7 +16,8 @@ class KvCacheTest : public ::testing::Test {
   }
 
   ReferenceDevice device_;
-  KvLayout layout_{.num_layers = 3, .num_kv_heads = 2, .head_dim = 8, .block_tokens = 64, .dtype = DType::kBF16};
+  KvLayout layout_{
+      .num_layers = 3, .num_kv_heads = 2, .head_dim = 8, .block_tokens = 64, .dtype = DType::kBF16};
   KvBlockPool pool_{device_, layout_};
 };
 

@@ -1,4 +1,5 @@
-// LanguageModel: tokens and page features in, logits out. Reference: Glm4vTextModel and the head of Glm4vForConditionalGeneration.
+// LanguageModel: tokens and page features in, logits out. Reference: Glm4vTextModel and the head of
+// Glm4vForConditionalGeneration.
 #pragma once
 
 #include <functional>
@@ -39,20 +40,23 @@ class LanguageModel {
   // What a KvBlockPool for this model must hold; KV has the compute type.
   KvLayout kv_layout(int64_t block_tokens = 64) const;
 
-  // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a beginning. Logits of
-  // the last row, (vocab_size) f32. kRefused: placeholders and pages do not match, an id outside the vocabulary, past the context
-  // window; kExhausted: no KV blocks; kCancelled. After an error the cache is as it was.
-  Result<Tensor> prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages, KvCache& cache,
-                         const PrefillOptions& options = {}) const;
+  // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a
+  // beginning. Logits of the last row, (vocab_size) f32. kRefused: placeholders and pages do not match, an id
+  // outside the vocabulary, past the context window; kExhausted: no KV blocks; kCancelled. After an error the
+  // cache is as it was.
+  Result<Tensor> prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
+                         KvCache& cache, const PrefillOptions& options = {}) const;
 
-  // The steps of prefill() for a scheduler. begin_prefill() checks everything; read() appends tokens [begin, end) of the prompt; begin is where
-  // the call before it ended.
+  // The steps of prefill() for a scheduler. begin_prefill() checks everything; read() appends tokens [begin,
+  // end) of the prompt; begin is where the call before it ended.
   Result<Prompt> begin_prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
                                const KvCache& cache) const;
   // Logits of row end - 1 when `want_logits`, else an empty tensor.
-  Result<Tensor> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache, bool want_logits) const;
+  Result<Tensor> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
+                      bool want_logits) const;
 
-  // One token for each of several sequences, appended to its cache: ids[i] to caches[i]. Logits (sequences, vocab_size) f32.
+  // One token for each of several sequences, appended to its cache: ids[i] to caches[i]. Logits (sequences,
+  // vocab_size) f32.
   Result<Tensor> decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const;
 
   // Stages "embed", "layer.0" ..., "norm" of each pass, (rows, hidden) f32.

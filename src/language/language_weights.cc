@@ -11,15 +11,18 @@ Result<Tensor> load_vector(const WeightLoader& loader, const std::string& name, 
   return loader.f32(kRoot + name, std::span(&size, 1));
 }
 
-Status load_attention(const WeightLoader& loader, const TextConfig& t, const std::string& name, LanguageLayerWeights& layer) {
+Status load_attention(const WeightLoader& loader, const TextConfig& t, const std::string& name,
+                      LanguageLayerWeights& layer) {
   const int64_t kv_size = t.num_kv_heads * t.head_dim();
-  GLYPH_ASSIGN_OR_RETURN(layer.q, loader.matrix(kRoot + name + "q_proj.weight", t.hidden_size, t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(layer.q,
+                         loader.matrix(kRoot + name + "q_proj.weight", t.hidden_size, t.hidden_size));
   GLYPH_ASSIGN_OR_RETURN(layer.k, loader.matrix(kRoot + name + "k_proj.weight", kv_size, t.hidden_size));
   GLYPH_ASSIGN_OR_RETURN(layer.v, loader.matrix(kRoot + name + "v_proj.weight", kv_size, t.hidden_size));
   GLYPH_ASSIGN_OR_RETURN(layer.q_bias, load_vector(loader, name + "q_proj.bias", t.hidden_size));
   GLYPH_ASSIGN_OR_RETURN(layer.k_bias, load_vector(loader, name + "k_proj.bias", kv_size));
   GLYPH_ASSIGN_OR_RETURN(layer.v_bias, load_vector(loader, name + "v_proj.bias", kv_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.o, loader.matrix(kRoot + name + "o_proj.weight", t.hidden_size, t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(layer.o,
+                         loader.matrix(kRoot + name + "o_proj.weight", t.hidden_size, t.hidden_size));
   return {};
 }
 
@@ -27,12 +30,18 @@ Result<LanguageLayerWeights> load_layer(const WeightLoader& loader, const TextCo
   const std::string name = fmt::format("layers.{}.", index);
   LanguageLayerWeights layer;
   GLYPH_RETURN_IF_ERROR(load_attention(loader, t, name + "self_attn.", layer));
-  GLYPH_ASSIGN_OR_RETURN(layer.gate_up, loader.matrix(kRoot + name + "mlp.gate_up_proj.weight", 2 * t.intermediate_size, t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.down, loader.matrix(kRoot + name + "mlp.down_proj.weight", t.hidden_size, t.intermediate_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.input_norm, load_vector(loader, name + "input_layernorm.weight", t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.post_attention_norm, load_vector(loader, name + "post_self_attn_layernorm.weight", t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.mlp_norm, load_vector(loader, name + "post_attention_layernorm.weight", t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.post_mlp_norm, load_vector(loader, name + "post_mlp_layernorm.weight", t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(layer.gate_up, loader.matrix(kRoot + name + "mlp.gate_up_proj.weight",
+                                                      2 * t.intermediate_size, t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(
+      layer.down, loader.matrix(kRoot + name + "mlp.down_proj.weight", t.hidden_size, t.intermediate_size));
+  GLYPH_ASSIGN_OR_RETURN(layer.input_norm,
+                         load_vector(loader, name + "input_layernorm.weight", t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(layer.post_attention_norm,
+                         load_vector(loader, name + "post_self_attn_layernorm.weight", t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(layer.mlp_norm,
+                         load_vector(loader, name + "post_attention_layernorm.weight", t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(layer.post_mlp_norm,
+                         load_vector(loader, name + "post_mlp_layernorm.weight", t.hidden_size));
   return layer;
 }
 

@@ -10,8 +10,8 @@
 namespace glyph {
 
 struct LanguageLayerWeights {
-  Tensor input_norm;           // (hidden)
-  Weight q, k, v;              // (heads * head_dim, hidden), (kv_heads * head_dim, hidden) twice
+  Tensor input_norm;  // (hidden)
+  Weight q, k, v;     // (heads * head_dim, hidden), (kv_heads * head_dim, hidden) twice
   Tensor q_bias, k_bias, v_bias;
   Weight o;                    // (hidden, hidden)
   Tensor post_attention_norm;  // (hidden): of the attention branch (reference: post_self_attn_layernorm)
@@ -24,8 +24,8 @@ struct LanguageLayerWeights {
 struct LanguageWeights {
   Weight embedding;  // (vocab, hidden)
   std::vector<LanguageLayerWeights> layers;
-  Tensor norm;       // (hidden)
-  Weight head;       // (vocab, hidden)
+  Tensor norm;  // (hidden)
+  Weight head;  // (vocab, hidden)
 };
 
 Result<LanguageWeights> load_language_weights(const WeightLoader& loader, const ModelConfig& config);

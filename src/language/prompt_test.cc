@@ -13,7 +13,9 @@ constexpr int32_t kImage = 99;
 class PromptTest : public ::testing::Test {
  protected:
   PageFeatures page(int64_t height, int64_t width) {
-    return {.grid = {height, width}, .merge_size = 2, .values = Tensor(device_, DType::kF32, {height * width / 4, 8})};
+    return {.grid = {height, width},
+            .merge_size = 2,
+            .values = Tensor(device_, DType::kF32, {height * width / 4, 8})};
   }
   ReferenceDevice device_;
 };
@@ -31,7 +33,14 @@ TEST_F(PromptTest, CountsAPageByItsLongerSide) {
   const PageFeatures* pages[] = {&first, &second};
   const std::vector<int32_t> ids{1, kImage, kImage, 2, kImage, kImage, kImage, 3};
   const Prompt prompt = make_prompt(ids, pages, kImage, 10).value();
-  EXPECT_EQ(triples(prompt), (std::vector<Triple>{{10, 10, 10}, {11, 11, 11}, {11, 12, 11}, {13, 13, 13}, {14, 14, 14}, {14, 14, 15}, {14, 14, 16}, {17, 17, 17}}));
+  EXPECT_EQ(triples(prompt), (std::vector<Triple>{{10, 10, 10},
+                                                  {11, 11, 11},
+                                                  {11, 12, 11},
+                                                  {13, 13, 13},
+                                                  {14, 14, 14},
+                                                  {14, 14, 15},
+                                                  {14, 14, 16},
+                                                  {17, 17, 17}}));
   EXPECT_EQ(prompt.next_position, 18);
   EXPECT_EQ(prompt.feature_begin, (std::vector<int64_t>{1, 4}));
 }
@@ -47,8 +56,10 @@ TEST_F(PromptTest, RefusesPagesWithoutSeparator) {
 TEST_F(PromptTest, RefusesTooFewAndTooManyPages) {
   const PageFeatures one = page(2, 2);
   const PageFeatures* pages[] = {&one};
-  EXPECT_THAT(make_prompt(std::vector<int32_t>{kImage, 1}, {}, kImage).status().message(), ::testing::HasSubstr("more than the 0 pages"));
-  EXPECT_THAT(make_prompt(std::vector<int32_t>{1}, pages, kImage).status().message(), ::testing::HasSubstr("1 pages were given"));
+  EXPECT_THAT(make_prompt(std::vector<int32_t>{kImage, 1}, {}, kImage).status().message(),
+              ::testing::HasSubstr("more than the 0 pages"));
+  EXPECT_THAT(make_prompt(std::vector<int32_t>{1}, pages, kImage).status().message(),
+              ::testing::HasSubstr("1 pages were given"));
 }
 
 }  // namespace

@@ -6,8 +6,8 @@ namespace glyph::ops {
 namespace {
 
 bool is_heads(const ConstTensorView& view, int64_t rows, int64_t heads, int64_t head_dim) {
-  return view.rank() == 3 && view.size(0) == rows && view.size(1) == heads && view.size(2) == head_dim && view.stride(2) == 1 &&
-         is_float(view.dtype());
+  return view.rank() == 3 && view.size(0) == rows && view.size(1) == heads && view.size(2) == head_dim &&
+         view.stride(2) == 1 && is_float(view.dtype());
 }
 
 void check_out(const ConstTensorView& q, const ConstTensorView& out) {
@@ -16,7 +16,8 @@ void check_out(const ConstTensorView& q, const ConstTensorView& out) {
 }
 
 void check_kv(const KvLayer& kv, int64_t num_tokens) {
-  GLYPH_CHECK(kv.block_tokens > 0 && kv.block_tokens % 64 == 0 && kv.num_kv_heads > 0 && kv.head_dim > 0 && is_float(kv.dtype));
+  GLYPH_CHECK(kv.block_tokens > 0 && kv.block_tokens % 64 == 0 && kv.num_kv_heads > 0 && kv.head_dim > 0 &&
+              is_float(kv.dtype));
   GLYPH_CHECK(num_tokens <= static_cast<int64_t>(kv.blocks.size()) * kv.block_tokens);
 }
 
@@ -26,21 +27,26 @@ void check_query(const ConstTensorView& q, const KvLayer& kv) {
 
 }  // namespace
 
-void full_attention(Device& device, const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, float scale,
-                    const TensorView& out) {
+void full_attention(Device& device, const ConstTensorView& q, const ConstTensorView& k,
+                    const ConstTensorView& v, float scale, const TensorView& out) {
   GLYPH_CHECK(is_heads(q, q.size(0), q.size(1), q.size(2)) && is_heads(k, k.size(0), q.size(1), q.size(2)));
-  GLYPH_CHECK(is_heads(v, k.size(0), q.size(1), q.size(2)) && k.dtype() == q.dtype() && v.dtype() == q.dtype());
+  GLYPH_CHECK(is_heads(v, k.size(0), q.size(1), q.size(2)) && k.dtype() == q.dtype() &&
+              v.dtype() == q.dtype());
   GLYPH_CHECK(k.size(0) > 0);
   check_out(q, out);
-  on_device(device, [&](CpuDevice& cpu) { cpu::full_attention(cpu, q, k, v, scale, out); },
-            [&] { reference::full_attention(q, k, v, scale, out); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::full_attention(cpu, q, k, v, scale, out); },
+      [&] { reference::full_attention(q, k, v, scale, out); });
 }
 
-void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v, int64_t first, const KvLayer& kv) {
+void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v, int64_t first,
+              const KvLayer& kv) {
   GLYPH_CHECK(first >= 0 && is_heads(k, k.size(0), kv.num_kv_heads, kv.head_dim));
   GLYPH_CHECK(is_heads(v, k.size(0), kv.num_kv_heads, kv.head_dim));
   check_kv(kv, first + k.size(0));
-  on_device(device, [&](CpuDevice& cpu) { cpu::store_kv(cpu, k, v, first, kv); }, [&] { reference::store_kv(k, v, first, kv); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::store_kv(cpu, k, v, first, kv); },
+      [&] { reference::store_kv(k, v, first, kv); });
 }
 
 void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& kv, int64_t first, float scale,
@@ -49,12 +55,13 @@ void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& k
   check_kv(kv, first + q.size(0));
   check_query(q, kv);
   check_out(q, out);
-  on_device(device, [&](CpuDevice& cpu) { cpu::causal_attention(cpu, q, kv, first, scale, out); },
-            [&] { reference::causal_attention(q, kv, first, scale, out); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::causal_attention(cpu, q, kv, first, scale, out); },
+      [&] { reference::causal_attention(q, kv, first, scale, out); });
 }
 
-void decode_attention(Device& device, const ConstTensorView& q, std::span<const DecodeRow> sequences, float scale,
-                      const TensorView& out) {
+void decode_attention(Device& device, const ConstTensorView& q, std::span<const DecodeRow> sequences,
+                      float scale, const TensorView& out) {
   GLYPH_CHECK(q.rank() == 3 && q.size(0) == static_cast<int64_t>(sequences.size()));
   for (const DecodeRow& row : sequences) {
     GLYPH_CHECK(row.num_tokens > 0);
@@ -62,8 +69,9 @@ void decode_attention(Device& device, const ConstTensorView& q, std::span<const 
     check_query(q, row.kv);
   }
   check_out(q, out);
-  on_device(device, [&](CpuDevice& cpu) { cpu::decode_attention(cpu, q, sequences, scale, out); },
-            [&] { reference::decode_attention(q, sequences, scale, out); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::decode_attention(cpu, q, sequences, scale, out); },
+      [&] { reference::decode_attention(q, sequences, scale, out); });
 }
 
 }  // namespace glyph::ops

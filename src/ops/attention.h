@@ -1,5 +1,5 @@
-// Scaled dot-product attention: inside one page, over a KV cache with many query rows (prefill), and with one row a sequence
-// (decode). Softmax is f32. Reference: eager_attention_forward of modeling_glm4v.py.
+// Scaled dot-product attention: inside one page, over a KV cache with many query rows (prefill), and with one
+// row a sequence (decode). Softmax is f32. Reference: eager_attention_forward of modeling_glm4v.py.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,20 @@
 
 namespace glyph::ops {
 
-// Every token of a page sees every other: out (tokens, heads, head_dim) = softmax(scale * q k^T) v, head by head.
-// q, k, v (tokens, heads, head_dim), all f32 or all bf16, rows may be strided; out has their type or f32.
-void full_attention(Device& device, const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, float scale,
-                    const TensorView& out);
+// Every token of a page sees every other: out (tokens, heads, head_dim) = softmax(scale * q k^T) v, head by
+// head. q, k, v (tokens, heads, head_dim), all f32 or all bf16, rows may be strided; out has their type or
+// f32.
+void full_attention(Device& device, const ConstTensorView& q, const ConstTensorView& k,
+                    const ConstTensorView& v, float scale, const TensorView& out);
 
-// The keys and values of one layer of one sequence, in blocks of block_tokens positions. Inside a block, from key_offset on, lie the
-// keys as (kv_heads, head_dim, block_tokens), from value_offset on the values as (kv_heads, block_tokens, head_dim), both dense.
-// Keys lie transposed so that the scores of neighbouring positions are computed side by side.
+// The keys and values of one layer of one sequence, in blocks of block_tokens positions. Inside a block, from
+// key_offset on, lie the keys as (kv_heads, head_dim, block_tokens), from value_offset on the values as
+// (kv_heads, block_tokens, head_dim), both dense. Keys lie transposed so that the scores of neighbouring
+// positions are computed side by side.
 struct KvLayer {
   std::span<void* const> blocks;
-  size_t key_offset = 0;    // bytes
-  size_t value_offset = 0;  // bytes
+  size_t key_offset = 0;     // bytes
+  size_t value_offset = 0;   // bytes
   int64_t block_tokens = 0;  // a multiple of 64
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
@@ -28,10 +30,11 @@ struct KvLayer {
 };
 
 // Writes k and v (tokens, kv_heads, head_dim) f32 or bf16 at positions first, first + 1, ... of the layer.
-void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v, int64_t first, const KvLayer& kv);
+void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v, int64_t first,
+              const KvLayer& kv);
 
-// Row i sees positions 0 ... first + i, which must be stored: out (tokens, heads, head_dim). Query head h reads KV head
-// h / (heads / kv_heads). q f32 or bf16, like kv; out has their type or f32.
+// Row i sees positions 0 ... first + i, which must be stored: out (tokens, heads, head_dim). Query head h
+// reads KV head h / (heads / kv_heads). q f32 or bf16, like kv; out has their type or f32.
 void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& kv, int64_t first, float scale,
                       const TensorView& out);
 
@@ -41,7 +44,7 @@ struct DecodeRow {
 };
 
 // One query row a sequence: q and out (sequences, heads, head_dim) f32 or bf16; KV of either type.
-void decode_attention(Device& device, const ConstTensorView& q, std::span<const DecodeRow> sequences, float scale,
-                      const TensorView& out);
+void decode_attention(Device& device, const ConstTensorView& q, std::span<const DecodeRow> sequences,
+                      float scale, const TensorView& out);
 
 }  // namespace glyph::ops

@@ -10,16 +10,16 @@
 namespace glyph::ops {
 
 struct OpSpeed {
-  std::string op;             // "linear", "full_attention", ...
-  std::string shape;          // "2520 x 384 x 1152 bf16"
-  double seconds = 0;         // best of the repetitions, one call
+  std::string op;      // "linear", "full_attention", ...
+  std::string shape;   // "2520 x 384 x 1152 bf16"
+  double seconds = 0;  // best of the repetitions, one call
   double gflop_per_s = 0;
-  double gbyte_per_s = 0;     // operands read and written once; what one-row products are bound by
+  double gbyte_per_s = 0;  // operands read and written once; what one-row products are bound by
 };
 
 struct BenchOpsOptions {
   double seconds_per_op = 0.3;
-  bool bf16 = true;           // also measure bf16 where the device prefers it
+  bool bf16 = true;  // also measure bf16 where the device prefers it
 };
 
 // Measures linear layers, attention and one-row products at the shapes of a small model and of the 9B.

@@ -11,8 +11,10 @@ namespace glyph::ops {
 template <typename OnCpu, typename OnReference>
 void on_device(Device& device, const OnCpu& on_cpu, const OnReference& on_reference) {
   switch (device.kind()) {
-    case DeviceKind::kCpu: return on_cpu(device.cpu());
-    case DeviceKind::kReference: return on_reference();
+    case DeviceKind::kCpu:
+      return on_cpu(device.cpu());
+    case DeviceKind::kReference:
+      return on_reference();
   }
 }
 

@@ -4,11 +4,14 @@
 
 namespace glyph::ops {
 
-void embedding(Device& device, std::span<const int32_t> ids, const ConstTensorView& table, const TensorView& out) {
+void embedding(Device& device, std::span<const int32_t> ids, const ConstTensorView& table,
+               const TensorView& out) {
   GLYPH_CHECK(table.rank() == 2 && table.stride(1) == 1 && table.dtype() != DType::kI32);
   GLYPH_CHECK(out.dtype() == DType::kF32 && is_matrix(out, static_cast<int64_t>(ids.size()), table.size(1)));
   for (const int32_t id : ids) GLYPH_CHECK(id >= 0 && id < table.size(0));
-  on_device(device, [&](CpuDevice& cpu) { cpu::embedding(cpu, ids, table, out); }, [&] { reference::embedding(ids, table, out); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::embedding(cpu, ids, table, out); },
+      [&] { reference::embedding(ids, table, out); });
 }
 
 void add_position_table(Device& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
@@ -19,10 +22,12 @@ void add_position_table(Device& device, std::span<const PatchPosition> positions
   while (side * side < table.size(0)) ++side;
   GLYPH_CHECK(side > 0 && side * side == table.size(0));
   for (const PatchPosition& position : positions) {
-    GLYPH_CHECK(position.row >= 0 && position.row < grid.height && position.column >= 0 && position.column < grid.width);
+    GLYPH_CHECK(position.row >= 0 && position.row < grid.height && position.column >= 0 &&
+                position.column < grid.width);
   }
-  on_device(device, [&](CpuDevice& cpu) { cpu::add_position_table(cpu, positions, grid, table, x); },
-            [&] { reference::add_position_table(positions, grid, table, x); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::add_position_table(cpu, positions, grid, table, x); },
+      [&] { reference::add_position_table(positions, grid, table, x); });
 }
 
 }  // namespace glyph::ops

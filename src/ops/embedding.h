@@ -10,7 +10,8 @@
 namespace glyph::ops {
 
 // out (ids, n) f32 = rows of table (vocabulary, n) f32, f16 or bf16. Every id must be inside the table.
-void embedding(Device& device, std::span<const int32_t> ids, const ConstTensorView& table, const TensorView& out);
+void embedding(Device& device, std::span<const int32_t> ids, const ConstTensorView& table,
+               const TensorView& out);
 
 struct PatchGrid {
   int64_t height = 0;  // patches
@@ -19,8 +20,9 @@ struct PatchGrid {
   bool operator==(const PatchGrid&) const = default;
 };
 
-// x (patches, n) f32 += the square position table (side * side, n) f32, sampled bicubically at each patch's place in its grid.
-// Reference: Glm4vVisionEmbeddings.forward; torch grid_sample, mode bicubic (a = -0.75), align_corners false, padding border.
+// x (patches, n) f32 += the square position table (side * side, n) f32, sampled bicubically at each patch's
+// place in its grid. Reference: Glm4vVisionEmbeddings.forward; torch grid_sample, mode bicubic (a = -0.75),
+// align_corners false, padding border.
 void add_position_table(Device& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x);
 

@@ -12,18 +12,20 @@ void check_weight(const ConstTensorView& x, const ConstTensorView& weight) {
 
 }  // namespace
 
-void linear(Device& device, const ConstTensorView& x, std::span<const LinearPart> parts, const TensorView& out,
-            const LinearOptions& options) {
+void linear(Device& device, const ConstTensorView& x, std::span<const LinearPart> parts,
+            const TensorView& out, const LinearOptions& options) {
   int64_t columns = 0;
   for (const LinearPart& part : parts) {
     check_weight(x, part.weight);
     GLYPH_CHECK(part.bias.empty() || is_vector(part.bias, part.weight.size(0)));
     columns += part.weight.size(0);
   }
-  GLYPH_CHECK(is_matrix(x, x.size(0), x.size(1)) && is_matrix(out, x.size(0), columns) && is_float(out.dtype()));
+  GLYPH_CHECK(is_matrix(x, x.size(0), x.size(1)) && is_matrix(out, x.size(0), columns) &&
+              is_float(out.dtype()));
   GLYPH_CHECK(!options.accumulate || out.dtype() == DType::kF32);
-  on_device(device, [&](CpuDevice& cpu) { cpu::linear(cpu, x, parts, out, options); },
-            [&] { reference::linear(x, parts, out, options); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::linear(cpu, x, parts, out, options); },
+      [&] { reference::linear(x, parts, out, options); });
 }
 
 void linear(Device& device, const ConstTensorView& x, const LinearPart& part, const TensorView& out,
@@ -31,14 +33,16 @@ void linear(Device& device, const ConstTensorView& x, const LinearPart& part, co
   linear(device, x, std::span(&part, 1), out, options);
 }
 
-void swiglu_linear(Device& device, const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up,
-                   const TensorView& out) {
+void swiglu_linear(Device& device, const ConstTensorView& x, const ConstTensorView& gate,
+                   const ConstTensorView& up, const TensorView& out) {
   check_weight(x, gate);
   check_weight(x, up);
   GLYPH_CHECK(gate.shape() == up.shape() && gate.dtype() == up.dtype());
-  GLYPH_CHECK(is_matrix(x, x.size(0), x.size(1)) && is_matrix(out, x.size(0), gate.size(0)) && is_float(out.dtype()));
-  on_device(device, [&](CpuDevice& cpu) { cpu::swiglu_linear(cpu, x, gate, up, out); },
-            [&] { reference::swiglu_linear(x, gate, up, out); });
+  GLYPH_CHECK(is_matrix(x, x.size(0), x.size(1)) && is_matrix(out, x.size(0), gate.size(0)) &&
+              is_float(out.dtype()));
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::swiglu_linear(cpu, x, gate, up, out); },
+      [&] { reference::swiglu_linear(x, gate, up, out); });
 }
 
 }  // namespace glyph::ops

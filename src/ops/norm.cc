@@ -12,28 +12,32 @@ void check_rows(const ConstTensorView& x, const ConstTensorView& out) {
 
 }  // namespace
 
-void rms_norm(Device& device, const ConstTensorView& x, const ConstTensorView& weight, float eps, const TensorView& out) {
+void rms_norm(Device& device, const ConstTensorView& x, const ConstTensorView& weight, float eps,
+              const TensorView& out) {
   check_rows(x, out);
   GLYPH_CHECK(is_vector(weight, x.size(1)));
-  on_device(device, [&](CpuDevice& cpu) { cpu::rms_norm(cpu, x, weight, eps, out); },
-            [&] { reference::rms_norm(x, weight, eps, out); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::rms_norm(cpu, x, weight, eps, out); },
+      [&] { reference::rms_norm(x, weight, eps, out); });
 }
 
-void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch, const AddNormWeights& weights,
-              const TensorView& out) {
+void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch,
+              const AddNormWeights& weights, const TensorView& out) {
   check_rows(x, out);
   GLYPH_CHECK(branch.dtype() == DType::kF32 && is_matrix(branch, x.size(0), x.size(1)));
   GLYPH_CHECK(is_vector(weights.branch, x.size(1)) && is_vector(weights.next, x.size(1)));
-  on_device(device, [&](CpuDevice& cpu) { cpu::add_norm(cpu, x, branch, weights, out); },
-            [&] { reference::add_norm(x, branch, weights, out); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::add_norm(cpu, x, branch, weights, out); },
+      [&] { reference::add_norm(x, branch, weights, out); });
 }
 
-void layer_norm_gelu(Device& device, const ConstTensorView& x, const ConstTensorView& weight, const ConstTensorView& bias,
-                     float eps, const TensorView& out) {
+void layer_norm_gelu(Device& device, const ConstTensorView& x, const ConstTensorView& weight,
+                     const ConstTensorView& bias, float eps, const TensorView& out) {
   check_rows(x, out);
   GLYPH_CHECK(is_vector(weight, x.size(1)) && is_vector(bias, x.size(1)));
-  on_device(device, [&](CpuDevice& cpu) { cpu::layer_norm_gelu(cpu, x, weight, bias, eps, out); },
-            [&] { reference::layer_norm_gelu(x, weight, bias, eps, out); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::layer_norm_gelu(cpu, x, weight, bias, eps, out); },
+      [&] { reference::layer_norm_gelu(x, weight, bias, eps, out); });
 }
 
 }  // namespace glyph::ops

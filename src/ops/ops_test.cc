@@ -29,16 +29,23 @@ class Data {
     for (int64_t i = 0; i < shape.num_elements(); ++i) {
       const float value = normal(random_);
       switch (type) {
-        case DType::kF16: tensor.data<F16>()[i] = to_f16(value); break;
-        case DType::kBF16: tensor.data<BF16>()[i] = to_bf16(value); break;
-        default: tensor.data<float>()[i] = value; break;
+        case DType::kF16:
+          tensor.data<F16>()[i] = to_f16(value);
+          break;
+        case DType::kBF16:
+          tensor.data<BF16>()[i] = to_bf16(value);
+          break;
+        default:
+          tensor.data<float>()[i] = value;
+          break;
       }
     }
     return tensor;
   }
   Tensor empty(const Shape& shape, DType type = DType::kF32) {
     Tensor tensor(device_, type, shape);
-    std::memset(tensor.view().raw(), 0xFF, tensor.num_bytes());  // NaN in every type: what is not written shows
+    std::memset(tensor.view().raw(), 0xFF,
+                tensor.num_bytes());  // NaN in every type: what is not written shows
     return tensor;
   }
   Tensor copy(const Tensor& tensor) { return tensor.copy(device_); }
@@ -55,7 +62,8 @@ double difference(const Tensor& actual, const Tensor& expected) {
   const int64_t n = actual.shape().num_elements();
   double worst = 0, largest = 1e-6;
   for (int64_t i = 0; i < n; ++i) {
-    const double a = value_at(actual.view().reshape({n}), {i}), e = value_at(expected.view().reshape({n}), {i});
+    const double a = value_at(actual.view().reshape({n}), {i}),
+                 e = value_at(expected.view().reshape({n}), {i});
     if (std::isnan(a) || std::isnan(e)) return std::numeric_limits<double>::infinity();
     worst = std::max(worst, std::abs(a - e));
     largest = std::max(largest, std::abs(e));
@@ -88,15 +96,18 @@ TEST_P(OpsTest, Linear) {
       for (const int64_t rows : {1, 3, 8, 11, 17, 33, 130}) {
         for (const int64_t depth : {1, 15, 64, 197}) {
           const Tensor x = data.floats({rows, depth}, x_type);
-          const Tensor first = data.floats({67, depth}, weight_type), second = data.floats({130, depth}, weight_type);
+          const Tensor first = data.floats({67, depth}, weight_type),
+                       second = data.floats({130, depth}, weight_type);
           const Tensor bias = data.floats({67});
-          const LinearPart parts[] = {{.weight = first.view(), .bias = bias.view()}, {.weight = second.view(), .bias = {}}};
+          const LinearPart parts[] = {{.weight = first.view(), .bias = bias.view()},
+                                      {.weight = second.view(), .bias = {}}};
           for (const bool accumulate : {false, true}) {
             const Tensor before = data.floats({rows, 197});
             Tensor expected = data.copy(before), actual = data.copy(before);
             linear(data.device(), x.view(), parts, expected.view(), {.accumulate = accumulate});
             linear(cpu_, x.view(), parts, actual.view(), {.accumulate = accumulate});
-            ASSERT_LT(difference(actual, expected), kF32Tolerance) << rows << " x " << depth << " " << name_of(weight_type);
+            ASSERT_LT(difference(actual, expected), kF32Tolerance)
+                << rows << " x " << depth << " " << name_of(weight_type);
           }
           Tensor narrow = data.empty({rows, 197}, DType::kBF16), wide = data.empty({rows, 197});
           linear(cpu_, x.view(), parts, narrow.view());
@@ -131,7 +142,8 @@ TEST_P(OpsTest, SwigluLinear) {
   Data data(3);
   for (const DType type : {DType::kF32, DType::kBF16}) {
     for (const int64_t rows : {1, 9, 70}) {
-      const Tensor x = data.floats({rows, 61}, type), gate = data.floats({83, 61}, type, 0.3f), up = data.floats({83, 61}, type);
+      const Tensor x = data.floats({rows, 61}, type), gate = data.floats({83, 61}, type, 0.3f),
+                   up = data.floats({83, 61}, type);
       Tensor expected = data.empty({rows, 83}), actual = data.empty({rows, 83});
       swiglu_linear(data.device(), x.view(), gate.view(), up.view(), expected.view());
       swiglu_linear(cpu_, x.view(), gate.view(), up.view(), actual.view());
@@ -206,7 +218,8 @@ TEST_P(OpsTest, FullAttention) {
         Tensor expected = data.empty({tokens, 2, head_dim}), actual = data.empty({tokens, 2, head_dim});
         full_attention(data.device(), part(0), part(1), part(2), 0.3f, expected.view());
         full_attention(cpu_, part(0), part(1), part(2), 0.3f, actual.view());
-        ASSERT_LT(difference(actual, expected), tolerance(type)) << tokens << " tokens, head size " << head_dim;
+        ASSERT_LT(difference(actual, expected), tolerance(type))
+            << tokens << " tokens, head size " << head_dim;
       }
     }
   }
@@ -218,8 +231,13 @@ struct Cache {
     const int64_t half = num_kv_heads * head_dim * 64;
     for (int64_t i = 0; i < num_blocks; ++i) memory.push_back(data.empty({2 * half + 32}, type));
     for (Tensor& block : memory) pointers.push_back(block.view().raw());
-    layer = {.blocks = pointers, .key_offset = 16 * size_of(type), .value_offset = static_cast<size_t>(half + 32) * size_of(type),
-             .block_tokens = 64, .num_kv_heads = num_kv_heads, .head_dim = head_dim, .dtype = type};
+    layer = {.blocks = pointers,
+             .key_offset = 16 * size_of(type),
+             .value_offset = static_cast<size_t>(half + 32) * size_of(type),
+             .block_tokens = 64,
+             .num_kv_heads = num_kv_heads,
+             .head_dim = head_dim,
+             .dtype = type};
   }
   std::vector<Tensor> memory;
   std::vector<void*> pointers;
@@ -233,10 +251,12 @@ TEST_P(OpsTest, CausalAttentionOverACache) {
       for (const int64_t first : {0, 5, 64, 300}) {
         for (const int64_t rows : {1, 30, 97}) {
           Cache expected_cache(data, 7, 2, head_dim, type), actual_cache(data, 7, 2, head_dim, type);
-          const Tensor k = data.floats({first + rows, 2 * head_dim}), v = data.floats({first + rows, 2 * head_dim});
+          const Tensor k = data.floats({first + rows, 2 * head_dim}),
+                       v = data.floats({first + rows, 2 * head_dim});
           store_kv(data.device(), k.view().split_last(2), v.view().split_last(2), 0, expected_cache.layer);
           const auto store = [&](int64_t begin, int64_t end) {
-            store_kv(cpu_, k.view().rows(begin, end).split_last(2), v.view().rows(begin, end).split_last(2), begin, actual_cache.layer);
+            store_kv(cpu_, k.view().rows(begin, end).split_last(2), v.view().rows(begin, end).split_last(2),
+                     begin, actual_cache.layer);
           };
           store(0, first);
           store(first, first + rows);
@@ -244,7 +264,8 @@ TEST_P(OpsTest, CausalAttentionOverACache) {
           Tensor expected = data.empty({rows, 6, head_dim}), actual = data.empty({rows, 6, head_dim});
           causal_attention(data.device(), q.view(), expected_cache.layer, first, 0.25f, expected.view());
           causal_attention(cpu_, q.view(), actual_cache.layer, first, 0.25f, actual.view());
-          ASSERT_LT(difference(actual, expected), tolerance(type)) << first << " + " << rows << " head size " << head_dim;
+          ASSERT_LT(difference(actual, expected), tolerance(type))
+              << first << " + " << rows << " head size " << head_dim;
         }
       }
     }
@@ -306,8 +327,8 @@ std::string level_name(const testing::TestParamInfo<CpuLevel>& level) {
   return kLevels[static_cast<size_t>(level.param)];
 }
 INSTANTIATE_TEST_SUITE_P(Levels, OpsTest,
-                         testing::Values(CpuLevel::kBaseline, CpuLevel::kAvx2, CpuLevel::kAvx512, CpuLevel::kAvx512Bf16,
-                                         CpuLevel::kAmx),
+                         testing::Values(CpuLevel::kBaseline, CpuLevel::kAvx2, CpuLevel::kAvx512,
+                                         CpuLevel::kAvx512Bf16, CpuLevel::kAmx),
                          level_name);
 
 // The tables have no second implementation: known values.
@@ -315,7 +336,8 @@ TEST(RotaryTable, TurnsEachSectionWithItsAxis) {
   Data data(12);
   Tensor cos = data.empty({2, 4}), sin = data.empty({2, 4});
   const std::vector<TokenPosition> positions{{0, 0, 0}, {5, 7, 11}};
-  text_rotary_table(data.device(), positions, {.theta = 10000.0, .sections = {1, 1, 2}}, cos.view(), sin.view());
+  text_rotary_table(data.device(), positions, {.theta = 10000.0, .sections = {1, 1, 2}}, cos.view(),
+                    sin.view());
   const float angles[] = {5.0f, 7.0f * 0.1f, 11.0f * 0.01f, 11.0f * 0.001f};
   for (int64_t i = 0; i < 4; ++i) {
     EXPECT_EQ(value_at(cos.view(), {0, i}), 1.0f);

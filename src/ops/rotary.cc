@@ -16,7 +16,8 @@ float inverse_frequency(double theta, int64_t i, int64_t width) {
 }
 
 void check_tables(size_t num_positions, const ConstTensorView& cos, const ConstTensorView& sin) {
-  GLYPH_CHECK(cos.rank() == 2 && cos.size(0) == static_cast<int64_t>(num_positions) && cos.shape() == sin.shape());
+  GLYPH_CHECK(cos.rank() == 2 && cos.size(0) == static_cast<int64_t>(num_positions) &&
+              cos.shape() == sin.shape());
   GLYPH_CHECK(cos.dtype() == DType::kF32 && sin.dtype() == DType::kF32 && cos.dense() && sin.dense());
 }
 
@@ -27,14 +28,15 @@ void put_angle(float angle, float* cos, float* sin) {
 
 }  // namespace
 
-void vision_rotary_table(Device&, std::span<const PatchPosition> positions, double theta, const TensorView& cos,
-                         const TensorView& sin) {
+void vision_rotary_table(Device&, std::span<const PatchPosition> positions, double theta,
+                         const TensorView& cos, const TensorView& sin) {
   check_tables(positions.size(), cos, sin);
   GLYPH_CHECK(cos.size(1) % 2 == 0);
   const auto per_axis = static_cast<size_t>(cos.size(1) / 2);
   // Many patches share a row or column: the angles of each coordinate are computed once.
   int32_t largest = 0;
-  for (const PatchPosition& position : positions) largest = std::max({largest, position.row, position.column});
+  for (const PatchPosition& position : positions)
+    largest = std::max({largest, position.row, position.column});
   const size_t num_coordinates = static_cast<size_t>(largest) + 1;
   std::vector<float> cosines(num_coordinates * per_axis), sines(num_coordinates * per_axis);
   for (size_t i = 0; i < per_axis; ++i) {
@@ -44,7 +46,8 @@ void vision_rotary_table(Device&, std::span<const PatchPosition> positions, doub
     }
   }
   for (size_t t = 0; t < positions.size(); ++t) {
-    const auto row = static_cast<size_t>(positions[t].row) * per_axis, column = static_cast<size_t>(positions[t].column) * per_axis;
+    const auto row = static_cast<size_t>(positions[t].row) * per_axis,
+               column = static_cast<size_t>(positions[t].column) * per_axis;
     const auto copy = [&](const std::vector<float>& from, float* to) {
       std::copy_n(from.begin() + static_cast<ptrdiff_t>(row), per_axis, to);
       std::copy_n(from.begin() + static_cast<ptrdiff_t>(column), per_axis, to + per_axis);
@@ -54,8 +57,8 @@ void vision_rotary_table(Device&, std::span<const PatchPosition> positions, doub
   }
 }
 
-void text_rotary_table(Device&, std::span<const TokenPosition> positions, const TextRotaryOptions& options, const TensorView& cos,
-                       const TensorView& sin) {
+void text_rotary_table(Device&, std::span<const TokenPosition> positions, const TextRotaryOptions& options,
+                       const TensorView& cos, const TensorView& sin) {
   check_tables(positions.size(), cos, sin);
   const auto& [time, height, width] = options.sections;
   GLYPH_CHECK(time + height + width == cos.size(1));
@@ -63,18 +66,23 @@ void text_rotary_table(Device&, std::span<const TokenPosition> positions, const 
     const float frequency = inverse_frequency(options.theta, i, 2 * cos.size(1));
     for (size_t t = 0; t < positions.size(); ++t) {
       const TokenPosition& position = positions[t];
-      const int32_t coordinate = i < time ? position.time : i < time + height ? position.height : position.width;
+      const int32_t coordinate = i < time            ? position.time
+                                 : i < time + height ? position.height
+                                                     : position.width;
       const auto row = static_cast<int64_t>(t);
       put_angle(static_cast<float>(coordinate) * frequency, cos.row<float>(row) + i, sin.row<float>(row) + i);
     }
   }
 }
 
-void rotary(Device& device, const TensorView& x, const ConstTensorView& cos, const ConstTensorView& sin, RotaryPairs pairs) {
+void rotary(Device& device, const TensorView& x, const ConstTensorView& cos, const ConstTensorView& sin,
+            RotaryPairs pairs) {
   GLYPH_CHECK(x.rank() == 3 && is_float(x.dtype()));
   check_tables(static_cast<size_t>(x.size(0)), cos, sin);
   GLYPH_CHECK(pairs == RotaryPairs::kHalves ? 2 * cos.size(1) == x.size(2) : 2 * cos.size(1) <= x.size(2));
-  on_device(device, [&](CpuDevice& cpu) { cpu::rotary(cpu, x, cos, sin, pairs); }, [&] { reference::rotary(x, cos, sin, pairs); });
+  on_device(
+      device, [&](CpuDevice& cpu) { cpu::rotary(cpu, x, cos, sin, pairs); },
+      [&] { reference::rotary(x, cos, sin, pairs); });
 }
 
 }  // namespace glyph::ops

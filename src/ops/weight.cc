@@ -10,9 +10,12 @@ namespace {
 // expect() lets nothing else through.
 DType dtype_of(StoredType type) {
   switch (type) {
-    case StoredType::kF16: return DType::kF16;
-    case StoredType::kBF16: return DType::kBF16;
-    default: return DType::kF32;
+    case StoredType::kF16:
+      return DType::kF16;
+    case StoredType::kBF16:
+      return DType::kBF16;
+    default:
+      return DType::kF32;
   }
 }
 
@@ -22,9 +25,12 @@ ConstTensorView view_of(const TensorRef& tensor, const Shape& shape) {
 
 float element(const ConstTensorView& view, int64_t i) {
   switch (view.dtype()) {
-    case DType::kF16: return to_float(view.data<F16>()[i]);
-    case DType::kBF16: return to_float(view.data<BF16>()[i]);
-    default: return view.data<float>()[i];
+    case DType::kF16:
+      return to_float(view.data<F16>()[i]);
+    case DType::kBF16:
+      return to_float(view.data<BF16>()[i]);
+    default:
+      return view.data<float>()[i];
   }
 }
 
@@ -53,7 +59,9 @@ Result<Tensor> WeightLoader::f32(const std::string& name, std::span<const int64_
   GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(name, shape));
   const ConstTensorView stored = view_of(tensor, {tensor.num_elements()});
   // A vector, or a matrix of what belongs to each index of the first dimension.
-  const Shape out = shape.size() < 2 ? Shape{tensor.num_elements()} : Shape{shape[0], tensor.num_elements() / std::max<int64_t>(1, shape[0])};
+  const Shape out = shape.size() < 2
+                        ? Shape{tensor.num_elements()}
+                        : Shape{shape[0], tensor.num_elements() / std::max<int64_t>(1, shape[0])};
   Tensor wide(device_, DType::kF32, out);
   for (int64_t i = 0; i < tensor.num_elements(); ++i) wide.data<float>()[i] = element(stored, i);
   return wide;

@@ -41,10 +41,11 @@ class WeightLoader {
   WeightLoader(Device& device, const Checkpoint& checkpoint, DType compute)
       : device_(device), checkpoint_(checkpoint), compute_(compute) {}
 
-  // A matrix of a linear layer. In place when compute is f32 (any stored type) or when it is stored in bf16; converted otherwise.
+  // A matrix of a linear layer. In place when compute is f32 (any stored type) or when it is stored in bf16;
+  // converted otherwise.
   Result<Weight> matrix(const std::string& name, int64_t rows, int64_t columns) const;
-  // Anything small, of any shape, as f32: norms, biases, the position table, convolutions that will be rearranged.
-  // One dimension stays one, more become (first, all others).
+  // Anything small, of any shape, as f32: norms, biases, the position table, convolutions that will be
+  // rearranged. One dimension stays one, more become (first, all others).
   Result<Tensor> f32(const std::string& name, std::span<const int64_t> shape) const;
   // The token table, always where it lies.
   Result<Weight> table(const std::string& name, int64_t rows, int64_t columns) const;

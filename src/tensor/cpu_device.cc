@@ -38,8 +38,8 @@ bool has_amx_bf16() {
 CpuLevel hardware_level() {
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return CpuLevel::kBaseline;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
-      !__builtin_cpu_supports("avx512vl")) {
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
     return CpuLevel::kAvx2;
   }
   if (!__builtin_cpu_supports("avx512bf16")) return CpuLevel::kAvx512;
@@ -53,10 +53,12 @@ CpuLevel level_from_environment() {
   const char* text = std::getenv("GLYPH_CPU_LEVEL");
   if (text == nullptr) return CpuLevel::kAmx;
   const auto* found = std::find(std::begin(kLevelNames), std::end(kLevelNames), std::string_view(text));
-  return found == std::end(kLevelNames) ? CpuLevel::kAmx : static_cast<CpuLevel>(found - std::begin(kLevelNames));
+  return found == std::end(kLevelNames) ? CpuLevel::kAmx
+                                        : static_cast<CpuLevel>(found - std::begin(kLevelNames));
 }
 
-// Intel's processors before AMX multiply bf16 vectors at half the rate of f32 (measured: 112 and 190 GFLOP/s a core); AMD's at twice.
+// Intel's processors before AMX multiply bf16 vectors at half the rate of f32 (measured: 112 and 190 GFLOP/s
+// a core); AMD's at twice.
 bool bf16_vectors_are_fast() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -91,8 +93,8 @@ std::string CpuDevice::description() const {
 
 void CpuDevice::copy_bytes(void* to, const void* from, size_t num_bytes) { std::memcpy(to, from, num_bytes); }
 
-void* CpuDevice::allocate_bytes(size_t num_bytes) { return ::operator new(num_bytes, std::align_val_t{64}); }
+void* CpuDevice::allocate_bytes(size_t num_bytes) { return ::operator new (num_bytes, std::align_val_t{64}); }
 
-void CpuDevice::free_bytes(void* memory) { ::operator delete(memory, std::align_val_t{64}); }
+void CpuDevice::free_bytes(void* memory) { ::operator delete (memory, std::align_val_t{64}); }
 
 }  // namespace glyph

@@ -18,16 +18,17 @@ enum class CpuLevel {
   kAmx,         // AMX tiles with bf16; the kernel was asked for the tile state
 };
 
-// What this machine offers. GLYPH_CPU_LEVEL=baseline|avx2|avx512|avx512bf16|amx holds it down (tests, measurements).
+// What this machine offers. GLYPH_CPU_LEVEL=baseline|avx2|avx512|avx512bf16|amx holds it down (tests,
+// measurements).
 CpuLevel detect_cpu_level();
 
 struct CpuOptions {
-  int num_threads = 0;                   // 0: one a core
-  CpuLevel max_level = CpuLevel::kAmx;   // never use more than this
+  int num_threads = 0;                  // 0: one a core
+  CpuLevel max_level = CpuLevel::kAmx;  // never use more than this
 };
 
-// Ops of one CpuDevice run one at a time; calls from several threads wait for each other inside the pool. Do not call an op from
-// inside parallel_for.
+// Ops of one CpuDevice run one at a time; calls from several threads wait for each other inside the pool. Do
+// not call an op from inside parallel_for.
 class CpuDevice : public Device {
  public:
   explicit CpuDevice(const CpuOptions& options = {});

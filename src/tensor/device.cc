@@ -22,10 +22,14 @@ CpuDevice& Device::cpu() {
   return static_cast<CpuDevice&>(*this);
 }
 
-void ReferenceDevice::copy_bytes(void* to, const void* from, size_t num_bytes) { std::memcpy(to, from, num_bytes); }
+void ReferenceDevice::copy_bytes(void* to, const void* from, size_t num_bytes) {
+  std::memcpy(to, from, num_bytes);
+}
 
-void* ReferenceDevice::allocate_bytes(size_t num_bytes) { return ::operator new(num_bytes, std::align_val_t{64}); }
+void* ReferenceDevice::allocate_bytes(size_t num_bytes) {
+  return ::operator new (num_bytes, std::align_val_t{64});
+}
 
-void ReferenceDevice::free_bytes(void* memory) { ::operator delete(memory, std::align_val_t{64}); }
+void ReferenceDevice::free_bytes(void* memory) { ::operator delete (memory, std::align_val_t{64}); }
 
 }  // namespace glyph

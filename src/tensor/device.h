@@ -1,5 +1,6 @@
-// Device: where tensors live and who computes on them. Ops take a Device and choose their implementation by its kind, so the
-// models are written once; another kind of device adds a folder under tensor/ and ops/ and no #ifdef.
+// Device: where tensors live and who computes on them. Ops take a Device and choose their implementation by
+// its kind, so the models are written once; another kind of device adds a folder under tensor/ and ops/ and
+// no #ifdef.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +35,8 @@ class Device {
   // Whether products of bf16 matrices are faster here than products of f32 matrices.
   virtual bool prefers_bf16() const = 0;
 
-  // 64-byte aligned, uninitialised. Any thread. Aborts the process like operator new when there is none: what needs much memory
-  // asks a planner first.
+  // 64-byte aligned, uninitialised. Any thread. Aborts the process like operator new when there is none: what
+  // needs much memory asks a planner first.
   DeviceMemory allocate(size_t num_bytes);
   // Between tensors of this device, any thread.
   virtual void copy_bytes(void* to, const void* from, size_t num_bytes) = 0;

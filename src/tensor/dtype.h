@@ -46,10 +46,16 @@ F16 to_f16(float value);
 template <typename T>
 T from_float(float value);
 template <>
-inline float from_float<float>(float value) { return value; }
+inline float from_float<float>(float value) {
+  return value;
+}
 template <>
-inline BF16 from_float<BF16>(float value) { return to_bf16(value); }
+inline BF16 from_float<BF16>(float value) {
+  return to_bf16(value);
+}
 template <>
-inline F16 from_float<F16>(float value) { return to_f16(value); }
+inline F16 from_float<F16>(float value) {
+  return to_f16(value);
+}
 
 }  // namespace glyph

@@ -6,10 +6,14 @@ namespace glyph {
 
 std::string_view name_of(DType type) {
   switch (type) {
-    case DType::kF32: return "f32";
-    case DType::kF16: return "f16";
-    case DType::kBF16: return "bf16";
-    case DType::kI32: return "i32";
+    case DType::kF32:
+      return "f32";
+    case DType::kF16:
+      return "f16";
+    case DType::kBF16:
+      return "bf16";
+    case DType::kI32:
+      return "i32";
   }
   return "?";
 }
@@ -87,7 +91,8 @@ BasicTensorView<Pointer> BasicTensorView<Pointer>::slice(int dimension, int64_t 
   GLYPH_CHECK(dimension < rank() && 0 <= begin && begin <= end && end <= shape_[dimension]);
   BasicTensorView part = *this;
   using Byte = std::conditional_t<kMutable, std::byte, const std::byte>;
-  part.data_ = static_cast<Byte*>(data_) + begin * strides_[dimension] * static_cast<int64_t>(size_of(dtype_));
+  part.data_ =
+      static_cast<Byte*>(data_) + begin * strides_[dimension] * static_cast<int64_t>(size_of(dtype_));
   part.shape_[dimension] = end - begin;
   return part;
 }
@@ -137,10 +142,14 @@ float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index
   int i = 0;
   for (int64_t position : index) offset += position * view.stride(i++);
   switch (view.dtype()) {
-    case DType::kF32: return view.data<float>()[offset];
-    case DType::kF16: return to_float(view.data<F16>()[offset]);
-    case DType::kBF16: return to_float(view.data<BF16>()[offset]);
-    case DType::kI32: return static_cast<float>(view.data<int32_t>()[offset]);
+    case DType::kF32:
+      return view.data<float>()[offset];
+    case DType::kF16:
+      return to_float(view.data<F16>()[offset]);
+    case DType::kBF16:
+      return to_float(view.data<BF16>()[offset]);
+    case DType::kI32:
+      return static_cast<float>(view.data<int32_t>()[offset]);
   }
   return 0;
 }

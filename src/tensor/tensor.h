@@ -1,8 +1,9 @@
-// Tensor owns memory of a device; TensorView and ConstTensorView look at it. Up to four dimensions, row-major, the last dimension
-// dense; outer dimensions may be strided (the keys inside a fused qkv row, a range of columns).
+// Tensor owns memory of a device; TensorView and ConstTensorView look at it. Up to four dimensions,
+// row-major, the last dimension dense; outer dimensions may be strided (the keys inside a fused qkv row, a
+// range of columns).
 //
-// Views are plain values and do not keep memory alive. Shapes are checked where an op is entered, by GLYPH_CHECK: a wrong shape is
-// a bug of ours, because what files say was checked when they were read.
+// Views are plain values and do not keep memory alive. Shapes are checked where an op is entered, by
+// GLYPH_CHECK: a wrong shape is a bug of ours, because what files say was checked when they were read.
 #pragma once
 
 #include <array>
@@ -48,8 +49,7 @@ class BasicTensorView {
   // A dense tensor of `shape` at `data`.
   BasicTensorView(Pointer data, DType dtype, const Shape& shape);
   // NOLINTNEXTLINE: implicit on purpose, whoever may write may read
-  BasicTensorView(const BasicTensorView<void*>& other)
-    requires(!kMutable)
+  BasicTensorView(const BasicTensorView<void*>& other) requires(!kMutable)
       : data_(other.raw()), dtype_(other.dtype()), shape_(other.shape()), strides_(other.strides()) {}
   BasicTensorView(const BasicTensorView&) = default;
   BasicTensorView& operator=(const BasicTensorView&) = default;
@@ -94,7 +94,8 @@ class BasicTensorView {
 using TensorView = BasicTensorView<void*>;
 using ConstTensorView = BasicTensorView<const void*>;
 
-// Owns dense memory on one device, 64-byte aligned. Moves, does not copy; copy() is spelled out. The device must outlive it.
+// Owns dense memory on one device, 64-byte aligned. Moves, does not copy; copy() is spelled out. The device
+// must outlive it.
 class Tensor {
  public:
   Tensor() = default;
@@ -109,9 +110,13 @@ class Tensor {
   TensorView view() { return {memory_.get(), dtype_, shape_}; }
   ConstTensorView view() const { return {memory_.get(), dtype_, shape_}; }
   template <typename T>
-  T* data() { return view().data<T>(); }
+  T* data() {
+    return view().data<T>();
+  }
   template <typename T>
-  const T* data() const { return view().data<T>(); }
+  const T* data() const {
+    return view().data<T>();
+  }
 
   Tensor copy(Device& device) const;
 

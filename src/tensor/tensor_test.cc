@@ -1,3 +1,5 @@
+#include "tensor/tensor.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -5,7 +7,6 @@
 #include <limits>
 
 #include "tensor/cpu_device.h"
-#include "tensor/tensor.h"
 #include "tensor/workspace.h"
 
 namespace glyph {
@@ -13,8 +14,8 @@ namespace {
 
 TEST(DType, Bf16RoundsToNearestEven) {
   EXPECT_EQ(to_bf16(1.0f).bits, 0x3F80);
-  EXPECT_EQ(to_bf16(1.0f + 0x1p-8f).bits, 0x3F80);              // half way, even below
-  EXPECT_EQ(to_bf16(1.0f + 0x1p-7f + 0x1p-8f).bits, 0x3F82);    // half way, even above
+  EXPECT_EQ(to_bf16(1.0f + 0x1p-8f).bits, 0x3F80);            // half way, even below
+  EXPECT_EQ(to_bf16(1.0f + 0x1p-7f + 0x1p-8f).bits, 0x3F82);  // half way, even above
   EXPECT_EQ(to_bf16(std::numeric_limits<float>::infinity()).bits, 0x7F80);
   EXPECT_TRUE(std::isnan(to_float(to_bf16(std::nanf("")))));
   EXPECT_EQ(to_float(to_bf16(-3.5f)), -3.5f);

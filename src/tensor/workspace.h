@@ -1,4 +1,5 @@
-// Workspace: memory for the intermediate tensors of one forward pass, kept between passes so that no pass pays for page faults.
+// Workspace: memory for the intermediate tensors of one forward pass, kept between passes so that no pass
+// pays for page faults.
 #pragma once
 
 #include <vector>
@@ -7,8 +8,8 @@
 
 namespace glyph {
 
-// A stack of tensors: take() puts one on top, a Frame takes everything down again that was put up since it was made. Grows to what
-// the largest pass needed. One thread.
+// A stack of tensors: take() puts one on top, a Frame takes everything down again that was put up since it
+// was made. Grows to what the largest pass needed. One thread.
 class Workspace {
  public:
   explicit Workspace(Device& device) : device_(&device) {}
@@ -19,7 +20,8 @@ class Workspace {
 
   class Frame {
    public:
-    explicit Frame(Workspace& workspace) : workspace_(workspace), chunk_(workspace.chunk_), used_(workspace.used_) {}
+    explicit Frame(Workspace& workspace)
+        : workspace_(workspace), chunk_(workspace.chunk_), used_(workspace.used_) {}
     ~Frame() { workspace_.rewind(chunk_, used_); }
     Frame(const Frame&) = delete;
     Frame& operator=(const Frame&) = delete;

@@ -25,10 +25,13 @@ void cut_patch(const Image& image, int64_t row, int64_t column, int64_t side, in
 Status check_image(const Image& image) {
   if (image.empty() || image.width <= 0 || image.height <= 0) return refused("the page image is empty");
   if (image.channels != 1 && image.channels != 3) {
-    return refused(fmt::format("the page image has {} channels; 1 (grey) or 3 (RGB) can be read", image.channels));
+    return refused(
+        fmt::format("the page image has {} channels; 1 (grey) or 3 (RGB) can be read", image.channels));
   }
-  const auto expected = static_cast<size_t>(image.width) * static_cast<size_t>(image.height) * static_cast<size_t>(image.channels);
-  if (image.pixels.size() != expected) return refused("the page image does not hold as many pixels as its size says");
+  const auto expected = static_cast<size_t>(image.width) * static_cast<size_t>(image.height) *
+                        static_cast<size_t>(image.channels);
+  if (image.pixels.size() != expected)
+    return refused("the page image does not hold as many pixels as its size says");
   return {};
 }
 
@@ -48,8 +51,9 @@ Result<ImageSize> resized_size(const ImageSize& size, const PreprocessorConfig& 
   const auto h = static_cast<double>(height), w = static_cast<double>(width), f = static_cast<double>(factor);
   const double ratio = std::max(h, w) / std::min(h, w);
   if (ratio > kMaxAspectRatio) {
-    return refused(fmt::format("a page of {} x {} pixels is {:.0f} times as long as wide; the limit is {:.0f}", size.width, size.height,
-                               ratio, kMaxAspectRatio));
+    return refused(
+        fmt::format("a page of {} x {} pixels is {:.0f} times as long as wide; the limit is {:.0f}",
+                    size.width, size.height, ratio, kMaxAspectRatio));
   }
   ImageSize result{.width = round_half_even(w / f) * factor, .height = round_half_even(h / f) * factor};
   const int64_t pixels = frames * result.height * result.width;
@@ -74,18 +78,22 @@ Result<int64_t> num_image_tokens(const ImageSize& size, const PreprocessorConfig
 
 Result<Patches> make_patches(const Image& image, const PreprocessorConfig& config) {
   GLYPH_RETURN_IF_ERROR(check_image(image));
-  GLYPH_ASSIGN_OR_RETURN(const ImageSize size, resized_size({.width = image.width, .height = image.height}, config));
+  GLYPH_ASSIGN_OR_RETURN(const ImageSize size,
+                         resized_size({.width = image.width, .height = image.height}, config));
   Image resized;
   const bool same = size.width == image.width && size.height == image.height;
   if (!same) resized = resize_bicubic(image, size);
   const Image& source = same ? image : resized;
 
   const int64_t side = config.patch_size, merge = config.merge_size;
-  Patches patches{.grid = {.height = size.height / side, .width = size.width / side}, .channels = image.channels, .pixels = {}};
+  Patches patches{.grid = {.height = size.height / side, .width = size.width / side},
+                  .channels = image.channels,
+                  .pixels = {}};
   patches.pixels.resize(static_cast<size_t>(patches.grid.num_patches() * side * side * image.channels));
   uint8_t* to = patches.pixels.data();
   for (const ops::PatchPosition& position : patch_positions(patches.grid, merge)) {
-    for (int64_t c = 0; c < image.channels; ++c, to += side * side) cut_patch(source, position.row, position.column, side, c, to);
+    for (int64_t c = 0; c < image.channels; ++c, to += side * side)
+      cut_patch(source, position.row, position.column, side, c, to);
   }
   return patches;
 }
@@ -96,7 +104,8 @@ std::vector<ops::PatchPosition> patch_positions(const ops::PatchGrid& grid, int6
   for (int64_t row = 0; row < grid.height; row += merge_size) {
     for (int64_t column = 0; column < grid.width; column += merge_size) {
       for (int64_t i = 0; i < merge_size * merge_size; ++i) {
-        positions.push_back({static_cast<int32_t>(row + i / merge_size), static_cast<int32_t>(column + i % merge_size)});
+        positions.push_back(
+            {static_cast<int32_t>(row + i / merge_size), static_cast<int32_t>(column + i % merge_size)});
       }
     }
   }
@@ -106,7 +115,8 @@ std::vector<ops::PatchPosition> patch_positions(const ops::PatchGrid& grid, int6
 std::array<float, 256> normalised_values(const PreprocessorConfig& config, int channel) {
   const auto c = static_cast<size_t>(channel);
   const auto unscale = static_cast<float>(1.0 / config.rescale_factor);
-  const float mean = static_cast<float>(config.image_mean[c]) * unscale, deviation = static_cast<float>(config.image_std[c]) * unscale;
+  const float mean = static_cast<float>(config.image_mean[c]) * unscale,
+              deviation = static_cast<float>(config.image_std[c]) * unscale;
   std::array<float, 256> values;
   for (size_t i = 0; i < values.size(); ++i) values[i] = (static_cast<float>(i) - mean) / deviation;
   return values;

@@ -11,7 +11,9 @@ namespace {
 using ::testing::HasSubstr;
 
 Image grey(int width, int height, uint8_t value) {
-  return {.width = width, .height = height, .channels = 1,
+  return {.width = width,
+          .height = height,
+          .channels = 1,
           .pixels = std::vector<uint8_t>(static_cast<size_t>(width) * static_cast<size_t>(height), value)};
 }
 
@@ -20,10 +22,17 @@ TEST(ResizedSize, IsTheReferences) {
   struct Case {
     ImageSize from, to;
   };
-  for (const Case& c : std::vector<Case>{
-           {{595, 842}, {588, 840}}, {{588, 840}, {588, 840}}, {{1, 1}, {84, 84}}, {{20, 3000}, {28, 4200}},
-           {{70, 42}, {112, 84}}, {{126, 98}, {112, 112}}, {{112, 56}, {112, 56}}, {{5000, 7000}, {2044, 2856}},
-           {{2048, 8192}, {1204, 4844}}, {{8192, 2048}, {4844, 1204}}, {{27, 5399}, {28, 5600}}}) {
+  for (const Case& c : std::vector<Case>{{{595, 842}, {588, 840}},
+                                         {{588, 840}, {588, 840}},
+                                         {{1, 1}, {84, 84}},
+                                         {{20, 3000}, {28, 4200}},
+                                         {{70, 42}, {112, 84}},
+                                         {{126, 98}, {112, 112}},
+                                         {{112, 56}, {112, 56}},
+                                         {{5000, 7000}, {2044, 2856}},
+                                         {{2048, 8192}, {1204, 4844}},
+                                         {{8192, 2048}, {4844, 1204}},
+                                         {{27, 5399}, {28, 5600}}}) {
     const Result<ImageSize> size = resized_size(c.from, PreprocessorConfig{});
     ASSERT_TRUE(size.ok()) << size.status().message();
     EXPECT_EQ(size->width, c.to.width) << c.from.width << " x " << c.from.height;
@@ -33,7 +42,8 @@ TEST(ResizedSize, IsTheReferences) {
 
 TEST(ResizedSize, RefusesStripsAndNothing) {
   const PreprocessorConfig config;
-  EXPECT_THAT(resized_size({.width = 28, .height = 28 * 201}, config).status().message(), HasSubstr("limit is 200"));
+  EXPECT_THAT(resized_size({.width = 28, .height = 28 * 201}, config).status().message(),
+              HasSubstr("limit is 200"));
   EXPECT_EQ(resized_size({.width = 0, .height = 5}, config).status().code(), StatusCode::kRefused);
   EXPECT_EQ(resized_size({.width = 5, .height = -1}, config).status().code(), StatusCode::kRefused);
 }
@@ -62,8 +72,10 @@ TEST(ResizeBicubic, ClampsAtTheEnds) {
 TEST(ResizeBicubic, ChannelsDoNotMix) {
   Image colour{.width = 30, .height = 30, .channels = 3, .pixels = std::vector<uint8_t>(30 * 30 * 3, 0)};
   Image single = grey(30, 30, 0);
-  for (size_t i = 0; i < single.pixels.size(); ++i) colour.pixels[3 * i + 1] = single.pixels[i] = static_cast<uint8_t>(i * 91);
-  const Image resized = resize_bicubic(colour, {.width = 56, .height = 84}), expected = resize_bicubic(single, {.width = 56, .height = 84});
+  for (size_t i = 0; i < single.pixels.size(); ++i)
+    colour.pixels[3 * i + 1] = single.pixels[i] = static_cast<uint8_t>(i * 91);
+  const Image resized = resize_bicubic(colour, {.width = 56, .height = 84}),
+              expected = resize_bicubic(single, {.width = 56, .height = 84});
   for (size_t i = 0; i < expected.pixels.size(); ++i) {
     ASSERT_EQ(resized.pixels[3 * i], 0);
     ASSERT_EQ(resized.pixels[3 * i + 1], expected.pixels[i]);
@@ -112,7 +124,8 @@ TEST(PixelValues, OfGreyAndColourAgree) {
   Image colour{.width = 112, .height = 112, .channels = 3, .pixels = {}};
   for (const uint8_t value : image.pixels) colour.pixels.insert(colour.pixels.end(), 3, value);
   const PreprocessorConfig config;
-  EXPECT_EQ(pixel_values(make_patches(image, config).value(), config), pixel_values(make_patches(colour, config).value(), config));
+  EXPECT_EQ(pixel_values(make_patches(image, config).value(), config),
+            pixel_values(make_patches(colour, config).value(), config));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Antialiased bicubic resize in the integer arithmetic torch uses for uint8: both directions separately, the horizontal one first
-// and rounded to uint8, weights as 16-bit fractions. Pillow does the same with more bits, which is not the same result.
+// Antialiased bicubic resize in the integer arithmetic torch uses for uint8: both directions separately, the
+// horizontal one first and rounded to uint8, weights as 16-bit fractions. Pillow does the same with more
+// bits, which is not the same result.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -32,7 +33,8 @@ double cubic(double x) {
 }
 
 // The weights of one output cell, summing to 1.
-Taps::Cell weigh(int64_t index, int64_t input_size, double scale, double support, std::vector<double>& weights) {
+Taps::Cell weigh(int64_t index, int64_t input_size, double scale, double support,
+                 std::vector<double>& weights) {
   const double centre = scale * (static_cast<double>(index) + 0.5);
   const double inverse = scale >= 1.0 ? 1.0 / scale : 1.0;
   const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
@@ -87,7 +89,8 @@ Image resize_width(const Image& image, int width) {
   out.pixels.resize(static_cast<size_t>(width) * static_cast<size_t>(image.height) * channels);
   uint8_t* to = out.pixels.data();
   for (int y = 0; y < image.height; ++y) {
-    const uint8_t* row = image.pixels.data() + static_cast<size_t>(y) * static_cast<size_t>(image.width) * channels;
+    const uint8_t* row =
+        image.pixels.data() + static_cast<size_t>(y) * static_cast<size_t>(image.width) * channels;
     const int16_t* weights = taps.weights.data();
     for (const Taps::Cell& cell : taps.cells) {
       const uint8_t* from = row + static_cast<size_t>(cell.first) * channels;
@@ -110,7 +113,8 @@ Image resize_height(const Image& image, int height) {
   std::vector<int> sums(row_size);
   for (int y = 0; y < height; ++y) {
     const Taps::Cell& cell = taps.cells[static_cast<size_t>(y)];
-    const int16_t* weights = taps.weights.data() + static_cast<size_t>(y) * static_cast<size_t>(taps.max_count);
+    const int16_t* weights =
+        taps.weights.data() + static_cast<size_t>(y) * static_cast<size_t>(taps.max_count);
     std::fill(sums.begin(), sums.end(), 1 << (taps.precision - 1));
     for (int j = 0; j < cell.count; ++j) {
       const uint8_t* from = image.pixels.data() + static_cast<size_t>(cell.first + j) * row_size;

@@ -48,7 +48,8 @@ void VisionModel::Impl::embed_patches(const Patches& patches, const TensorView& 
 }
 
 // Reference: Glm4vVisionBlock.forward.
-void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rotary& rotary, const TensorView& x) const {
+void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rotary& rotary,
+                                  const TensorView& x) const {
   Workspace::Frame frame(workspace);
   const int64_t patches = x.size(0), hidden = config.hidden_size;
   const TensorView normed = workspace.take(compute, {patches, hidden});
@@ -59,7 +60,9 @@ void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rotary&
   ops::rms_norm(device, x, block.norm1.view(), config.rms_norm_eps, normed);
   const ConstTensorView bias = block.qkv_bias.empty() ? ConstTensorView() : block.qkv_bias.view();
   ops::linear(device, normed, {.weight = block.qkv.view(), .bias = bias}, qkv);
-  const auto heads = [&](int64_t i) { return qkv.slice(1, i * hidden, (i + 1) * hidden).split_last(config.num_heads); };
+  const auto heads = [&](int64_t i) {
+    return qkv.slice(1, i * hidden, (i + 1) * hidden).split_last(config.num_heads);
+  };
   const TensorView q = heads(0), k = heads(1), v = heads(2);
   ops::rotary(device, q, rotary.cos, rotary.sin, ops::RotaryPairs::kHalves);
   ops::rotary(device, k, rotary.cos, rotary.sin, ops::RotaryPairs::kHalves);
@@ -91,7 +94,8 @@ Tensor VisionModel::Impl::merge(const ConstTensorView& x) const {
   const TensorView activated = workspace.take(compute, {tokens, out});
   const TensorView inner = workspace.take(compute, {tokens, config.intermediate_size});
   ops::linear(device, merged, {.weight = weights.merger_proj.view(), .bias = {}}, projected);
-  ops::layer_norm_gelu(device, projected, weights.merger_norm.view(), weights.merger_norm_bias.view(), kLayerNormEps, activated);
+  ops::layer_norm_gelu(device, projected, weights.merger_norm.view(), weights.merger_norm_bias.view(),
+                       kLayerNormEps, activated);
   ops::swiglu_linear(device, activated, weights.merger_gate.view(), weights.merger_up.view(), inner);
   Tensor features(device, compute, {tokens, out});
   ops::linear(device, inner, {.weight = weights.merger_down.view(), .bias = {}}, features.view());
@@ -123,14 +127,19 @@ VisionModel::VisionModel(VisionModel&&) noexcept = default;
 VisionModel& VisionModel::operator=(VisionModel&&) noexcept = default;
 VisionModel::~VisionModel() = default;
 
-Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config, const PreprocessorConfig& preprocessor,
-                                      const Checkpoint& checkpoint, const VisionOptions& options) {
+Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config,
+                                      const PreprocessorConfig& preprocessor, const Checkpoint& checkpoint,
+                                      const VisionOptions& options) {
   const DType compute = glyph::compute_type(device, options.precision);
   const WeightLoader loader(device, checkpoint, compute);
   GLYPH_ASSIGN_OR_RETURN(VisionWeights weights, load_vision_weights(loader, config.vision, preprocessor));
-  return VisionModel(std::unique_ptr<Impl>(new Impl{.device = device, .config = config.vision, .preprocessor = preprocessor,
-                                                    .compute = compute, .weights = std::move(weights),
-                                                    .workspace = Workspace(device), .observer = {}}));
+  return VisionModel(std::unique_ptr<Impl>(new Impl{.device = device,
+                                                    .config = config.vision,
+                                                    .preprocessor = preprocessor,
+                                                    .compute = compute,
+                                                    .weights = std::move(weights),
+                                                    .workspace = Workspace(device),
+                                                    .observer = {}}));
 }
 
 Result<PageFeatures> VisionModel::encode(const Image& page, std::stop_token stop) const {
@@ -138,7 +147,9 @@ Result<PageFeatures> VisionModel::encode(const Image& page, std::stop_token stop
   return impl_->encode(patches, stop);
 }
 
-Result<PageFeatures> VisionModel::encode(const Patches& patches, std::stop_token stop) const { return impl_->encode(patches, stop); }
+Result<PageFeatures> VisionModel::encode(const Patches& patches, std::stop_token stop) const {
+  return impl_->encode(patches, stop);
+}
 
 void VisionModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }
 DType VisionModel::compute_type() const { return impl_->compute; }

@@ -22,16 +22,17 @@ struct VisionOptions {
 // One forward pass at a time: encode() is called by one thread at a time.
 class VisionModel {
  public:
-  // The checkpoint must outlive the model: weights are used where they lie in the file whenever their type allows. kRefused when
-  // a tensor is missing or has another shape.
-  static Result<VisionModel> load(Device& device, const ModelConfig& config, const PreprocessorConfig& preprocessor,
-                                  const Checkpoint& checkpoint, const VisionOptions& options = {});
+  // The checkpoint must outlive the model: weights are used where they lie in the file whenever their type
+  // allows. kRefused when a tensor is missing or has another shape.
+  static Result<VisionModel> load(Device& device, const ModelConfig& config,
+                                  const PreprocessorConfig& preprocessor, const Checkpoint& checkpoint,
+                                  const VisionOptions& options = {});
   VisionModel(VisionModel&&) noexcept;
   VisionModel& operator=(VisionModel&&) noexcept;
   ~VisionModel();
 
-  // Features (tokens, out_hidden_size), one per patch_size * merge_size pixels square. kRefused as make_patches; kCancelled when
-  // `stop` is requested, which is looked at before each block.
+  // Features (tokens, out_hidden_size), one per patch_size * merge_size pixels square. kRefused as
+  // make_patches; kCancelled when `stop` is requested, which is looked at before each block.
   Result<PageFeatures> encode(const Image& page, std::stop_token stop = {}) const;
   Result<PageFeatures> encode(const Patches& patches, std::stop_token stop = {}) const;
 

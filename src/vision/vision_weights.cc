@@ -13,13 +13,17 @@ Result<Tensor> load_vector(const WeightLoader& loader, const std::string& name, 
   return loader.f32(kRoot + name, std::span(&size, 1));
 }
 
-Result<Weight> load_matrix(const WeightLoader& loader, const std::string& name, int64_t rows, int64_t columns) {
+Result<Weight> load_matrix(const WeightLoader& loader, const std::string& name, int64_t rows,
+                           int64_t columns) {
   return loader.matrix(kRoot + name, rows, columns);
 }
 
-// weight (hidden, channels, frames, area) with normalised values v * slope + offset becomes weights over v and a bias.
-Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const VisionConfig& v, const PreprocessorConfig& preprocessor) {
-  if (v.in_channels != 3) return refused(fmt::format("the vision model reads {} channels; 3 are supported", v.in_channels));
+// weight (hidden, channels, frames, area) with normalised values v * slope + offset becomes weights over v
+// and a bias.
+Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const VisionConfig& v,
+                                        const PreprocessorConfig& preprocessor) {
+  if (v.in_channels != 3)
+    return refused(fmt::format("the vision model reads {} channels; 3 are supported", v.in_channels));
   const int64_t shape[] = {v.hidden_size, v.in_channels, v.temporal_patch_size, v.patch_size, v.patch_size};
   GLYPH_ASSIGN_OR_RETURN(const Tensor weight, loader.f32(kRoot + "patch_embed.proj.weight", shape));
   GLYPH_ASSIGN_OR_RETURN(Tensor bias, load_vector(loader, "patch_embed.proj.bias", v.hidden_size));
@@ -49,8 +53,8 @@ Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const Vision
   return patch;
 }
 
-// A convolution whose stride is its size is a linear layer over the patches of a group: (out, channel, y, x) becomes
-// (out, y, x, channel), because the patches of a group are neighbours.
+// A convolution whose stride is its size is a linear layer over the patches of a group: (out, channel, y, x)
+// becomes (out, y, x, channel), because the patches of a group are neighbours.
 Result<Weight> load_downsample(const WeightLoader& loader, const VisionConfig& v) {
   const int64_t cells = v.spatial_merge_size * v.spatial_merge_size;
   const int64_t shape[] = {v.out_hidden_size, v.hidden_size, v.spatial_merge_size, v.spatial_merge_size};
@@ -68,7 +72,8 @@ Result<Weight> load_downsample(const WeightLoader& loader, const VisionConfig& v
 
 Result<VisionBlockWeights> load_block(const WeightLoader& loader, const VisionConfig& v, int64_t index) {
   const std::string name = fmt::format("blocks.{}.", index);
-  const int64_t hidden = v.hidden_size, inner = v.out_hidden_size;  // reference: Glm4VisionMlp's width is out_hidden_size
+  const int64_t hidden = v.hidden_size,
+                inner = v.out_hidden_size;  // reference: Glm4VisionMlp's width is out_hidden_size
   VisionBlockWeights block;
   GLYPH_ASSIGN_OR_RETURN(block.norm1, load_vector(loader, name + "norm1.weight", hidden));
   GLYPH_ASSIGN_OR_RETURN(block.norm2, load_vector(loader, name + "norm2.weight", hidden));
@@ -85,14 +90,17 @@ Result<VisionBlockWeights> load_block(const WeightLoader& loader, const VisionCo
 
 }  // namespace
 
-Result<VisionWeights> load_vision_weights(const WeightLoader& loader, const VisionConfig& v, const PreprocessorConfig& preprocessor) {
+Result<VisionWeights> load_vision_weights(const WeightLoader& loader, const VisionConfig& v,
+                                          const PreprocessorConfig& preprocessor) {
   VisionWeights weights;
   const int64_t out = v.out_hidden_size;
   const int64_t table_shape[] = {v.positions_per_side() * v.positions_per_side(), v.hidden_size};
   GLYPH_ASSIGN_OR_RETURN(weights.patch, load_patch_weights(loader, v, preprocessor));
-  GLYPH_ASSIGN_OR_RETURN(Tensor table, loader.f32(kRoot + "embeddings.position_embedding.weight", table_shape));
+  GLYPH_ASSIGN_OR_RETURN(Tensor table,
+                         loader.f32(kRoot + "embeddings.position_embedding.weight", table_shape));
   weights.position_table = std::move(table);
-  GLYPH_ASSIGN_OR_RETURN(weights.post_conv_norm, load_vector(loader, "post_conv_layernorm.weight", v.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(weights.post_conv_norm,
+                         load_vector(loader, "post_conv_layernorm.weight", v.hidden_size));
   for (int64_t i = 0; i < v.depth; ++i) {
     GLYPH_ASSIGN_OR_RETURN(VisionBlockWeights block, load_block(loader, v, i));
     weights.blocks.push_back(std::move(block));
@@ -102,10 +110,14 @@ Result<VisionWeights> load_vision_weights(const WeightLoader& loader, const Visi
   GLYPH_ASSIGN_OR_RETURN(weights.downsample_bias, load_vector(loader, "downsample.bias", out));
   GLYPH_ASSIGN_OR_RETURN(weights.merger_proj, load_matrix(loader, "merger.proj.weight", out, out));
   GLYPH_ASSIGN_OR_RETURN(weights.merger_norm, load_vector(loader, "merger.post_projection_norm.weight", out));
-  GLYPH_ASSIGN_OR_RETURN(weights.merger_norm_bias, load_vector(loader, "merger.post_projection_norm.bias", out));
-  GLYPH_ASSIGN_OR_RETURN(weights.merger_gate, load_matrix(loader, "merger.gate_proj.weight", v.intermediate_size, out));
-  GLYPH_ASSIGN_OR_RETURN(weights.merger_up, load_matrix(loader, "merger.up_proj.weight", v.intermediate_size, out));
-  GLYPH_ASSIGN_OR_RETURN(weights.merger_down, load_matrix(loader, "merger.down_proj.weight", out, v.intermediate_size));
+  GLYPH_ASSIGN_OR_RETURN(weights.merger_norm_bias,
+                         load_vector(loader, "merger.post_projection_norm.bias", out));
+  GLYPH_ASSIGN_OR_RETURN(weights.merger_gate,
+                         load_matrix(loader, "merger.gate_proj.weight", v.intermediate_size, out));
+  GLYPH_ASSIGN_OR_RETURN(weights.merger_up,
+                         load_matrix(loader, "merger.up_proj.weight", v.intermediate_size, out));
+  GLYPH_ASSIGN_OR_RETURN(weights.merger_down,
+                         load_matrix(loader, "merger.down_proj.weight", out, v.intermediate_size));
   return weights;
 }
 

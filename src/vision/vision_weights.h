@@ -21,28 +21,28 @@ struct VisionBlockWeights {
   Weight down;      // (hidden, out_hidden)
 };
 
-// The patch embedding over the bytes of a page: normalisation and the sum over identical frames (and, for a grey page, identical
-// channels) are part of the weights. Always f32.
+// The patch embedding over the bytes of a page: normalisation and the sum over identical frames (and, for a
+// grey page, identical channels) are part of the weights. Always f32.
 struct PatchWeights {
-  Tensor grey;        // (hidden, patch_size^2)
-  Tensor colour;      // (hidden, 3 * patch_size^2)
-  Tensor bias;        // (hidden)
+  Tensor grey;    // (hidden, patch_size^2)
+  Tensor colour;  // (hidden, 3 * patch_size^2)
+  Tensor bias;    // (hidden)
 };
 
 struct VisionWeights {
   PatchWeights patch;
-  Tensor position_table;      // (side * side, hidden)
-  Tensor post_conv_norm;      // (hidden)
+  Tensor position_table;  // (side * side, hidden)
+  Tensor post_conv_norm;  // (hidden)
   std::vector<VisionBlockWeights> blocks;
-  Tensor post_norm;           // (hidden)
-  Weight downsample;          // (out_hidden, merge^2 * hidden): inputs in the order patch of the group, channel
-  Tensor downsample_bias;     // (out_hidden)
-  Weight merger_proj;         // (out_hidden, out_hidden)
-  Tensor merger_norm;         // (out_hidden)
-  Tensor merger_norm_bias;    // (out_hidden)
-  Weight merger_gate;         // (intermediate, out_hidden)
-  Weight merger_up;           // (intermediate, out_hidden)
-  Weight merger_down;         // (out_hidden, intermediate)
+  Tensor post_norm;         // (hidden)
+  Weight downsample;        // (out_hidden, merge^2 * hidden): inputs in the order patch of the group, channel
+  Tensor downsample_bias;   // (out_hidden)
+  Weight merger_proj;       // (out_hidden, out_hidden)
+  Tensor merger_norm;       // (out_hidden)
+  Tensor merger_norm_bias;  // (out_hidden)
+  Weight merger_gate;       // (intermediate, out_hidden)
+  Weight merger_up;         // (intermediate, out_hidden)
+  Weight merger_down;       // (out_hidden, intermediate)
 };
 
 Result<VisionWeights> load_vision_weights(const WeightLoader& loader, const VisionConfig& config,

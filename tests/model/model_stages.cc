@@ -1,9 +1,11 @@
-// Runs a model directory on pages and token ids, for comparison with transformers (tools/model_oracle/compare.py, bench/model).
+// Runs a model directory on pages and token ids, for comparison with transformers
+// (tools/model_oracle/compare.py, bench/model).
 //
-//   model_stages MODEL_DIR IN.safetensors OUT.safetensors [precision=f32|bf16|auto] [threads=N] [tokens=N] [chunk=N] [stages=0|1]
+//   model_stages MODEL_DIR IN.safetensors OUT.safetensors [precision=f32|bf16|auto] [threads=N] [tokens=N]
+//   [chunk=N] [stages=0|1]
 //
-// IN holds page.0, page.1, ... (height, width, channels) u8 and ids (n) i32. OUT gets logits, last_logits, tokens and, with
-// stages=1, what the models computed on the way. Times go to stdout as one JSON object.
+// IN holds page.0, page.1, ... (height, width, channels) u8 and ids (n) i32. OUT gets logits, last_logits,
+// tokens and, with stages=1, what the models computed on the way. Times go to stdout as one JSON object.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +24,8 @@
 namespace glyph {
 namespace {
 
-// Wall-clock time and the time all threads of this process computed; on a busy machine only the second means something.
+// Wall-clock time and the time all threads of this process computed; on a busy machine only the second means
+// something.
 struct Times {
   double wall_ms = 0;
   double cpu_ms = 0;
@@ -31,7 +34,8 @@ struct Times {
 class Stopwatch {
  public:
   Times elapsed() const {
-    return {std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - wall_).count(), cpu_milliseconds() - cpu_};
+    return {std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - wall_).count(),
+            cpu_milliseconds() - cpu_};
   }
 
  private:
@@ -55,7 +59,8 @@ int64_t peak_mib() {
 
 struct Options {
   std::string model, input, output;
-  std::map<std::string, std::string> flags{{"precision", "auto"}, {"threads", "0"}, {"tokens", "16"}, {"chunk", "1024"}, {"stages", "0"}};
+  std::map<std::string, std::string> flags{
+      {"precision", "auto"}, {"threads", "0"}, {"tokens", "16"}, {"chunk", "1024"}, {"stages", "0"}};
 
   int64_t number(const std::string& key) const { return std::stoll(flags.at(key)); }
   Precision precision() const {
@@ -74,8 +79,10 @@ Result<Inputs> read_inputs(const std::string& file) {
   Inputs inputs;
   for (int i = 0; checkpoint.contains(fmt::format("page.{}", i)); ++i) {
     GLYPH_ASSIGN_OR_RETURN(const TensorRef page, checkpoint.tensor(fmt::format("page.{}", i)));
-    inputs.pages.push_back({.width = static_cast<int>(page.shape[1]), .height = static_cast<int>(page.shape[0]),
-                            .channels = static_cast<int>(page.shape[2]), .pixels = {page.bytes.begin(), page.bytes.end()}});
+    inputs.pages.push_back({.width = static_cast<int>(page.shape[1]),
+                            .height = static_cast<int>(page.shape[0]),
+                            .channels = static_cast<int>(page.shape[2]),
+                            .pixels = {page.bytes.begin(), page.bytes.end()}});
   }
   GLYPH_ASSIGN_OR_RETURN(const TensorRef ids, checkpoint.tensor("ids"));
   inputs.ids.resize(ids.bytes.size() / sizeof(int32_t));
@@ -125,12 +132,15 @@ void print(const Options& options, const CpuDevice& device, const Inputs& inputs
     fastest = fastest == 0 ? page.wall_ms : std::min(fastest, page.wall_ms);
   }
   const double count = std::max<double>(1.0, static_cast<double>(report.pages.size()));
-  fmt::print("{{\"device\":\"{}\",\"precision\":\"{}\",\"load_ms\":{:.1f},\"pages\":{},\"pages_ms\":{:.1f},\"page_ms\":{:.1f},"
-             "\"page_cpu_ms\":{:.1f},\"prompt_tokens\":{},\"prefill_ms\":{:.1f},\"prefill_cpu_ms\":{:.1f},\"decode_ms\":{:.3f},"
-             "\"decode_cpu_ms\":{:.3f},\"peak_mib\":{}}}\n",
-             device.description(), options.flags.at("precision"), report.load.wall_ms, report.pages.size(), pages.wall_ms, fastest,
-             pages.cpu_ms / count, inputs.ids.size(), report.prefill.wall_ms, report.prefill.cpu_ms, report.decode.wall_ms,
-             report.decode.cpu_ms, peak_mib());
+  fmt::print(
+      "{{\"device\":\"{}\",\"precision\":\"{}\",\"load_ms\":{:.1f},\"pages\":{},\"pages_ms\":{:.1f},\"page_"
+      "ms\":{:.1f},"
+      "\"page_cpu_ms\":{:.1f},\"prompt_tokens\":{},\"prefill_ms\":{:.1f},\"prefill_cpu_ms\":{:.1f},\"decode_"
+      "ms\":{:.3f},"
+      "\"decode_cpu_ms\":{:.3f},\"peak_mib\":{}}}\n",
+      device.description(), options.flags.at("precision"), report.load.wall_ms, report.pages.size(),
+      pages.wall_ms, fastest, pages.cpu_ms / count, inputs.ids.size(), report.prefill.wall_ms,
+      report.prefill.cpu_ms, report.decode.wall_ms, report.decode.cpu_ms, peak_mib());
 }
 
 Status run(const Options& options) {
@@ -138,15 +148,20 @@ Status run(const Options& options) {
   Report report;
   const Stopwatch loading;
   GLYPH_ASSIGN_OR_RETURN(const ModelConfig config, load_model_config(options.model));
-  GLYPH_ASSIGN_OR_RETURN(const PreprocessorConfig preprocessor, load_preprocessor_config(options.model, config));
+  GLYPH_ASSIGN_OR_RETURN(const PreprocessorConfig preprocessor,
+                         load_preprocessor_config(options.model, config));
   GLYPH_ASSIGN_OR_RETURN(const Checkpoint checkpoint, Checkpoint::open(options.model));
-  GLYPH_ASSIGN_OR_RETURN(VisionModel vision, VisionModel::load(device, config, preprocessor, checkpoint, {options.precision()}));
-  GLYPH_ASSIGN_OR_RETURN(LanguageModel language, LanguageModel::load(device, config, checkpoint, {options.precision()}));
+  GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
+                         VisionModel::load(device, config, preprocessor, checkpoint, {options.precision()}));
+  GLYPH_ASSIGN_OR_RETURN(LanguageModel language,
+                         LanguageModel::load(device, config, checkpoint, {options.precision()}));
   report.load = loading.elapsed();
 
   Stages stages;
   if (options.number("stages") != 0) {
-    const auto keep = [&](std::string_view stage, const ConstTensorView& values) { stages.add(stage, values); };
+    const auto keep = [&](std::string_view stage, const ConstTensorView& values) {
+      stages.add(stage, values);
+    };
     vision.observe(keep);
     language.observe(keep);
   }
@@ -164,7 +179,8 @@ Status run(const Options& options) {
   KvBlockPool pool(device, language.kv_layout());
   KvCache cache(pool);
   const Stopwatch reading;
-  GLYPH_ASSIGN_OR_RETURN(Tensor logits, language.prefill(inputs.ids, pages, cache, {.chunk_tokens = options.number("chunk")}));
+  GLYPH_ASSIGN_OR_RETURN(
+      Tensor logits, language.prefill(inputs.ids, pages, cache, {.chunk_tokens = options.number("chunk")}));
   report.prefill = reading.elapsed();
   language.observe({});
 

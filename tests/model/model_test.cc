@@ -1,9 +1,8 @@
-// The whole model on a tiny configuration: equal to transformers stage by stage (goldens.safetensors, written by
-// tools/model_oracle/make_goldens.py), and equal to itself however the work is cut.
+// The whole model on a tiny configuration: equal to transformers stage by stage (goldens.safetensors, written
+// by tools/model_oracle/make_goldens.py), and equal to itself however the work is cut.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -76,14 +75,17 @@ class Tiny {
     if (options.reference) {
       device = std::make_unique<ReferenceDevice>();
     } else {
-      device = std::make_unique<CpuDevice>(CpuOptions{.num_threads = options.num_threads, .max_level = options.level});
+      device = std::make_unique<CpuDevice>(
+          CpuOptions{.num_threads = options.num_threads, .max_level = options.level});
     }
     config = load_model_config(kFolder).value();
-    const auto file = std::filesystem::temp_directory_path() / fmt::format("glyph_tiny_{}.safetensors", getpid());
+    const auto file =
+        std::filesystem::temp_directory_path() / fmt::format("glyph_tiny_{}.safetensors", getpid());
     EXPECT_TRUE(testing::write_tiny_checkpoint(config, testing::kGoldenSeed, options.stored, file).ok());
     checkpoint.emplace(Checkpoint::open_file(file).value());
     std::filesystem::remove(file);
-    vision.emplace(VisionModel::load(*device, config, PreprocessorConfig{}, *checkpoint, {options.precision}).value());
+    vision.emplace(
+        VisionModel::load(*device, config, PreprocessorConfig{}, *checkpoint, {options.precision}).value());
     language.emplace(LanguageModel::load(*device, config, *checkpoint, {options.precision}).value());
     const auto keep = [this](std::string_view stage, const ConstTensorView& values) {
       std::vector<float>& kept = stages[std::string(stage)];
@@ -107,7 +109,8 @@ class Tiny {
     while (tokens.size() < count) {
       tokens.push_back(argmax(next));
       KvCache* caches[] = {&cache};
-      if (tokens.size() < count) next = floats_of(language->decode(std::span(&tokens.back(), 1), caches).value());
+      if (tokens.size() < count)
+        next = floats_of(language->decode(std::span(&tokens.back(), 1), caches).value());
     }
     last_logits = next;
     return tokens;
@@ -144,13 +147,15 @@ TEST(Positions, AreTheReferences) {
   Tiny tiny;
   const Prompt prompt = make_prompt(tiny.ids, tiny.pages, tiny.config.image_token_id).value();
   std::vector<int32_t> positions;
-  for (const ops::TokenPosition& p : prompt.positions) positions.insert(positions.end(), {p.time, p.height, p.width});
+  for (const ops::TokenPosition& p : prompt.positions)
+    positions.insert(positions.end(), {p.time, p.height, p.width});
   EXPECT_EQ(positions, golden<int32_t>("positions"));
   EXPECT_EQ(prompt.next_position, golden<int32_t>("next_position")[0]);
 }
 
 void expect_parity(Tiny& tiny, double tolerance) {
-  for (const char* stage : {"patch_embed", "position", "block.0", "block.2", "merger", "layer.0", "layer.2"}) {
+  for (const char* stage :
+       {"patch_embed", "position", "block.0", "block.2", "merger", "layer.0", "layer.2"}) {
     const double difference = max_difference(tiny.stages[stage], golden<float>(stage));
     EXPECT_LT(difference, tolerance) << stage;
     ::testing::Test::RecordProperty(stage, fmt::format("{:.1e}", difference));
@@ -178,7 +183,9 @@ std::string level_name(const ::testing::TestParamInfo<CpuLevel>& level) {
   constexpr const char* kLevels[] = {"Baseline", "Avx2", "Avx512", "Avx512Bf16", "Amx"};
   return kLevels[static_cast<size_t>(level.param)];
 }
-INSTANTIATE_TEST_SUITE_P(Parity, LevelTest, ::testing::Values(CpuLevel::kBaseline, CpuLevel::kAvx2, CpuLevel::kAvx512, CpuLevel::kAmx),
+INSTANTIATE_TEST_SUITE_P(Parity, LevelTest,
+                         ::testing::Values(CpuLevel::kBaseline, CpuLevel::kAvx2, CpuLevel::kAvx512,
+                                           CpuLevel::kAmx),
                          level_name);
 
 TEST(Precisions, Bf16StaysCloseOnEveryLevel) {
@@ -208,12 +215,14 @@ TEST(Prefill, ChunksGiveTheSameAsOnePass) {
   for (const int64_t chunk : {1, 7, 33, 71}) {
     KvCache cache(*tiny.pool);
     int64_t reported = 0;
-    const PrefillOptions options{.chunk_tokens = chunk, .stop = {}, .progress = [&](int64_t done, int64_t total) {
-                                   EXPECT_GT(done, reported);
-                                   EXPECT_EQ(total, std::ssize(tiny.ids));
-                                   reported = done;
-                                 }};
-    const std::vector<float> logits = floats_of(tiny.language->prefill(tiny.ids, tiny.pages, cache, options).value());
+    const PrefillOptions options{
+        .chunk_tokens = chunk, .stop = {}, .progress = [&](int64_t done, int64_t total) {
+          EXPECT_GT(done, reported);
+          EXPECT_EQ(total, std::ssize(tiny.ids));
+          reported = done;
+        }};
+    const std::vector<float> logits =
+        floats_of(tiny.language->prefill(tiny.ids, tiny.pages, cache, options).value());
     EXPECT_LT(max_difference(logits, tiny.logits), 1e-4) << chunk;
     EXPECT_EQ(reported, std::ssize(tiny.ids));
     EXPECT_EQ(cache.next_position(), golden<int32_t>("next_position")[0]);
@@ -225,13 +234,16 @@ TEST(Prefill, ChunksGiveTheSameAsOnePass) {
 
 TEST(Prefill, ContinuesACachedPrefix) {
   Tiny tiny;
-  const auto end_of_pages = static_cast<size_t>(std::find(tiny.ids.rbegin(), tiny.ids.rend(), tiny.config.image_end_token_id).base() - tiny.ids.begin());
+  const auto end_of_pages = static_cast<size_t>(
+      std::find(tiny.ids.rbegin(), tiny.ids.rend(), tiny.config.image_end_token_id).base() -
+      tiny.ids.begin());
   const std::span<const int32_t> ids(tiny.ids);
   KvCache document(*tiny.pool);
   ASSERT_TRUE(tiny.language->prefill(ids.first(end_of_pages), tiny.pages, document).ok());
   for (int question = 0; question < 2; ++question) {  // both see the same beginning
     KvCache cache = document.fork();
-    const std::vector<float> logits = floats_of(tiny.language->prefill(ids.subspan(end_of_pages), {}, cache).value());
+    const std::vector<float> logits =
+        floats_of(tiny.language->prefill(ids.subspan(end_of_pages), {}, cache).value());
     EXPECT_LT(max_difference(logits, tiny.logits), 1e-4);
     tiny.continue_greedily(cache, logits, 5);
   }
@@ -243,9 +255,11 @@ TEST(Decode, ABatchGivesWhatSingleSequencesGive) {
   const std::span<const int32_t> ids(tiny.ids);
   std::vector<KvCache> batch, single;
   std::vector<KvCache*> pointers;
-  for (size_t i = 0; i < 20; ++i) {  // more rows than the few-row path takes; of different lengths, some with pages
+  for (size_t i = 0; i < 20;
+       ++i) {  // more rows than the few-row path takes; of different lengths, some with pages
     const std::span<const int32_t> part = i % 2 == 0 ? ids.first(i % 9 + 1) : ids;
-    const std::span<const PageFeatures* const> pages = i % 2 == 0 ? std::span<const PageFeatures* const>() : tiny.pages;
+    const std::span<const PageFeatures* const> pages =
+        i % 2 == 0 ? std::span<const PageFeatures* const>() : tiny.pages;
     for (std::vector<KvCache>* caches : {&batch, &single}) {
       caches->emplace_back(*tiny.pool);
       ASSERT_TRUE(tiny.language->prefill(part, pages, caches->back()).ok());
@@ -284,12 +298,15 @@ TEST(Refusals, NameWhatDoesNotFit) {
   EXPECT_THAT(message({}, {}), HasSubstr("empty"));
   EXPECT_THAT(message(tiny.ids, pages.first(2)), HasSubstr("more than the 2 pages"));
   EXPECT_THAT(message(std::vector<int32_t>{1, 2}, pages.first(1)), HasSubstr("placeholders for 0"));
-  EXPECT_THAT(message(std::vector<int32_t>{301, 301, 1}, pages.first(1)), HasSubstr("page 1 has 20 features, but the prompt has 2"));
+  EXPECT_THAT(message(std::vector<int32_t>{301, 301, 1}, pages.first(1)),
+              HasSubstr("page 1 has 20 features, but the prompt has 2"));
   EXPECT_THAT(message(std::vector<int32_t>{5, 320}, {}), HasSubstr("token id 320"));
   EXPECT_THAT(message(std::vector<int32_t>{-1}, {}), HasSubstr("token id -1"));
-  EXPECT_THAT(message(std::vector<int32_t>(4100, 7), {}), HasSubstr("4100 tokens, 4 more than the model's context window of 4096"));
+  EXPECT_THAT(message(std::vector<int32_t>(4100, 7), {}),
+              HasSubstr("4100 tokens, 4 more than the model's context window of 4096"));
   EXPECT_THAT(tiny.vision->encode(Image{}).status().message(), HasSubstr("empty"));
-  EXPECT_THAT(tiny.vision->encode(testing::tiny_page("long", 1, 20, 6000, 1)).status().message(), HasSubstr("limit is 200"));
+  EXPECT_THAT(tiny.vision->encode(testing::tiny_page("long", 1, 20, 6000, 1)).status().message(),
+              HasSubstr("limit is 200"));
 }
 
 TEST(Refusals, AFullPoolLeavesTheCacheAsItWas) {
@@ -297,7 +314,8 @@ TEST(Refusals, AFullPoolLeavesTheCacheAsItWas) {
   KvBlockPool small(*tiny.device, tiny.language->kv_layout(), 2);
   KvCache cache(small);
   ASSERT_TRUE(tiny.language->prefill(std::vector<int32_t>(100, 7), {}, cache).ok());
-  const Result<Tensor> result = tiny.language->prefill(std::vector<int32_t>(60, 7), {}, cache, {.chunk_tokens = 16});
+  const Result<Tensor> result =
+      tiny.language->prefill(std::vector<int32_t>(60, 7), {}, cache, {.chunk_tokens = 16});
   EXPECT_EQ(result.status().code(), StatusCode::kExhausted);
   EXPECT_THAT(result.status().message(), HasSubstr("all 2 blocks"));
   EXPECT_EQ(cache.num_tokens(), 100);
@@ -315,14 +333,18 @@ TEST(Cancel, StopsBetweenBlocksAndChunks) {
   EXPECT_EQ(tiny.vision->encode(golden_pages()[0], stop.get_token()).status().code(), StatusCode::kCancelled);
   std::stop_source later;
   KvCache cache(*tiny.pool);
-  const PrefillOptions options{.chunk_tokens = 10, .stop = later.get_token(), .progress = [&](int64_t, int64_t) { later.request_stop(); }};
-  EXPECT_EQ(tiny.language->prefill(tiny.ids, tiny.pages, cache, options).status().code(), StatusCode::kCancelled);
+  const PrefillOptions options{.chunk_tokens = 10,
+                               .stop = later.get_token(),
+                               .progress = [&](int64_t, int64_t) { later.request_stop(); }};
+  EXPECT_EQ(tiny.language->prefill(tiny.ids, tiny.pages, cache, options).status().code(),
+            StatusCode::kCancelled);
   EXPECT_EQ(cache.num_tokens(), 0);
 }
 
 TEST(Load, RefusesAMissingTensor) {
   ModelConfig config = load_model_config(kFolder).value();
-  const auto file = std::filesystem::temp_directory_path() / fmt::format("glyph_short_{}.safetensors", getpid());
+  const auto file =
+      std::filesystem::temp_directory_path() / fmt::format("glyph_short_{}.safetensors", getpid());
   ASSERT_TRUE(testing::write_tiny_checkpoint(config, 1, StoredType::kF32, file).ok());
   const Checkpoint checkpoint = Checkpoint::open_file(file).value();
   std::filesystem::remove(file);
@@ -330,7 +352,8 @@ TEST(Load, RefusesAMissingTensor) {
   config.text.num_layers = 4;
   EXPECT_THAT(LanguageModel::load(device, config, checkpoint).status().message(), HasSubstr("layers.3"));
   config.vision.hidden_size = 24;
-  EXPECT_THAT(VisionModel::load(device, config, PreprocessorConfig{}, checkpoint).status().message(), HasSubstr("patch_embed"));
+  EXPECT_THAT(VisionModel::load(device, config, PreprocessorConfig{}, checkpoint).status().message(),
+              HasSubstr("patch_embed"));
 }
 
 }  // namespace

@@ -72,14 +72,16 @@ Image tiny_page(const std::string& name, uint64_t seed, int height, int width, i
   return image;
 }
 
-Status write_tiny_checkpoint(const ModelConfig& config, uint64_t seed, StoredType type, const std::filesystem::path& file) {
+Status write_tiny_checkpoint(const ModelConfig& config, uint64_t seed, StoredType type,
+                             const std::filesystem::path& file) {
   SafetensorsWriter writer;
   for (const ExpectedTensor& tensor : expected_tensors(config)) {
     const std::vector<float> values = tiny_weight(tensor.name, tensor.shape, seed);
     const std::string bytes = type == StoredType::kBF16  ? bytes_of<BF16>(values)
                               : type == StoredType::kF16 ? bytes_of<F16>(values)
                                                          : bytes_of<float>(values);
-    writer.add(tensor.name, type, tensor.shape, std::span(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+    writer.add(tensor.name, type, tensor.shape,
+               std::span(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
   }
   return writer.write(file);
 }

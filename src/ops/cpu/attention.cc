@@ -1,5 +1,6 @@
-// Attention with many query rows, one pass over the keys (Dao et al., FlashAttention-2): keys and values are packed once for all
-// queries, a block of scores lives in the first-level cache, and the running maximum and sum of each row rescale what was summed.
+// Attention with many query rows, one pass over the keys (Dao et al., FlashAttention-2): keys and values are
+// packed once for all queries, a block of scores lives in the first-level cache, and the running maximum and
+// sum of each row rescale what was summed.
 #include <algorithm>
 #include <limits>
 
@@ -31,11 +32,13 @@ struct PackedKv {
   size_t value_bytes() const { return static_cast<size_t>(num_value_panels()) * value_panel_bytes(); }
 
   std::byte* key_panel(int64_t head, int64_t key) const {
-    return keys + static_cast<size_t>(head) * key_bytes() + static_cast<size_t>(key / matrix.columns) * key_panel_bytes();
+    return keys + static_cast<size_t>(head) * key_bytes() +
+           static_cast<size_t>(key / matrix.columns) * key_panel_bytes();
   }
   // The rows from `key` on of the panel of columns [panel * columns, ...).
   std::byte* value_panel(int64_t head, int64_t panel, int64_t key) const {
-    return values + static_cast<size_t>(head) * value_bytes() + static_cast<size_t>(panel) * value_panel_bytes() +
+    return values + static_cast<size_t>(head) * value_bytes() +
+           static_cast<size_t>(panel) * value_panel_bytes() +
            static_cast<size_t>(key * matrix.columns) * size_of(matrix.type);
   }
 };
@@ -44,7 +47,8 @@ PackedKv make_packed(const MatrixKernel& matrix, int64_t num_heads, int64_t num_
   PackedKv packed{.matrix = matrix, .num_keys = num_keys, .head_dim = head_dim};
   const auto heads = static_cast<size_t>(num_heads);
   packed.keys = static_cast<std::byte*>(scratch_bytes(ScratchUse::kPanels, heads * packed.key_bytes()));
-  packed.values = static_cast<std::byte*>(scratch_bytes(ScratchUse::kMorePanels, heads * packed.value_bytes()));
+  packed.values =
+      static_cast<std::byte*>(scratch_bytes(ScratchUse::kMorePanels, heads * packed.value_bytes()));
   return packed;
 }
 
@@ -53,14 +57,16 @@ void pack_values(const PackedKv& packed, int64_t head, int64_t first, const Pack
   for (int64_t panel = 0; panel < packed.num_value_panels(); ++panel) {
     PackSource part = source;
     const int64_t column = panel * packed.matrix.columns;
-    part.data = static_cast<const std::byte*>(source.data) + column * static_cast<int64_t>(size_of(source.dtype));
+    part.data =
+        static_cast<const std::byte*>(source.data) + column * static_cast<int64_t>(size_of(source.dtype));
     part.depth = std::min<int64_t>(packed.matrix.columns, packed.head_dim - column);
     std::byte* to = packed.value_panel(head, panel, first);
     packed.matrix.pack_transposed(part, to);
     // A piece that is not full: its remaining rows must not hold old numbers, zero weights multiply them.
     const size_t row_bytes = static_cast<size_t>(packed.matrix.columns) * size_of(packed.matrix.type);
     const int64_t filled = packed.matrix.padded_depth(part.count);
-    std::fill_n(to + static_cast<size_t>(filled) * row_bytes, static_cast<size_t>(kPieceKeys - filled) * row_bytes, std::byte{0});
+    std::fill_n(to + static_cast<size_t>(filled) * row_bytes,
+                static_cast<size_t>(kPieceKeys - filled) * row_bytes, std::byte{0});
   }
 }
 
@@ -76,17 +82,23 @@ void for_pieces(CpuDevice& device, int64_t num_heads, int64_t num_keys, const Pa
   });
 }
 
-PackedKv pack_page(CpuDevice& device, const MatrixKernel& matrix, const ConstTensorView& k, const ConstTensorView& v) {
+PackedKv pack_page(CpuDevice& device, const MatrixKernel& matrix, const ConstTensorView& k,
+                   const ConstTensorView& v) {
   const PackedKv packed = make_packed(matrix, k.size(1), k.size(0), k.size(2));
   for_pieces(device, k.size(1), k.size(0), [&](int64_t head, int64_t first, int64_t count) {
     const auto source = [&](const ConstTensorView& view, int64_t row, int64_t num_rows) {
       const int64_t offset = row * view.stride(0) + head * view.stride(1);
-      return PackSource{.data = static_cast<const std::byte*>(view.raw()) + offset * static_cast<int64_t>(size_of(view.dtype())),
-                        .dtype = view.dtype(), .stride = view.stride(0), .count = num_rows, .depth = view.size(2)};
+      return PackSource{.data = static_cast<const std::byte*>(view.raw()) +
+                                offset * static_cast<int64_t>(size_of(view.dtype())),
+                        .dtype = view.dtype(),
+                        .stride = view.stride(0),
+                        .count = num_rows,
+                        .depth = view.size(2)};
     };
     for (int64_t i = 0; i < kPieceKeys; i += matrix.columns) {
       const int64_t in_panel = std::clamp<int64_t>(count - i, 0, matrix.columns);
-      matrix.pack(source(k, std::min(first + i, k.size(0) - 1), in_panel), 0, packed.key_panel(head, first + i));
+      matrix.pack(source(k, std::min(first + i, k.size(0) - 1), in_panel), 0,
+                  packed.key_panel(head, first + i));
     }
     pack_values(packed, head, first, source(v, first, count));
   });
@@ -97,18 +109,24 @@ PackedKv pack_cache(CpuDevice& device, const MatrixKernel& matrix, const KvLayer
   const PackedKv packed = make_packed(matrix, kv.num_kv_heads, num_keys, kv.head_dim);
   const auto element = static_cast<int64_t>(size_of(kv.dtype));
   for_pieces(device, kv.num_kv_heads, num_keys, [&](int64_t head, int64_t first, int64_t count) {
-    const auto* block = static_cast<const std::byte*>(kv.blocks[static_cast<size_t>(first / kv.block_tokens)]);
+    const auto* block =
+        static_cast<const std::byte*>(kv.blocks[static_cast<size_t>(first / kv.block_tokens)]);
     const int64_t head_offset = head * kv.head_dim * kv.block_tokens;
     const int64_t token = first % kv.block_tokens;
     for (int64_t i = 0; i < kPieceKeys; i += matrix.columns) {
-      const PackSource keys{.data = block + kv.key_offset + (head_offset + token + i) * element, .dtype = kv.dtype,
-                            .stride = kv.block_tokens, .count = kv.head_dim,
+      const PackSource keys{.data = block + kv.key_offset + (head_offset + token + i) * element,
+                            .dtype = kv.dtype,
+                            .stride = kv.block_tokens,
+                            .count = kv.head_dim,
                             .depth = std::clamp<int64_t>(count - i, 0, matrix.columns)};
       matrix.pack_transposed(keys, packed.key_panel(head, first + i));
     }
     pack_values(packed, head, first,
-                {.data = block + kv.value_offset + (head_offset + token * kv.head_dim) * element, .dtype = kv.dtype,
-                 .stride = kv.head_dim, .count = count, .depth = kv.head_dim});
+                {.data = block + kv.value_offset + (head_offset + token * kv.head_dim) * element,
+                 .dtype = kv.dtype,
+                 .stride = kv.head_dim,
+                 .count = count,
+                 .depth = kv.head_dim});
   });
   return packed;
 }
@@ -166,13 +184,15 @@ class RowBlock {
   void find_queries() {
     const ConstTensorView& q = queries_.q;
     const auto element = static_cast<int64_t>(size_of(q.dtype()));
-    const auto* from = static_cast<const std::byte*>(q.raw()) + (row_ * q.stride(0) + head_ * q.stride(1)) * element;
+    const auto* from =
+        static_cast<const std::byte*>(q.raw()) + (row_ * q.stride(0) + head_ * q.stride(1)) * element;
     q_ = from;
     q_stride_ = q.stride(0);
     if (q.dtype() == matrix_.type) return;
     const int64_t head_dim = queries_.packed.head_dim;
     for (int64_t r = 0; r < count_; ++r) {
-      queries_.kernels.widen(from + r * q.stride(0) * element, q.dtype(), head_dim, converted_q_ + r * head_dim);
+      queries_.kernels.widen(from + r * q.stride(0) * element, q.dtype(), head_dim,
+                             converted_q_ + r * head_dim);
     }
     q_ = reinterpret_cast<const std::byte*>(converted_q_);
     q_stride_ = head_dim;
@@ -197,7 +217,8 @@ class RowBlock {
     for (int64_t r = 0; r < count_; ++r) {
       const int64_t visible = std::clamp<int64_t>(queries_.num_visible(row_ + r) - key, 0, num_keys);
       float* row = scores_ + r * kKeyBlock;
-      row_factor_[r] = queries_.kernels.softmax_step(row, visible, padded, queries_.scale, &row_max_[r], &row_sum_[r], row, matrix_.type);
+      row_factor_[r] = queries_.kernels.softmax_step(row, visible, padded, queries_.scale, &row_max_[r],
+                                                     &row_sum_[r], row, matrix_.type);
     }
   }
 
@@ -214,7 +235,8 @@ class RowBlock {
       }
     }
     for (int64_t r = 0; r < count_; ++r) {
-      queries_.kernels.rescale_add(sums_ + r * head_dim, product_ + r * product_stride_, row_factor_[r], head_dim);
+      queries_.kernels.rescale_add(sums_ + r * head_dim, product_ + r * product_stride_, row_factor_[r],
+                                   head_dim);
     }
   }
 
@@ -222,8 +244,8 @@ class RowBlock {
     const int64_t head_dim = queries_.packed.head_dim;
     const TensorView& out = queries_.out;
     for (int64_t r = 0; r < count_; ++r) {
-      auto* to = static_cast<std::byte*>(out.raw()) +
-                 ((row_ + r) * out.stride(0) + head_ * out.stride(1)) * static_cast<int64_t>(size_of(out.dtype()));
+      auto* to = static_cast<std::byte*>(out.raw()) + ((row_ + r) * out.stride(0) + head_ * out.stride(1)) *
+                                                          static_cast<int64_t>(size_of(out.dtype()));
       queries_.kernels.narrow(sums_ + r * head_dim, head_dim, 1.0f / row_sum_[r], to, out.dtype());
     }
   }
@@ -233,8 +255,8 @@ class RowBlock {
   const int64_t head_, row_, count_;
   const std::byte* q_ = nullptr;
   int64_t q_stride_ = 0;
-  float* scores_;       // (rows, kKeyBlock)
-  float* product_;      // (rows, product_stride_)
+  float* scores_;   // (rows, kKeyBlock)
+  float* product_;  // (rows, product_stride_)
   int64_t product_stride_;
   float* sums_;         // (rows, head_dim)
   float* converted_q_;  // (rows, head_dim)
@@ -247,16 +269,18 @@ void attend(CpuDevice& device, const Queries& queries) {
   const MatrixKernel& matrix = queries.packed.matrix;
   const int64_t block_rows = std::max<int64_t>(1, kTaskRows / matrix.rows) * matrix.rows;
   const int64_t num_rows = queries.q.size(0), blocks = ceil_div(num_rows, block_rows);
-  device.threads().parallel_for(static_cast<size_t>(queries.q.size(1) * blocks), 1, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      // A causal row costs more the later it comes: heads innermost, so that neighbouring tasks cost the same.
-      const int64_t heads = queries.q.size(1), task = static_cast<int64_t>(i);
-      const int64_t head = queries.causal ? task % heads : task / blocks;
-      const int64_t row = (queries.causal ? task / heads : task % blocks) * block_rows;
-      RowBlock(queries, head, row, std::min(block_rows, num_rows - row)).run();
-    }
-    if (matrix.end != nullptr) matrix.end();
-  });
+  device.threads().parallel_for(
+      static_cast<size_t>(queries.q.size(1) * blocks), 1, [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; ++i) {
+          // A causal row costs more the later it comes: heads innermost, so that neighbouring tasks cost the
+          // same.
+          const int64_t heads = queries.q.size(1), task = static_cast<int64_t>(i);
+          const int64_t head = queries.causal ? task % heads : task / blocks;
+          const int64_t row = (queries.causal ? task / heads : task % blocks) * block_rows;
+          RowBlock(queries, head, row, std::min(block_rows, num_rows - row)).run();
+        }
+        if (matrix.end != nullptr) matrix.end();
+      });
 }
 
 const MatrixKernel& matrix_for(const Kernels& kernels, DType type) {
@@ -265,19 +289,25 @@ const MatrixKernel& matrix_for(const Kernels& kernels, DType type) {
 
 }  // namespace
 
-void full_attention(CpuDevice& device, const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, float scale,
-                    const TensorView& out) {
+void full_attention(CpuDevice& device, const ConstTensorView& q, const ConstTensorView& k,
+                    const ConstTensorView& v, float scale, const TensorView& out) {
   const Kernels& kernels = kernels_for(device.level());
   const PackedKv packed = pack_page(device, matrix_for(kernels, q.dtype()), k, v);
   attend(device, {.kernels = kernels, .packed = packed, .q = q, .out = out, .scale = scale});
 }
 
-void causal_attention(CpuDevice& device, const ConstTensorView& q, const KvLayer& kv, int64_t first, float scale,
-                      const TensorView& out) {
+void causal_attention(CpuDevice& device, const ConstTensorView& q, const KvLayer& kv, int64_t first,
+                      float scale, const TensorView& out) {
   if (q.size(0) == 0) return;
   const Kernels& kernels = kernels_for(device.level());
   const PackedKv packed = pack_cache(device, matrix_for(kernels, q.dtype()), kv, first + q.size(0));
-  attend(device, {.kernels = kernels, .packed = packed, .q = q, .out = out, .scale = scale, .causal = true, .first = first,
+  attend(device, {.kernels = kernels,
+                  .packed = packed,
+                  .q = q,
+                  .out = out,
+                  .scale = scale,
+                  .causal = true,
+                  .first = first,
                   .group = q.size(1) / kv.num_kv_heads});
 }
 

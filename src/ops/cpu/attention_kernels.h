@@ -51,8 +51,8 @@ float exp_row(const float* s, int64_t visible, int64_t count, float scale, float
   return sum((totals[0] + totals[1]) + (totals[2] + totals[3])) + tail_total;
 }
 
-float softmax_step(const float* s, int64_t visible, int64_t count, float scale, float* running_max, float* running_sum, void* p,
-                   glyph::DType type) {
+float softmax_step(const float* s, int64_t visible, int64_t count, float scale, float* running_max,
+                   float* running_sum, void* p, glyph::DType type) {
   const float old_max = *running_max;
   float new_max = old_max;
   if (visible > 0) {
@@ -86,17 +86,19 @@ constexpr int kTileVectors = 2;
 constexpr int kTileRows = 4;
 constexpr int64_t kPrefetchBytes = 1024;  // ahead of the row in use
 
-// kVectors vectors of columns of the output for kNum rows of p; the last vector holds `width` columns if kVectors is 1.
+// kVectors vectors of columns of the output for kNum rows of p; the last vector holds `width` columns if
+// kVectors is 1.
 template <int kNum, int kVectors, typename T>
-void weighted_tile(const float* p, int64_t p_stride, const T* values, int64_t stride, int64_t count, int width, float* out,
-                   int64_t out_stride) {
+void weighted_tile(const float* p, int64_t p_stride, const T* values, int64_t stride, int64_t count,
+                   int width, float* out, int64_t out_stride) {
   Floats sums[kNum][kVectors] = {};
   for (int64_t k = 0; k < count; ++k) {
     const T* row = values + k * stride;
     __builtin_prefetch(reinterpret_cast<const char*>(row) + kPrefetchBytes);
     Floats value[kVectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) value[j] = kVectors > 1 ? load(row + j * kLanes) : rows::load_n(row, width);
+    for (int j = 0; j < kVectors; ++j)
+      value[j] = kVectors > 1 ? load(row + j * kLanes) : rows::load_n(row, width);
 #pragma GCC unroll 4
     for (int r = 0; r < kNum; ++r) {
       const Floats weight = splat(p[r * p_stride + k]);
@@ -114,32 +116,35 @@ void weighted_tile(const float* p, int64_t p_stride, const T* values, int64_t st
 }
 
 template <int kNum, typename T>
-void weighted_tiles(const float* p, int64_t p_stride, const glyph::ops::cpu::PackSource& source, float* out, int64_t out_stride) {
+void weighted_tiles(const float* p, int64_t p_stride, const glyph::ops::cpu::PackSource& source, float* out,
+                    int64_t out_stride) {
   constexpr int64_t kTile = kTileVectors * kLanes;
   const auto* values = static_cast<const T*>(source.data);
   int64_t i = 0;
   for (; i + kTile <= source.depth; i += kTile) {
-    weighted_tile<kNum, kTileVectors>(p, p_stride, values + i, source.stride, source.count, kLanes, out + i, out_stride);
+    weighted_tile<kNum, kTileVectors>(p, p_stride, values + i, source.stride, source.count, kLanes, out + i,
+                                      out_stride);
   }
   for (; i < source.depth; i += kLanes) {
     const int64_t left = source.depth - i;
-    weighted_tile<kNum, 1>(p, p_stride, values + i, source.stride, source.count, static_cast<int>(left < kLanes ? left : kLanes),
-                           out + i, out_stride);
+    weighted_tile<kNum, 1>(p, p_stride, values + i, source.stride, source.count,
+                           static_cast<int>(left < kLanes ? left : kLanes), out + i, out_stride);
   }
 }
 
 template <typename T>
-void weighted_rows_of(const float* p, int64_t p_stride, int num_p, const glyph::ops::cpu::PackSource& source, float* out,
-                      int64_t out_stride) {
+void weighted_rows_of(const float* p, int64_t p_stride, int num_p, const glyph::ops::cpu::PackSource& source,
+                      float* out, int64_t out_stride) {
   int r = 0;
   for (; r + kTileRows <= num_p; r += kTileRows) {
     weighted_tiles<kTileRows, T>(p + r * p_stride, p_stride, source, out + r * out_stride, out_stride);
   }
-  for (; r < num_p; ++r) weighted_tiles<1, T>(p + r * p_stride, p_stride, source, out + r * out_stride, out_stride);
+  for (; r < num_p; ++r)
+    weighted_tiles<1, T>(p + r * p_stride, p_stride, source, out + r * out_stride, out_stride);
 }
 
-void weighted_rows(const float* p, int64_t p_stride, int num_p, const glyph::ops::cpu::PackSource& source, float* out,
-                   int64_t out_stride) {
+void weighted_rows(const float* p, int64_t p_stride, int num_p, const glyph::ops::cpu::PackSource& source,
+                   float* out, int64_t out_stride) {
   if (source.dtype == glyph::DType::kBF16) {
     return weighted_rows_of<glyph::BF16>(p, p_stride, num_p, source, out, out_stride);
   }

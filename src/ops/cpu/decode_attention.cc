@@ -1,4 +1,5 @@
-// The KV cache: storing rows, and attention with one query row a sequence, which is bound by reading keys and values once.
+// The KV cache: storing rows, and attention with one query row a sequence, which is bound by reading keys and
+// values once.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -19,12 +20,15 @@ std::byte* head_data(const KvLayer& kv, int64_t block, int64_t head, size_t offs
 }
 
 // One head's rows [begin, end) of x in the cache's type, dense.
-void convert_rows(const Kernels& kernels, const ConstTensorView& x, int64_t head, int64_t begin, int64_t end, DType type, std::byte* to) {
+void convert_rows(const Kernels& kernels, const ConstTensorView& x, int64_t head, int64_t begin, int64_t end,
+                  DType type, std::byte* to) {
   const int64_t head_dim = x.size(2);
-  const auto in_size = static_cast<int64_t>(size_of(x.dtype())), out_size = static_cast<int64_t>(size_of(type));
+  const auto in_size = static_cast<int64_t>(size_of(x.dtype())),
+             out_size = static_cast<int64_t>(size_of(type));
   std::vector<float> wide(static_cast<size_t>(head_dim));
   for (int64_t i = begin; i < end; ++i, to += head_dim * out_size) {
-    const auto* row = static_cast<const std::byte*>(x.raw()) + (i * x.stride(0) + head * x.stride(1)) * in_size;
+    const auto* row =
+        static_cast<const std::byte*>(x.raw()) + (i * x.stride(0) + head * x.stride(1)) * in_size;
     if (x.dtype() == type) {
       std::copy_n(row, head_dim * out_size, to);
       continue;
@@ -42,18 +46,22 @@ void scatter_columns(const T* rows, int64_t num_rows, int64_t head_dim, int64_t 
 }
 
 // Rows [begin, end) of k and v, which all fall into one block, from position `first` on.
-void store_in_block(const Kernels& kernels, const ConstTensorView& k, const ConstTensorView& v, int64_t head, int64_t begin, int64_t end,
-                    int64_t first, const KvLayer& kv) {
+void store_in_block(const Kernels& kernels, const ConstTensorView& k, const ConstTensorView& v, int64_t head,
+                    int64_t begin, int64_t end, int64_t first, const KvLayer& kv) {
   const int64_t block = first / kv.block_tokens, token = first % kv.block_tokens;
   const auto element = static_cast<int64_t>(size_of(kv.dtype));
-  convert_rows(kernels, v, head, begin, end, kv.dtype, head_data(kv, block, head, kv.value_offset) + token * kv.head_dim * element);
-  auto* rows = static_cast<std::byte*>(scratch_bytes(ScratchUse::kBlock, static_cast<size_t>((end - begin) * kv.head_dim * element)));
+  convert_rows(kernels, v, head, begin, end, kv.dtype,
+               head_data(kv, block, head, kv.value_offset) + token * kv.head_dim * element);
+  auto* rows = static_cast<std::byte*>(
+      scratch_bytes(ScratchUse::kBlock, static_cast<size_t>((end - begin) * kv.head_dim * element)));
   convert_rows(kernels, k, head, begin, end, kv.dtype, rows);
   std::byte* keys = head_data(kv, block, head, kv.key_offset) + token * element;
   if (kv.dtype == DType::kBF16) {
-    scatter_columns(reinterpret_cast<const BF16*>(rows), end - begin, kv.head_dim, kv.block_tokens, reinterpret_cast<BF16*>(keys));
+    scatter_columns(reinterpret_cast<const BF16*>(rows), end - begin, kv.head_dim, kv.block_tokens,
+                    reinterpret_cast<BF16*>(keys));
   } else {
-    scatter_columns(reinterpret_cast<const float*>(rows), end - begin, kv.head_dim, kv.block_tokens, reinterpret_cast<float*>(keys));
+    scatter_columns(reinterpret_cast<const float*>(rows), end - begin, kv.head_dim, kv.block_tokens,
+                    reinterpret_cast<float*>(keys));
   }
 }
 
@@ -105,24 +113,33 @@ void attend_split(Decode& decode, size_t index) {
   const ConstTensorView& all = decode.q;
   const int64_t offset = split.sequence * all.stride(0) + split.kv_head * group * all.stride(1);
   for (int64_t h = 0; h < group; ++h) {
-    const auto* row = static_cast<const std::byte*>(all.raw()) + (offset + h * all.stride(1)) * static_cast<int64_t>(size_of(all.dtype()));
+    const auto* row = static_cast<const std::byte*>(all.raw()) +
+                      (offset + h * all.stride(1)) * static_cast<int64_t>(size_of(all.dtype()));
     decode.kernels.widen(row, all.dtype(), head_dim, q + h * head_dim);
   }
   std::fill_n(scores, group * kSplitTokens, 0.0f);
   for_blocks(kv, split.begin, split.end, [&](int64_t block, int64_t token, int64_t n, int64_t at) {
-    const PackSource keys{.data = head_data(kv, block, split.kv_head, kv.key_offset) + token * element, .dtype = kv.dtype,
-                          .stride = kv.block_tokens, .count = head_dim, .depth = n};
+    const PackSource keys{.data = head_data(kv, block, split.kv_head, kv.key_offset) + token * element,
+                          .dtype = kv.dtype,
+                          .stride = kv.block_tokens,
+                          .count = head_dim,
+                          .depth = n};
     decode.kernels.weighted_rows(q, head_dim, static_cast<int>(group), keys, scores + at, kSplitTokens);
   });
   Partial* partials = decode.partials.data() + index * static_cast<size_t>(group);
   float* sums = decode.sums.data() + index * static_cast<size_t>(group * head_dim);
   for (int64_t h = 0; h < group; ++h) {
     float* row = scores + h * kSplitTokens;
-    decode.kernels.softmax_step(row, count, count, decode.scale, &partials[h].max, &partials[h].sum, row, DType::kF32);
+    decode.kernels.softmax_step(row, count, count, decode.scale, &partials[h].max, &partials[h].sum, row,
+                                DType::kF32);
   }
   for_blocks(kv, split.begin, split.end, [&](int64_t block, int64_t token, int64_t n, int64_t at) {
-    const PackSource values{.data = head_data(kv, block, split.kv_head, kv.value_offset) + token * head_dim * element, .dtype = kv.dtype,
-                            .stride = head_dim, .count = n, .depth = head_dim};
+    const PackSource values{
+        .data = head_data(kv, block, split.kv_head, kv.value_offset) + token * head_dim * element,
+        .dtype = kv.dtype,
+        .stride = head_dim,
+        .count = n,
+        .depth = head_dim};
     decode.kernels.weighted_rows(scores + at, kSplitTokens, static_cast<int>(group), values, sums, head_dim);
   });
 }
@@ -143,15 +160,17 @@ void combine(Decode& decode, size_t begin, size_t end) {
     }
     const Split& split = decode.splits[begin];
     const int64_t head = split.kv_head * static_cast<int64_t>(group) + static_cast<int64_t>(h);
-    auto* to = static_cast<std::byte*>(decode.out.raw()) + (split.sequence * decode.out.stride(0) + head * decode.out.stride(1)) *
-                                                               static_cast<int64_t>(size_of(decode.out.dtype()));
+    auto* to = static_cast<std::byte*>(decode.out.raw()) +
+               (split.sequence * decode.out.stride(0) + head * decode.out.stride(1)) *
+                   static_cast<int64_t>(size_of(decode.out.dtype()));
     decode.kernels.narrow(total.data(), static_cast<int64_t>(head_dim), 1.0f / sum, to, decode.out.dtype());
   }
 }
 
 }  // namespace
 
-void store_kv(CpuDevice& device, const ConstTensorView& k, const ConstTensorView& v, int64_t first, const KvLayer& kv) {
+void store_kv(CpuDevice& device, const ConstTensorView& k, const ConstTensorView& v, int64_t first,
+              const KvLayer& kv) {
   const Kernels& kernels = kernels_for(device.level());
   const int64_t count = k.size(0);
   if (count == 0) return;
@@ -160,8 +179,10 @@ void store_kv(CpuDevice& device, const ConstTensorView& k, const ConstTensorView
   const auto store = [&](size_t begin, size_t end) {
     for (size_t task = begin; task < end; ++task) {
       const int64_t block = first_block + static_cast<int64_t>(task) / kv.num_kv_heads;
-      const int64_t from = std::max(first, block * kv.block_tokens), to = std::min(first + count, (block + 1) * kv.block_tokens);
-      store_in_block(kernels, k, v, static_cast<int64_t>(task) % kv.num_kv_heads, from - first, to - first, from, kv);
+      const int64_t from = std::max(first, block * kv.block_tokens),
+                    to = std::min(first + count, (block + 1) * kv.block_tokens);
+      store_in_block(kernels, k, v, static_cast<int64_t>(task) % kv.num_kv_heads, from - first, to - first,
+                     from, kv);
     }
   };
   // One row is not worth waking a thread for.
@@ -169,17 +190,24 @@ void store_kv(CpuDevice& device, const ConstTensorView& k, const ConstTensorView
   device.threads().parallel_for(num_tasks, count < 16 ? num_tasks : 1, store);
 }
 
-void decode_attention(CpuDevice& device, const ConstTensorView& q, std::span<const DecodeRow> sequences, float scale,
-                      const TensorView& out) {
+void decode_attention(CpuDevice& device, const ConstTensorView& q, std::span<const DecodeRow> sequences,
+                      float scale, const TensorView& out) {
   if (sequences.empty()) return;
-  Decode decode{.kernels = kernels_for(device.level()), .q = q, .sequences = sequences, .out = out, .scale = scale, .splits = {},
-                .partials = {}, .sums = {}};
+  Decode decode{.kernels = kernels_for(device.level()),
+                .q = q,
+                .sequences = sequences,
+                .out = out,
+                .scale = scale,
+                .splits = {},
+                .partials = {},
+                .sums = {}};
   std::vector<size_t> starts;  // first split of each KV head of each sequence
   for (size_t s = 0; s < sequences.size(); ++s) {
     for (int64_t head = 0; head < sequences[s].kv.num_kv_heads; ++head) {
       starts.push_back(decode.splits.size());
       for (int64_t i = 0; i < sequences[s].num_tokens; i += kSplitTokens) {
-        decode.splits.push_back({static_cast<int64_t>(s), head, i, std::min(sequences[s].num_tokens, i + kSplitTokens)});
+        decode.splits.push_back(
+            {static_cast<int64_t>(s), head, i, std::min(sequences[s].num_tokens, i + kSplitTokens)});
       }
     }
   }

@@ -3,7 +3,8 @@
 
 namespace {
 
-// Blocks of 32 x 32 products on the tile unit: two tiles of x times two tiles of the panel, four tiles of sums.
+// Blocks of 32 x 32 products on the tile unit: two tiles of x times two tiles of the panel, four tiles of
+// sums.
 namespace amx_matrix {
 
 using glyph::BF16;
@@ -31,7 +32,8 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 };
 
-// The tile intrinsics do not tell the compiler what memory they read: what was just written must be in memory before them.
+// The tile intrinsics do not tell the compiler what memory they read: what was just written must be in memory
+// before them.
 inline void written() { __asm__ volatile("" ::: "memory"); }
 
 // Tiles 0-3 hold sums, 4 and 5 rows of x, 6 and 7 the panel.
@@ -75,7 +77,8 @@ inline void step(const char* x, int64_t x_bytes, const BF16* panel) {
 }
 
 template <bool kLower>
-void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth, const BF16* panel, float* c, int64_t c_stride) {
+void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth, const BF16* panel, float* c,
+                    int64_t c_stride) {
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -87,7 +90,8 @@ void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth
   if (k < depth) {  // the rest of each row, filled up with zeros
     alignas(64) BF16 tail[kRows][kDepthStep];
     __builtin_memset(tail, 0, sizeof(tail));
-    for (int r = 0; r < num_rows; ++r) __builtin_memcpy(tail[r], x + r * x_stride + k, static_cast<size_t>(depth - k) * 2);
+    for (int r = 0; r < num_rows; ++r)
+      __builtin_memcpy(tail[r], x + r * x_stride + k, static_cast<size_t>(depth - k) * 2);
     written();
     step<kLower>(reinterpret_cast<const char*>(tail), kDepthStep * 2, panel + k * kColumns);
   }
@@ -100,8 +104,8 @@ void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth
   }
 }
 
-void multiply(const void* x_any, int64_t x_stride, int num_rows, int64_t depth, const void* panel_any, float* c,
-              int64_t c_stride) {
+void multiply(const void* x_any, int64_t x_stride, int num_rows, int64_t depth, const void* panel_any,
+              float* c, int64_t c_stride) {
   const auto* x = static_cast<const BF16*>(x_any);
   const auto* panel = static_cast<const BF16*>(panel_any);
   configure(num_rows);

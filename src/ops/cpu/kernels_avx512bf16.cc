@@ -32,7 +32,8 @@ inline __m512bh splat_pair(const BF16* from) {
 inline __m512bh splat_single(const BF16* from) { return (__m512bh)_mm512_set1_epi32(from->bits); }
 
 template <int kNumRows, typename Splat>
-inline void step(const BF16* x, int64_t x_stride, const BF16* panel, const Splat& splat_x, __m512 (&sums)[kNumRows][kColumnVectors]) {
+inline void step(const BF16* x, int64_t x_stride, const BF16* panel, const Splat& splat_x,
+                 __m512 (&sums)[kNumRows][kColumnVectors]) {
   __m512bh b[kColumnVectors];
 #pragma GCC unroll 4
   for (int j = 0; j < kColumnVectors; ++j) b[j] = (__m512bh)_mm512_loadu_si512(panel + j * 32);
@@ -45,11 +46,16 @@ inline void step(const BF16* x, int64_t x_stride, const BF16* panel, const Splat
 }
 
 template <int kNumRows>
-void multiply_rows(const BF16* x, int64_t x_stride, int64_t depth, const BF16* panel, float* c, int64_t c_stride) {
+void multiply_rows(const BF16* x, int64_t x_stride, int64_t depth, const BF16* panel, float* c,
+                   int64_t c_stride) {
   __m512 sums[kNumRows][kColumnVectors] = {};
   int64_t k = 0;
-  for (; k + 2 <= depth; k += 2) step(x + k, x_stride, panel + k * kColumns, [](const BF16* from) { return splat_pair(from); }, sums);
-  if (k < depth) step(x + k, x_stride, panel + k * kColumns, [](const BF16* from) { return splat_single(from); }, sums);
+  for (; k + 2 <= depth; k += 2)
+    step(
+        x + k, x_stride, panel + k * kColumns, [](const BF16* from) { return splat_pair(from); }, sums);
+  if (k < depth)
+    step(
+        x + k, x_stride, panel + k * kColumns, [](const BF16* from) { return splat_single(from); }, sums);
 #pragma GCC unroll 6
   for (int r = 0; r < kNumRows; ++r) {
 #pragma GCC unroll 4
@@ -57,17 +63,23 @@ void multiply_rows(const BF16* x, int64_t x_stride, int64_t depth, const BF16* p
   }
 }
 
-void multiply(const void* x_any, int64_t x_stride, int num_rows, int64_t depth, const void* panel_any, float* c,
-              int64_t c_stride) {
+void multiply(const void* x_any, int64_t x_stride, int num_rows, int64_t depth, const void* panel_any,
+              float* c, int64_t c_stride) {
   const auto* x = static_cast<const BF16*>(x_any);
   const auto* panel = static_cast<const BF16*>(panel_any);
   switch (num_rows) {
-    case 1: return multiply_rows<1>(x, x_stride, depth, panel, c, c_stride);
-    case 2: return multiply_rows<2>(x, x_stride, depth, panel, c, c_stride);
-    case 3: return multiply_rows<3>(x, x_stride, depth, panel, c, c_stride);
-    case 4: return multiply_rows<4>(x, x_stride, depth, panel, c, c_stride);
-    case 5: return multiply_rows<5>(x, x_stride, depth, panel, c, c_stride);
-    default: return multiply_rows<6>(x, x_stride, depth, panel, c, c_stride);
+    case 1:
+      return multiply_rows<1>(x, x_stride, depth, panel, c, c_stride);
+    case 2:
+      return multiply_rows<2>(x, x_stride, depth, panel, c, c_stride);
+    case 3:
+      return multiply_rows<3>(x, x_stride, depth, panel, c, c_stride);
+    case 4:
+      return multiply_rows<4>(x, x_stride, depth, panel, c, c_stride);
+    case 5:
+      return multiply_rows<5>(x, x_stride, depth, panel, c, c_stride);
+    default:
+      return multiply_rows<6>(x, x_stride, depth, panel, c, c_stride);
   }
 }
 

@@ -1,5 +1,6 @@
-// Few rows: each weight row is read once, where it lies, and multiplied with all rows (bound by memory). Many rows: weights are
-// packed into panels, a group of panels that fits the second-level cache at a time, and blocks of rows run over them.
+// Few rows: each weight row is read once, where it lies, and multiplied with all rows (bound by memory). Many
+// rows: weights are packed into panels, a group of panels that fits the second-level cache at a time, and
+// blocks of rows run over them.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -30,21 +31,28 @@ struct Job {
 };
 
 PackSource source_of(const ConstTensorView& weight) {
-  return {.data = weight.raw(), .dtype = weight.dtype(), .stride = weight.stride(0), .count = weight.size(0), .depth = weight.size(1)};
+  return {.data = weight.raw(),
+          .dtype = weight.dtype(),
+          .stride = weight.stride(0),
+          .count = weight.size(0),
+          .depth = weight.size(1)};
 }
 
 PackSource some_rows(const PackSource& source, int64_t begin, int64_t count) {
   PackSource part = source;
-  part.data = static_cast<const std::byte*>(source.data) + begin * source.stride * static_cast<int64_t>(size_of(source.dtype));
+  part.data = static_cast<const std::byte*>(source.data) +
+              begin * source.stride * static_cast<int64_t>(size_of(source.dtype));
   part.count = count;
   return part;
 }
 
 const std::byte* row_of(const ConstTensorView& x, int64_t row) {
-  return static_cast<const std::byte*>(x.raw()) + row * x.stride(0) * static_cast<int64_t>(size_of(x.dtype()));
+  return static_cast<const std::byte*>(x.raw()) +
+         row * x.stride(0) * static_cast<int64_t>(size_of(x.dtype()));
 }
 std::byte* element_of(const TensorView& out, int64_t row, int64_t column) {
-  return static_cast<std::byte*>(out.raw()) + (row * out.stride(0) + column) * static_cast<int64_t>(size_of(out.dtype()));
+  return static_cast<std::byte*>(out.raw()) +
+         (row * out.stride(0) + column) * static_cast<int64_t>(size_of(out.dtype()));
 }
 
 // All of x as dense f32 rows; x itself when it is that.
@@ -60,23 +68,29 @@ const float* widened_rows(CpuDevice& device, const Kernels& kernels, const Const
   return rows;
 }
 
-// ---- few rows ------------------------------------------------------------------------------------------------------------------
+// ---- few rows
+// ------------------------------------------------------------------------------------------------------------------
 
 constexpr int64_t kDotColumns = 64;  // output columns a thread takes at once
 
 // Columns [begin, end) of one run for up to kMaxDotRows rows.
-void dot_columns(const Kernels& kernels, const Job& job, const Run& run, const float* x, int64_t first_row, int num_x, int64_t begin,
-                 int64_t end) {
+void dot_columns(const Kernels& kernels, const Job& job, const Run& run, const float* x, int64_t first_row,
+                 int num_x, int64_t begin, int64_t end) {
   std::array<float, 2 * kMaxDotRows * kDotColumns> y;
   constexpr int64_t kStride = 2 * kDotColumns;
   const int64_t count = end - begin;
-  kernels.dot_rows(x + first_row * job.depth(), job.depth(), num_x, some_rows(run.weights, begin, count), y.data(), kStride);
+  kernels.dot_rows(x + first_row * job.depth(), job.depth(), num_x, some_rows(run.weights, begin, count),
+                   y.data(), kStride);
   if (job.swiglu) {
-    kernels.dot_rows(x + first_row * job.depth(), job.depth(), num_x, some_rows(run.up, begin, count), y.data() + kDotColumns, kStride);
+    kernels.dot_rows(x + first_row * job.depth(), job.depth(), num_x, some_rows(run.up, begin, count),
+                     y.data() + kDotColumns, kStride);
   }
-  const Epilogue epilogue{.bias = run.bias == nullptr ? nullptr : run.bias + begin, .accumulate = job.accumulate, .swiglu = job.swiglu};
-  kernels.finish(y.data(), kStride, kDotColumns, num_x, count, epilogue, element_of(job.out, first_row, run.first_column + begin),
-                 job.out.dtype(), job.out.stride(0));
+  const Epilogue epilogue{.bias = run.bias == nullptr ? nullptr : run.bias + begin,
+                          .accumulate = job.accumulate,
+                          .swiglu = job.swiglu};
+  kernels.finish(y.data(), kStride, kDotColumns, num_x, count, epilogue,
+                 element_of(job.out, first_row, run.first_column + begin), job.out.dtype(),
+                 job.out.stride(0));
 }
 
 void multiply_few_rows(CpuDevice& device, const Kernels& kernels, const Job& job) {
@@ -102,7 +116,8 @@ void multiply_few_rows(CpuDevice& device, const Kernels& kernels, const Job& job
   });
 }
 
-// ---- many rows -----------------------------------------------------------------------------------------------------------------
+// ---- many rows
+// -----------------------------------------------------------------------------------------------------------------
 
 constexpr size_t kGroupBytes = size_t{1} << 20;  // packed weights that stay in the second-level cache
 constexpr int64_t kBlockRows = 96;               // a multiple of every matrix kernel's rows
@@ -117,7 +132,8 @@ std::vector<Panel> cut_into_panels(const Job& job, const MatrixKernel& matrix) {
   const int64_t width = job.swiglu ? matrix.columns / 2 : matrix.columns;
   std::vector<Panel> panels;
   for (const Run& run : job.runs) {
-    for (int64_t i = 0; i < run.weights.count; i += width) panels.push_back({&run, i, std::min(width, run.weights.count - i)});
+    for (int64_t i = 0; i < run.weights.count; i += width)
+      panels.push_back({&run, i, std::min(width, run.weights.count - i)});
   }
   return panels;
 }
@@ -136,8 +152,8 @@ struct Group {
   const std::byte* packed;
 };
 
-void multiply_block(const Kernels& kernels, const Job& job, const Group& group, int64_t panel_index, int64_t row_begin,
-                    int64_t row_end) {
+void multiply_block(const Kernels& kernels, const Job& job, const Group& group, int64_t panel_index,
+                    int64_t row_begin, int64_t row_end) {
   const MatrixKernel& matrix = group.matrix;
   const Panel& panel = group.panels[panel_index];
   const std::byte* packed = group.packed + static_cast<size_t>(panel_index) * matrix.panel_bytes(job.depth());
@@ -149,11 +165,13 @@ void multiply_block(const Kernels& kernels, const Job& job, const Group& group, 
     const std::byte* x = group.x + row * group.x_stride * static_cast<int64_t>(size_of(matrix.type));
     matrix.multiply(x, group.x_stride, count, job.depth(), packed, c, matrix.columns);
     kernels.finish(c, matrix.columns, matrix.columns / 2, count, panel.count, epilogue,
-                   element_of(job.out, row, panel.run->first_column + panel.begin), job.out.dtype(), job.out.stride(0));
+                   element_of(job.out, row, panel.run->first_column + panel.begin), job.out.dtype(),
+                   job.out.stride(0));
   }
 }
 
-void multiply_group(CpuDevice& device, const Kernels& kernels, const Job& job, const Group& group, int64_t num_panels) {
+void multiply_group(CpuDevice& device, const Kernels& kernels, const Job& job, const Group& group,
+                    int64_t num_panels) {
   const int64_t num_blocks = (job.num_rows() + kBlockRows - 1) / kBlockRows;
   // With few blocks of rows the panels are shared out as well.
   const int64_t wanted_cuts = std::max<int64_t>(1, 4 * device.threads().num_threads() / num_blocks);
@@ -174,7 +192,11 @@ void multiply_group(CpuDevice& device, const Kernels& kernels, const Job& job, c
 void multiply_many_rows(CpuDevice& device, const Kernels& kernels, const Job& job) {
   const bool bf16 = job.x.dtype() == DType::kBF16 && kernels.bf16 != nullptr;
   const MatrixKernel& matrix = bf16 ? *kernels.bf16 : *kernels.f32;
-  Group group{.matrix = matrix, .x = row_of(job.x, 0), .x_stride = job.x.stride(0), .panels = nullptr, .packed = nullptr};
+  Group group{.matrix = matrix,
+              .x = row_of(job.x, 0),
+              .x_stride = job.x.stride(0),
+              .panels = nullptr,
+              .packed = nullptr};
   if (job.x.dtype() != matrix.type) {
     group.x = reinterpret_cast<const std::byte*>(widened_rows(device, kernels, job.x));
     group.x_stride = job.depth();
@@ -182,7 +204,8 @@ void multiply_many_rows(CpuDevice& device, const Kernels& kernels, const Job& jo
   const std::vector<Panel> panels = cut_into_panels(job, matrix);
   const size_t panel_bytes = matrix.panel_bytes(job.depth());
   const size_t group_size = std::max<size_t>(4, kGroupBytes / panel_bytes);
-  auto* packed = static_cast<std::byte*>(scratch_bytes(ScratchUse::kPanels, std::min(group_size, panels.size()) * panel_bytes));
+  auto* packed = static_cast<std::byte*>(
+      scratch_bytes(ScratchUse::kPanels, std::min(group_size, panels.size()) * panel_bytes));
   group.packed = packed;
   for (size_t first = 0; first < panels.size(); first += group_size) {
     const size_t count = std::min(group_size, panels.size() - first);
@@ -207,8 +230,8 @@ void multiply(CpuDevice& device, const Job& job) {
 
 }  // namespace
 
-void linear(CpuDevice& device, const ConstTensorView& x, std::span<const LinearPart> parts, const TensorView& out,
-            const LinearOptions& options) {
+void linear(CpuDevice& device, const ConstTensorView& x, std::span<const LinearPart> parts,
+            const TensorView& out, const LinearOptions& options) {
   Job job{.x = x, .out = out, .runs = {}, .accumulate = options.accumulate};
   int64_t column = 0;
   for (const LinearPart& part : parts) {
@@ -219,8 +242,8 @@ void linear(CpuDevice& device, const ConstTensorView& x, std::span<const LinearP
   multiply(device, job);
 }
 
-void swiglu_linear(CpuDevice& device, const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up,
-                   const TensorView& out) {
+void swiglu_linear(CpuDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
+                   const ConstTensorView& up, const TensorView& out) {
   Job job{.x = x, .out = out, .runs = {}, .accumulate = false, .swiglu = true};
   job.runs.push_back({.weights = source_of(gate), .up = source_of(up), .bias = nullptr, .first_column = 0});
   multiply(device, job);

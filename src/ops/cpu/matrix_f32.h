@@ -40,9 +40,11 @@ void pack_rows(const T* weights, const PackSource& source, int first, float* pan
       __m512i block[kLanes];
       for (int64_t j = 0; j < kLanes; ++j) block[j] = (__m512i)load(weights + (i + j) * source.stride + k);
       transpose_16x16(block);
-      for (int64_t j = 0; j < kLanes; ++j) _mm512_storeu_si512(panel + (k + j) * kColumns + first + i, block[j]);
+      for (int64_t j = 0; j < kLanes; ++j)
+        _mm512_storeu_si512(panel + (k + j) * kColumns + first + i, block[j]);
     }
-    for (int64_t j = i; j < i + kLanes; ++j) pack_row(weights + j * source.stride, k, source.depth, panel + first + j);
+    for (int64_t j = i; j < i + kLanes; ++j)
+      pack_row(weights + j * source.stride, k, source.depth, panel + first + j);
   }
 #endif
   for (; i < source.count; ++i) pack_row(weights + i * source.stride, 0, source.depth, panel + first + i);
@@ -51,9 +53,15 @@ void pack_rows(const T* weights, const PackSource& source, int first, float* pan
 void pack(const PackSource& source, int first, void* to) {
   auto* panel = static_cast<float*>(to);
   switch (source.dtype) {
-    case glyph::DType::kF16: pack_rows(static_cast<const glyph::F16*>(source.data), source, first, panel); break;
-    case glyph::DType::kBF16: pack_rows(static_cast<const glyph::BF16*>(source.data), source, first, panel); break;
-    default: pack_rows(static_cast<const float*>(source.data), source, first, panel); break;
+    case glyph::DType::kF16:
+      pack_rows(static_cast<const glyph::F16*>(source.data), source, first, panel);
+      break;
+    case glyph::DType::kBF16:
+      pack_rows(static_cast<const glyph::BF16*>(source.data), source, first, panel);
+      break;
+    default:
+      pack_rows(static_cast<const float*>(source.data), source, first, panel);
+      break;
   }
   const int64_t used = first + source.count;
   for (int64_t k = 0; k < source.depth; ++k) {
@@ -76,7 +84,8 @@ void pack_transposed(const PackSource& source, void* to) {
 }
 
 template <int kNumRows>
-void multiply_rows(const float* x, int64_t x_stride, int64_t depth, const float* panel, float* c, int64_t c_stride) {
+void multiply_rows(const float* x, int64_t x_stride, int64_t depth, const float* panel, float* c,
+                   int64_t c_stride) {
   Floats sums[kNumRows][kColumnVectors] = {};
   for (int64_t k = 0; k < depth; ++k, panel += kColumns) {
     Floats b[kColumnVectors];
@@ -96,17 +105,23 @@ void multiply_rows(const float* x, int64_t x_stride, int64_t depth, const float*
   }
 }
 
-void multiply(const void* x_any, int64_t x_stride, int num_rows, int64_t depth, const void* panel_any, float* c,
-              int64_t c_stride) {
+void multiply(const void* x_any, int64_t x_stride, int num_rows, int64_t depth, const void* panel_any,
+              float* c, int64_t c_stride) {
   const auto* x = static_cast<const float*>(x_any);
   const auto* panel = static_cast<const float*>(panel_any);
   switch (num_rows) {
-    case 1: return multiply_rows<1>(x, x_stride, depth, panel, c, c_stride);
-    case 2: return multiply_rows<2>(x, x_stride, depth, panel, c, c_stride);
-    case 3: return multiply_rows<3>(x, x_stride, depth, panel, c, c_stride);
-    case 4: return multiply_rows<4>(x, x_stride, depth, panel, c, c_stride);
-    case 5: return multiply_rows<5>(x, x_stride, depth, panel, c, c_stride);
-    default: return multiply_rows<6>(x, x_stride, depth, panel, c, c_stride);
+    case 1:
+      return multiply_rows<1>(x, x_stride, depth, panel, c, c_stride);
+    case 2:
+      return multiply_rows<2>(x, x_stride, depth, panel, c, c_stride);
+    case 3:
+      return multiply_rows<3>(x, x_stride, depth, panel, c, c_stride);
+    case 4:
+      return multiply_rows<4>(x, x_stride, depth, panel, c, c_stride);
+    case 5:
+      return multiply_rows<5>(x, x_stride, depth, panel, c, c_stride);
+    default:
+      return multiply_rows<6>(x, x_stride, depth, panel, c, c_stride);
   }
 }
 

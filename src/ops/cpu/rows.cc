@@ -18,14 +18,17 @@ void for_rows(CpuDevice& device, int64_t num_rows, int64_t row_elements, const B
 }
 
 void* row_pointer(const TensorView& view, int64_t row) {
-  return static_cast<std::byte*>(view.raw()) + row * view.stride(0) * static_cast<int64_t>(size_of(view.dtype()));
+  return static_cast<std::byte*>(view.raw()) +
+         row * view.stride(0) * static_cast<int64_t>(size_of(view.dtype()));
 }
 const void* row_pointer(const ConstTensorView& view, int64_t row) {
-  return static_cast<const std::byte*>(view.raw()) + row * view.stride(0) * static_cast<int64_t>(size_of(view.dtype()));
+  return static_cast<const std::byte*>(view.raw()) +
+         row * view.stride(0) * static_cast<int64_t>(size_of(view.dtype()));
 }
 
-// Where an index of `count` falls on a table of `side` cells, and the four cells and weights around it. Torch computes in float;
-// the weights are Keys' cubic convolution with a = -0.75 at distances 1 + t, t, 1 - t, 2 - t.
+// Where an index of `count` falls on a table of `side` cells, and the four cells and weights around it. Torch
+// computes in float; the weights are Keys' cubic convolution with a = -0.75 at distances 1 + t, t, 1 - t, 2 -
+// t.
 struct CubicTaps {
   std::array<int64_t, 4> cells;
   std::array<float, 4> weights;
@@ -40,35 +43,37 @@ CubicTaps cubic_taps(int32_t index, int64_t count, int64_t side) {
   const auto far = [](float d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
   CubicTaps taps{.cells = {}, .weights = {far(t + 1), near(t), near(1 - t), far(2 - t)}};
   for (size_t i = 0; i < 4; ++i) {
-    taps.cells[i] = std::clamp<int64_t>(static_cast<int64_t>(std::floor(place)) - 1 + static_cast<int64_t>(i), 0, side - 1);
+    taps.cells[i] = std::clamp<int64_t>(static_cast<int64_t>(std::floor(place)) - 1 + static_cast<int64_t>(i),
+                                        0, side - 1);
   }
   return taps;
 }
 
 }  // namespace
 
-void rms_norm(CpuDevice& device, const ConstTensorView& x, const ConstTensorView& weight, float eps, const TensorView& out) {
+void rms_norm(CpuDevice& device, const ConstTensorView& x, const ConstTensorView& weight, float eps,
+              const TensorView& out) {
   const Kernels& kernels = kernels_for(device.level());
   for_rows(device, x.size(0), x.size(1), [&](int64_t r) {
     kernels.rms_norm(x.row<float>(r), weight.data<float>(), x.size(1), eps, row_pointer(out, r), out.dtype());
   });
 }
 
-void add_norm(CpuDevice& device, const TensorView& x, const ConstTensorView& branch, const AddNormWeights& weights,
-              const TensorView& out) {
+void add_norm(CpuDevice& device, const TensorView& x, const ConstTensorView& branch,
+              const AddNormWeights& weights, const TensorView& out) {
   const Kernels& kernels = kernels_for(device.level());
   for_rows(device, x.size(0), x.size(1), [&](int64_t r) {
-    kernels.add_norm(x.row<float>(r), branch.row<float>(r), weights.branch.data<float>(), weights.next.data<float>(), x.size(1),
-                     weights.eps, row_pointer(out, r), out.dtype());
+    kernels.add_norm(x.row<float>(r), branch.row<float>(r), weights.branch.data<float>(),
+                     weights.next.data<float>(), x.size(1), weights.eps, row_pointer(out, r), out.dtype());
   });
 }
 
-void layer_norm_gelu(CpuDevice& device, const ConstTensorView& x, const ConstTensorView& weight, const ConstTensorView& bias,
-                     float eps, const TensorView& out) {
+void layer_norm_gelu(CpuDevice& device, const ConstTensorView& x, const ConstTensorView& weight,
+                     const ConstTensorView& bias, float eps, const TensorView& out) {
   const Kernels& kernels = kernels_for(device.level());
   for_rows(device, x.size(0), x.size(1), [&](int64_t r) {
-    kernels.layer_norm_gelu(x.row<float>(r), weight.data<float>(), bias.data<float>(), x.size(1), eps, row_pointer(out, r),
-                            out.dtype());
+    kernels.layer_norm_gelu(x.row<float>(r), weight.data<float>(), bias.data<float>(), x.size(1), eps,
+                            row_pointer(out, r), out.dtype());
   });
 }
 
@@ -77,7 +82,8 @@ void softmax(CpuDevice& device, const TensorView& x) {
   for_rows(device, x.size(0), x.size(1), [&](int64_t r) { kernels.softmax(x.row<float>(r), x.size(1)); });
 }
 
-void rotary(CpuDevice& device, const TensorView& x, const ConstTensorView& cos, const ConstTensorView& sin, RotaryPairs pairs) {
+void rotary(CpuDevice& device, const TensorView& x, const ConstTensorView& cos, const ConstTensorView& sin,
+            RotaryPairs pairs) {
   const Kernels& kernels = kernels_for(device.level());
   const auto rotate = pairs == RotaryPairs::kHalves ? kernels.rotate_halves : kernels.rotate_interleaved;
   const int64_t head_bytes = x.stride(1) * static_cast<int64_t>(size_of(x.dtype()));
@@ -89,10 +95,12 @@ void rotary(CpuDevice& device, const TensorView& x, const ConstTensorView& cos, 
   });
 }
 
-void embedding(CpuDevice& device, std::span<const int32_t> ids, const ConstTensorView& table, const TensorView& out) {
+void embedding(CpuDevice& device, std::span<const int32_t> ids, const ConstTensorView& table,
+               const TensorView& out) {
   const Kernels& kernels = kernels_for(device.level());
   for_rows(device, out.size(0), out.size(1), [&](int64_t r) {
-    kernels.widen(row_pointer(table, ids[static_cast<size_t>(r)]), table.dtype(), table.size(1), out.row<float>(r));
+    kernels.widen(row_pointer(table, ids[static_cast<size_t>(r)]), table.dtype(), table.size(1),
+                  out.row<float>(r));
   });
 }
 
@@ -107,7 +115,8 @@ void add_position_table(CpuDevice& device, std::span<const PatchPosition> positi
     for (size_t i = 0; i < 4; ++i) {
       for (size_t j = 0; j < 4; ++j) {
         const int64_t cell = rows.cells[i] * side + columns.cells[j];
-        kernels.add_scaled(x.row<float>(r), table.row<float>(cell), rows.weights[i] * columns.weights[j], x.size(1));
+        kernels.add_scaled(x.row<float>(r), table.row<float>(cell), rows.weights[i] * columns.weights[j],
+                           x.size(1));
       }
     }
   });

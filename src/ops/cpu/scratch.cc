@@ -9,7 +9,7 @@ namespace {
 
 struct Buffer {
   struct Free {
-    void operator()(void* memory) const { ::operator delete(memory, std::align_val_t{64}); }
+    void operator()(void* memory) const { ::operator delete (memory, std::align_val_t{64}); }
   };
   std::unique_ptr<void, Free> memory;
   size_t size = 0;
@@ -23,7 +23,7 @@ void* scratch_bytes(ScratchUse use, size_t num_bytes) {
   if (buffer.size < num_bytes) {
     buffer.memory.reset();
     const size_t size = num_bytes + num_bytes / 8 + 64;
-    buffer.memory.reset(::operator new(size, std::align_val_t{64}));
+    buffer.memory.reset(::operator new (size, std::align_val_t{64}));
     buffer.size = size;
   }
   return buffer.memory.get();

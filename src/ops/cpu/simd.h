@@ -1,6 +1,7 @@
-// Vectors of the instruction set this file is compiled for. Included only by the kernel files of ops/cpu, each of which is compiled
-// with its own flags; everything here has internal linkage, and no standard header with inline functions is included, so that no
-// function compiled for a newer machine can be linked into the rest of the program.
+// Vectors of the instruction set this file is compiled for. Included only by the kernel files of ops/cpu,
+// each of which is compiled with its own flags; everything here has internal linkage, and no standard header
+// with inline functions is included, so that no function compiled for a newer machine can be linked into the
+// rest of the program.
 #pragma once
 
 #include <stdint.h>
@@ -68,8 +69,8 @@ inline Floats load(const glyph::F16* from) {
   return (Floats)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 #else
-// Exponent and mantissa move into place, and a product with 2^112 corrects the bias, subnormals included; infinities and NaNs do
-// not occur in weights that make sense and become large numbers.
+// Exponent and mantissa move into place, and a product with 2^112 corrects the bias, subnormals included;
+// infinities and NaNs do not occur in weights that make sense and become large numbers.
 inline Floats load(const glyph::F16* from) {
   Halves bits;
   __builtin_memcpy(&bits, from, sizeof(bits));
@@ -95,7 +96,9 @@ inline void store_some(T* to, Floats value, int64_t count) {
 
 // One element, without the inline functions of dtype.h.
 inline float read(const float* from) { return *from; }
-inline float read(const glyph::BF16* from) { return __builtin_bit_cast(float, static_cast<uint32_t>(from->bits) << 16); }
+inline float read(const glyph::BF16* from) {
+  return __builtin_bit_cast(float, static_cast<uint32_t>(from->bits) << 16);
+}
 inline void write(float* to, float value) { *to = value; }
 inline void write(glyph::BF16* to, float value) { store_some(to, splat(value), 1); }
 
@@ -125,7 +128,8 @@ inline float max_lane(Floats value) {
 #endif
 }
 
-// 2^x for x <= 127; x below -126 gives 0. Relative error 1e-7 (a minimax polynomial of degree 6 on [-0.5, 0.5]).
+// 2^x for x <= 127; x below -126 gives 0. Relative error 1e-7 (a minimax polynomial of degree 6 on [-0.5,
+// 0.5]).
 inline Floats exp2(Floats x) {
   x = max(x, splat(-150.0f));
   const Floats magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer

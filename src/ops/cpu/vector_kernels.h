@@ -1,4 +1,5 @@
-// Row kernels over the vectors of simd.h: conversions, norms, activations, rotary, and the pieces of attention.
+// Row kernels over the vectors of simd.h: conversions, norms, activations, rotary, and the pieces of
+// attention.
 #pragma once
 
 #include "ops/cpu/kernels.h"
@@ -49,9 +50,12 @@ void widen_from(const T* from, int64_t count, float* to) {
 
 void widen(const void* from, DType type, int64_t count, float* to) {
   switch (type) {
-    case DType::kF16: return widen_from(static_cast<const F16*>(from), count, to);
-    case DType::kBF16: return widen_from(static_cast<const BF16*>(from), count, to);
-    default: return widen_from(static_cast<const float*>(from), count, to);
+    case DType::kF16:
+      return widen_from(static_cast<const F16*>(from), count, to);
+    case DType::kBF16:
+      return widen_from(static_cast<const BF16*>(from), count, to);
+    default:
+      return widen_from(static_cast<const float*>(from), count, to);
   }
 }
 
@@ -59,7 +63,8 @@ void narrow(const float* from, int64_t count, float factor, void* to, DType type
   for_vectors(count, [&](int64_t i, int n) { store_as(to, type, i, load_n(from + i, n) * factor, n); });
 }
 
-inline void finish_row(const float* c, const float* up, int64_t columns, const Epilogue& epilogue, void* out, DType type) {
+inline void finish_row(const float* c, const float* up, int64_t columns, const Epilogue& epilogue, void* out,
+                       DType type) {
   for_vectors(columns, [&](int64_t i, int n) {
     Floats value = load_n(c + i, n);
     if (epilogue.swiglu) value = silu(value) * load_n(up + i, n);
@@ -69,12 +74,13 @@ inline void finish_row(const float* c, const float* up, int64_t columns, const E
   });
 }
 
-void finish(const float* c, int64_t c_stride, int64_t up_offset, int64_t num_rows, int64_t columns, const Epilogue& epilogue,
-            void* out, DType type, int64_t out_stride) {
+void finish(const float* c, int64_t c_stride, int64_t up_offset, int64_t num_rows, int64_t columns,
+            const Epilogue& epilogue, void* out, DType type, int64_t out_stride) {
   auto* bytes = static_cast<char*>(out);
   const int64_t stride_bytes = out_stride * static_cast<int64_t>(glyph::size_of(type));
   for (int64_t r = 0; r < num_rows; ++r) {
-    finish_row(c + r * c_stride, c + r * c_stride + up_offset, columns, epilogue, bytes + r * stride_bytes, type);
+    finish_row(c + r * c_stride, c + r * c_stride + up_offset, columns, epilogue, bytes + r * stride_bytes,
+               type);
   }
 }
 
@@ -95,8 +101,8 @@ void rms_norm(const float* x, const float* weight, int64_t n, float eps, void* o
   });
 }
 
-void add_norm(float* x, const float* branch, const float* branch_weight, const float* next_weight, int64_t n, float eps,
-              void* out, DType type) {
+void add_norm(float* x, const float* branch, const float* branch_weight, const float* next_weight, int64_t n,
+              float eps, void* out, DType type) {
   const float scale = inverse_rms(branch, n, eps);
   for_vectors(n, [&](int64_t i, int count) {
     const Floats normed = load_n(branch_weight + i, count) * (load_n(branch + i, count) * scale);
@@ -105,7 +111,8 @@ void add_norm(float* x, const float* branch, const float* branch_weight, const f
   rms_norm(x, next_weight, n, eps, out, type);
 }
 
-void layer_norm_gelu(const float* x, const float* weight, const float* bias, int64_t n, float eps, void* out, DType type) {
+void layer_norm_gelu(const float* x, const float* weight, const float* bias, int64_t n, float eps, void* out,
+                     DType type) {
   Floats total = {};
   for_vectors(n, [&](int64_t i, int count) { total += load_n(x + i, count); });
   const float mean = sum(total) / static_cast<float>(n);
@@ -131,7 +138,8 @@ inline float max_of(const float* x, int64_t n) {
     return largest;
   }
   Floats largest[4];  // four chains, so that none waits for its own last result
-  for (Floats& chain : largest) chain = load(x + n - kLanes);  // the last vector overlaps: a maximum does not mind
+  for (Floats& chain : largest)
+    chain = load(x + n - kLanes);  // the last vector overlaps: a maximum does not mind
   int64_t i = 0;
   for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
 #pragma GCC unroll 4
@@ -191,7 +199,9 @@ void rotate_interleaved(void* x, DType type, const float* cos, const float* sin,
 }
 
 void add_scaled(float* to, const float* row, float weight, int64_t n) {
-  for_vectors(n, [&](int64_t i, int count) { store_n(to + i, load_n(to + i, count) + load_n(row + i, count) * weight, count); });
+  for_vectors(n, [&](int64_t i, int count) {
+    store_n(to + i, load_n(to + i, count) + load_n(row + i, count) * weight, count);
+  });
 }
 
 }  // namespace rows

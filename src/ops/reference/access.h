@@ -7,9 +7,12 @@ namespace glyph::ops::reference {
 
 inline double get(const void* data, DType type, int64_t offset) {
   switch (type) {
-    case DType::kF16: return to_float(static_cast<const F16*>(data)[offset]);
-    case DType::kBF16: return to_float(static_cast<const BF16*>(data)[offset]);
-    default: return static_cast<const float*>(data)[offset];
+    case DType::kF16:
+      return to_float(static_cast<const F16*>(data)[offset]);
+    case DType::kBF16:
+      return to_float(static_cast<const BF16*>(data)[offset]);
+    default:
+      return static_cast<const float*>(data)[offset];
   }
 }
 

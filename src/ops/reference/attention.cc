@@ -19,7 +19,8 @@ struct Head {
   float scale = 1;
 };
 
-void attend(const ConstTensorView& q, const Head& at, const Element& key, const Element& value, const TensorView& out) {
+void attend(const ConstTensorView& q, const Head& at, const Element& key, const Element& value,
+            const TensorView& out) {
   const int64_t head_dim = q.size(2);
   std::vector<double> p(static_cast<size_t>(at.num_visible));
   double largest = -INFINITY, total = 0;
@@ -42,15 +43,24 @@ void* head_data(const KvLayer& kv, int64_t token, int64_t head, size_t offset) {
   auto* block = static_cast<std::byte*>(kv.blocks[static_cast<size_t>(token / kv.block_tokens)]);
   return block + offset + static_cast<size_t>(head * kv.head_dim * kv.block_tokens) * size_of(kv.dtype);
 }
-int64_t key_index(const KvLayer& kv, int64_t token, int64_t d) { return d * kv.block_tokens + token % kv.block_tokens; }
-int64_t value_index(const KvLayer& kv, int64_t token, int64_t d) { return token % kv.block_tokens * kv.head_dim + d; }
+int64_t key_index(const KvLayer& kv, int64_t token, int64_t d) {
+  return d * kv.block_tokens + token % kv.block_tokens;
+}
+int64_t value_index(const KvLayer& kv, int64_t token, int64_t d) {
+  return token % kv.block_tokens * kv.head_dim + d;
+}
 
 void attend_cached(const ConstTensorView& q, const Head& at, const KvLayer& kv, const TensorView& out) {
   const int64_t kv_head = at.head / (q.size(1) / kv.num_kv_heads);
-  attend(q, at,
-         [&](int64_t t, int64_t d) { return get(head_data(kv, t, kv_head, kv.key_offset), kv.dtype, key_index(kv, t, d)); },
-         [&](int64_t t, int64_t d) { return get(head_data(kv, t, kv_head, kv.value_offset), kv.dtype, value_index(kv, t, d)); },
-         out);
+  attend(
+      q, at,
+      [&](int64_t t, int64_t d) {
+        return get(head_data(kv, t, kv_head, kv.key_offset), kv.dtype, key_index(kv, t, d));
+      },
+      [&](int64_t t, int64_t d) {
+        return get(head_data(kv, t, kv_head, kv.value_offset), kv.dtype, value_index(kv, t, d));
+      },
+      out);
 }
 
 }  // namespace
@@ -59,9 +69,10 @@ void full_attention(const ConstTensorView& q, const ConstTensorView& k, const Co
                     const TensorView& out) {
   for (int64_t row = 0; row < q.size(0); ++row) {
     for (int64_t head = 0; head < q.size(1); ++head) {
-      attend(q, {.row = row, .head = head, .num_visible = k.size(0), .scale = scale},
-             [&](int64_t t, int64_t d) { return get(k, t, head, d); }, [&](int64_t t, int64_t d) { return get(v, t, head, d); },
-             out);
+      attend(
+          q, {.row = row, .head = head, .num_visible = k.size(0), .scale = scale},
+          [&](int64_t t, int64_t d) { return get(k, t, head, d); },
+          [&](int64_t t, int64_t d) { return get(v, t, head, d); }, out);
     }
   }
 }
@@ -70,14 +81,17 @@ void store_kv(const ConstTensorView& k, const ConstTensorView& v, int64_t first,
   for (int64_t i = 0; i < k.size(0); ++i) {
     for (int64_t head = 0; head < kv.num_kv_heads; ++head) {
       for (int64_t d = 0; d < kv.head_dim; ++d) {
-        put(head_data(kv, first + i, head, kv.key_offset), kv.dtype, key_index(kv, first + i, d), get(k, i, head, d));
-        put(head_data(kv, first + i, head, kv.value_offset), kv.dtype, value_index(kv, first + i, d), get(v, i, head, d));
+        put(head_data(kv, first + i, head, kv.key_offset), kv.dtype, key_index(kv, first + i, d),
+            get(k, i, head, d));
+        put(head_data(kv, first + i, head, kv.value_offset), kv.dtype, value_index(kv, first + i, d),
+            get(v, i, head, d));
       }
     }
   }
 }
 
-void causal_attention(const ConstTensorView& q, const KvLayer& kv, int64_t first, float scale, const TensorView& out) {
+void causal_attention(const ConstTensorView& q, const KvLayer& kv, int64_t first, float scale,
+                      const TensorView& out) {
   for (int64_t row = 0; row < q.size(0); ++row) {
     for (int64_t head = 0; head < q.size(1); ++head) {
       attend_cached(q, {.row = row, .head = head, .num_visible = first + row + 1, .scale = scale}, kv, out);
@@ -85,11 +99,13 @@ void causal_attention(const ConstTensorView& q, const KvLayer& kv, int64_t first
   }
 }
 
-void decode_attention(const ConstTensorView& q, std::span<const DecodeRow> sequences, float scale, const TensorView& out) {
+void decode_attention(const ConstTensorView& q, std::span<const DecodeRow> sequences, float scale,
+                      const TensorView& out) {
   for (int64_t row = 0; row < q.size(0); ++row) {
     const DecodeRow& sequence = sequences[static_cast<size_t>(row)];
     for (int64_t head = 0; head < q.size(1); ++head) {
-      attend_cached(q, {.row = row, .head = head, .num_visible = sequence.num_tokens, .scale = scale}, sequence.kv, out);
+      attend_cached(q, {.row = row, .head = head, .num_visible = sequence.num_tokens, .scale = scale},
+                    sequence.kv, out);
     }
   }
 }

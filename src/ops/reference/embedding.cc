@@ -24,21 +24,23 @@ void embedding(std::span<const int32_t> ids, const ConstTensorView& table, const
   }
 }
 
-void add_position_table(std::span<const PatchPosition> positions, const PatchGrid& grid, const ConstTensorView& table,
-                        const TensorView& x) {
+void add_position_table(std::span<const PatchPosition> positions, const PatchGrid& grid,
+                        const ConstTensorView& table, const TensorView& x) {
   const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(table.size(0)))));
   const auto place = [&](int32_t index, int64_t count) {
     return (static_cast<double>(index) + 0.5) / static_cast<double>(count) * static_cast<double>(side) - 0.5;
   };
   for (size_t r = 0; r < positions.size(); ++r) {
     const double y = place(positions[r].row, grid.height), column = place(positions[r].column, grid.width);
-    const std::array<double, 4> wy = cubic_weights(y - std::floor(y)), wx = cubic_weights(column - std::floor(column));
+    const std::array<double, 4> wy = cubic_weights(y - std::floor(y)),
+                                wx = cubic_weights(column - std::floor(column));
     for (int64_t i = 0; i < x.size(1); ++i) {
       double sum = 0;
       for (int dy = 0; dy < 4; ++dy) {
         for (int dx = 0; dx < 4; ++dx) {
           const int64_t ty = std::clamp<int64_t>(static_cast<int64_t>(std::floor(y)) - 1 + dy, 0, side - 1);
-          const int64_t tx = std::clamp<int64_t>(static_cast<int64_t>(std::floor(column)) - 1 + dx, 0, side - 1);
+          const int64_t tx =
+              std::clamp<int64_t>(static_cast<int64_t>(std::floor(column)) - 1 + dx, 0, side - 1);
           sum += wy[static_cast<size_t>(dy)] * wx[static_cast<size_t>(dx)] * get(table, ty * side + tx, i);
         }
       }

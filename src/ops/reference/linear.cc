@@ -14,7 +14,8 @@ double dot(const ConstTensorView& x, int64_t row, const ConstTensorView& weight,
 
 }  // namespace
 
-void linear(const ConstTensorView& x, std::span<const LinearPart> parts, const TensorView& out, const LinearOptions& options) {
+void linear(const ConstTensorView& x, std::span<const LinearPart> parts, const TensorView& out,
+            const LinearOptions& options) {
   for (int64_t r = 0; r < x.size(0); ++r) {
     int64_t column = 0;
     for (const LinearPart& part : parts) {
@@ -27,7 +28,8 @@ void linear(const ConstTensorView& x, std::span<const LinearPart> parts, const T
   }
 }
 
-void swiglu_linear(const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out) {
+void swiglu_linear(const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up,
+                   const TensorView& out) {
   for (int64_t r = 0; r < x.size(0); ++r) {
     for (int64_t n = 0; n < gate.size(0); ++n) {
       const double g = dot(x, r, gate, n);
