@@ -44,8 +44,8 @@ void ThreadPool::parallel_for(size_t count, size_t grain, const std::function<vo
   if (workers_.empty() || count <= grain) return body(0, count);
 
   std::lock_guard caller(caller_mutex_);
-  // Four slices a thread: small enough to even out, large enough to keep the counter cold.
-  const size_t slices = std::min((count + grain - 1) / grain, workers_.size() * 4 + 4);
+  // Sixteen slices a thread: small enough to even out, large enough to keep the counter cold.
+  const size_t slices = std::min((count + grain - 1) / grain, (workers_.size() + 1) * 16);
   Loop loop{.count = count, .slice = (count + slices - 1) / slices, .body = &body};
   bool wake = false;
   {

@@ -10,7 +10,7 @@
 namespace glyph::ops::cpu {
 namespace {
 
-constexpr int64_t kKeyBlock = 256;  // keys of one softmax step; a multiple of every panel's columns
+constexpr int64_t kKeyBlock = 512;  // keys of one softmax step; a multiple of every panel's columns
 constexpr int64_t kPieceKeys = 64;  // keys packed at once; divides kKeyBlock and the tokens of a KV block
 constexpr int64_t kTaskRows = 32;   // query rows that share a pass over the keys, about
 

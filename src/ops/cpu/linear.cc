@@ -160,12 +160,19 @@ void multiply_block(const Kernels& kernels, const Job& job, const Group& group, 
   float* c = scratch_floats(ScratchUse::kBlock, int64_t{matrix.rows} * matrix.columns);
   const float* bias = panel.run->bias == nullptr ? nullptr : panel.run->bias + panel.begin;
   const Epilogue epilogue{.bias = bias, .accumulate = job.accumulate, .swiglu = job.swiglu};
+  const bool plain = bias == nullptr && !job.accumulate && !job.swiglu && job.out.dtype() == DType::kF32 &&
+                     panel.count == matrix.columns;
   for (int64_t row = row_begin; row < row_end; row += matrix.rows) {
     const int count = static_cast<int>(std::min<int64_t>(matrix.rows, row_end - row));
     const std::byte* x = group.x + row * group.x_stride * static_cast<int64_t>(size_of(matrix.type));
+    std::byte* out = element_of(job.out, row, panel.run->first_column + panel.begin);
+    if (plain) {
+      matrix.multiply(x, group.x_stride, count, job.depth(), packed, reinterpret_cast<float*>(out),
+                      job.out.stride(0));
+      continue;
+    }
     matrix.multiply(x, group.x_stride, count, job.depth(), packed, c, matrix.columns);
-    kernels.finish(c, matrix.columns, matrix.columns / 2, count, panel.count, epilogue,
-                   element_of(job.out, row, panel.run->first_column + panel.begin), job.out.dtype(),
+    kernels.finish(c, matrix.columns, matrix.columns / 2, count, panel.count, epilogue, out, job.out.dtype(),
                    job.out.stride(0));
   }
 }

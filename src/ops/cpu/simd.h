@@ -135,12 +135,11 @@ inline Floats exp2(Floats x) {
   const Floats magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Floats rounded = x + magic;
   const Floats fraction = x - (rounded - magic);
-  Floats p = splat(1.5345812e-4f);
-  p = p * fraction + 1.3399931e-3f;
-  p = p * fraction + 9.6184891e-3f;
-  p = p * fraction + 5.5503286e-2f;
-  p = p * fraction + 2.4022646e-1f;
-  p = p * fraction + 6.9314718e-1f;
+  Floats p = splat(1.32647272e-3f);
+  p = p * fraction + 9.67151264e-3f;
+  p = p * fraction + 5.55073374e-2f;
+  p = p * fraction + 2.40222421e-1f;
+  p = p * fraction + 6.93146978e-1f;
   p = p * fraction + 1.0f;
 #if defined(__AVX512F__)
   return (Floats)_mm512_scalef_ps((__m512)p, (__m512)(rounded - magic));
