@@ -72,7 +72,8 @@ Status Job::check() {
 Status Job::read_page(Caches& caches) {
   if (!reading_) {
     GLYPH_RETURN_IF_ERROR(check());
-    reading_.emplace(model_, caches, request_.turns, head_, stop_);
+    if (!request_.use_cache) no_caches_.reset(new Caches{FeatureCache(0), PrefixTree(model_.language().kv_layout(), 0)});
+    reading_.emplace(model_, no_caches_ ? *no_caches_ : caches, request_.turns, head_, stop_);
   }
   GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step());
   progress_.pages_drawn = reading_->num_drawn();
@@ -181,7 +182,7 @@ Status Job::read_chunk(Caches& caches) {
 
 // The cache ends with a page: if it stands at the beginning of the conversation, the next question finds it.
 void Job::keep_prefix(Caches& caches) {
-  if (num_kept_pages_ >= reading_->num_prefix_pages()) return;
+  if (!request_.use_cache || num_kept_pages_ >= reading_->num_prefix_pages()) return;
   ++num_kept_pages_;
   caches.prefixes.insert(head_, reading_->prefix_keys().first(num_kept_pages_), *cache_);
 }

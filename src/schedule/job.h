@@ -83,6 +83,7 @@ class Job {
   JobResult result_;
 
   Digest head_{};
+  std::unique_ptr<Caches> no_caches_;         // stand in for the shared ones when the request wants none
   std::optional<Reading> reading_;
   ChatPrompt chat_prompt_;
   std::vector<int32_t> rest_ids_;             // of chat_prompt_, without the match

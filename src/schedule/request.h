@@ -52,6 +52,7 @@ struct JobRequest {
   std::vector<int32_t> stop_ids;      // besides the model's
   std::optional<int64_t> max_tokens;  // of each answer
   int num_answers = 1;
+  bool use_cache = true;              // false: nothing read earlier is used, nothing read now is kept
 };
 
 struct JobResult {

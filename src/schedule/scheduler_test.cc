@@ -91,6 +91,25 @@ TEST_F(SchedulerTest, AReadDocumentCostsTheQuestionOnlyItself) {
   EXPECT_EQ(warm->timings.vision_ms, 0);
 }
 
+TEST_F(SchedulerTest, AQuestionMayDoWithoutTheCaches) {
+  start();
+  const SourcePtr source = source_of(200);
+  const auto read_now = submit(read(source)).get();
+  ASSERT_TRUE(read_now.ok());
+  const size_t kept = scheduler_->stats().prefix_bytes;
+  JobRequest anew = question({source});
+  anew.use_cache = false;
+  const auto cold = submit(std::move(anew)).get();
+  ASSERT_TRUE(cold.ok()) << cold.status().message();
+  EXPECT_EQ(cold->usage.cached_tokens, 0);
+  EXPECT_GT(cold->timings.vision_ms, 0);
+  EXPECT_EQ(scheduler_->stats().prefix_bytes, kept);
+  const auto warm = submit(question({source})).get();
+  ASSERT_TRUE(warm.ok());
+  EXPECT_EQ(warm->usage.cached_tokens, read_now->usage.prompt_tokens);
+  EXPECT_EQ(warm->answers[0].text, cold->answers[0].text);
+}
+
 TEST_F(SchedulerTest, AnEditedPageIsEncodedAlone) {
   start();
   std::string text = source_of(200)->document->text();

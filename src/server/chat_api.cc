@@ -139,6 +139,7 @@ Result<JobRequest> job_of(const ChatContext& context, const ChatRequest& request
   job.stop_ids = request.stop_ids;
   job.max_tokens = request.max_tokens;
   job.num_answers = request.num_answers;
+  job.use_cache = request.use_cache;
   return job;
 }
 

@@ -173,6 +173,7 @@ std::variant<ChatRequest, ApiError> parse_chat_request(std::string_view body) {
   JsonReader reader(object);
   ChatRequest request;
   request.model = reader.text("model", 1024).value_or("");
+  request.use_cache = reader.boolean("cache").value_or(true);
   request.stream = reader.boolean("stream").value_or(false);
   if (const json::object* options = reader.object("stream_options")) {
     JsonReader fields(*options, "stream_options.");

@@ -43,6 +43,7 @@ struct ChatRequest {
   std::vector<int32_t> stop_ids;
   std::optional<int64_t> max_tokens;
   int num_answers = 1;
+  bool use_cache = true;               // "cache", our own: false reads everything anew
 };
 
 // Checks everything that needs no model. Fields that OpenAI has and that change nothing here (user, metadata, store) are ignored;

@@ -28,7 +28,8 @@ TEST(ChatRequest, ReadsWhatOpenAiClientsSend) {
   EXPECT_EQ(request.num_answers, 2);
   EXPECT_EQ(request.sampling.stop, std::vector<std::string>{"END"});
   EXPECT_EQ(request.max_tokens, 7);
-  EXPECT_TRUE(request.stream && request.include_usage);
+  EXPECT_TRUE(request.stream && request.include_usage && request.use_cache);
+  EXPECT_FALSE(parsed(with(R"("cache":false)")).use_cache);
   EXPECT_EQ(request.documents, std::vector<std::string>{"doc_1"});
   EXPECT_EQ(parsed(with(R"("max_tokens":7,"max_completion_tokens":9)")).max_tokens, 9);
 }
