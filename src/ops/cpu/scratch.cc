@@ -9,7 +9,7 @@ namespace {
 
 struct Buffer {
   struct Free {
-    void operator()(void* memory) const { ::operator delete (memory, std::align_val_t{64}); }
+    void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
   };
   std::unique_ptr<void, Free> memory;
   size_t size = 0;
