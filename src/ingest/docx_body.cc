@@ -72,13 +72,13 @@ void DocxBody::start(std::string_view name, const XmlAttributes& attributes) {
     ++skip_;
     return;
   }
-  if (in_properties_ && name == "w:del" && !paragraphs_.empty()) paragraphs_.back().mark_deleted = true;
+  if (properties_ > 0 && name == "w:del" && !paragraphs_.empty()) paragraphs_.back().mark_deleted = true;
   if (is_skipped(name)) {
     skip_ = 1;
     return;
   }
-  if (name == "w:pPr") in_properties_ = true;
-  if (in_properties_) {
+  if (name == "w:pPr") ++properties_;
+  if (properties_ > 0) {
     start_property(name, attributes);
   } else {
     start_content(name, attributes);
@@ -140,8 +140,8 @@ void DocxBody::end(std::string_view name) {
     --skip_;
     return;
   }
-  if (name == "w:pPr") {
-    in_properties_ = false;
+  if (properties_ > 0) {
+    if (name == "w:pPr") --properties_;
   } else if (name == "w:p") {
     if (!paragraphs_.empty()) end_paragraph();
   } else if (name == "w:t" || name == "m:t") {

@@ -65,7 +65,7 @@ class DocxBody : public XmlHandler {
   std::string note_id_;
   std::string carried_;        // text of a paragraph whose mark is deleted
   int skip_ = 0;               // depth inside an element that is left out
-  bool in_properties_ = false; // inside w:pPr
+  int properties_ = 0;         // depth of w:pPr: nothing inside opens or closes a flow, a table or a paragraph
   bool hidden_ = false;        // the current run is not shown
   bool in_text_ = false;       // inside w:t or m:t
   size_t num_pictures_ = 0;

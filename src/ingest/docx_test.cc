@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "base/text_file.h"
+#include "ingest/docx_body.h"
 #include "ingest/docx_styles.h"
+#include "ingest/xml_stream.h"
 #include "ingest/zip_archive.h"
 
 namespace glyph {
@@ -81,6 +83,20 @@ TEST(Docx, LimitsAreTheCallers) {
 TEST(Docx, EveryTruncationIsAnErrorAndNoCrash) {
   const std::string whole = fixture("features.docx");
   for (size_t size = 0; size < whole.size(); size += 97) EXPECT_FALSE(read_docx(whole.substr(0, size), {}).ok()) << size;
+}
+
+// Cells, boxes and notes inside paragraph properties, nested ones too: they open nothing, so they must close nothing.
+TEST(DocxBody, WhatPropertiesHoldOpensAndClosesNothing) {
+  for (const std::string element : {"tc", "txbxContent", "footnote", "tbl", "p"}) {
+    const std::string xml =
+        "<w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body><w:p><w:pPr><w:" + element +
+        "><w:pPr/></w:" + element + "></w:pPr><w:r><w:t>kept</w:t></w:r></w:p></w:body></w:document>";
+    DocxStyles styles;
+    DocxNumbering numbering;
+    DocxBody body(styles, numbering);
+    ASSERT_TRUE(parse_xml("document.xml", xml, 64, body).ok()) << element;
+    EXPECT_EQ(body.body_text(), "kept\n") << element;
+  }
 }
 
 TEST(ListNumbers, FormatsOfWord) {
