@@ -96,6 +96,7 @@ TEST_F(SchedulerTest, AQuestionMayDoWithoutTheCaches) {
   const SourcePtr source = source_of(200);
   const auto read_now = submit(read(source)).get();
   ASSERT_TRUE(read_now.ok());
+  ASSERT_TRUE(scheduler_->check_integrity().ok());  // idle: the counters are those of all that was read
   const size_t kept = scheduler_->stats().prefix_bytes;
   JobRequest anew = question({source});
   anew.use_cache = false;
@@ -103,6 +104,7 @@ TEST_F(SchedulerTest, AQuestionMayDoWithoutTheCaches) {
   ASSERT_TRUE(cold.ok()) << cold.status().message();
   EXPECT_EQ(cold->usage.cached_tokens, 0);
   EXPECT_GT(cold->timings.vision_ms, 0);
+  ASSERT_TRUE(scheduler_->check_integrity().ok());  // idle: the counters are those of all that was read
   EXPECT_EQ(scheduler_->stats().prefix_bytes, kept);
   const auto warm = submit(question({source})).get();
   ASSERT_TRUE(warm.ok());
@@ -120,6 +122,7 @@ TEST_F(SchedulerTest, AnEditedPageIsEncodedAlone) {
   document->name = "note.txt";
   document->blocks.push_back({Block::Kind::kText, text, {}});
   auto edited = std::make_shared<Source>(Source{document, PageStyle::english(), {}});
+  ASSERT_TRUE(scheduler_->check_integrity().ok());  // idle: the counters are those of all that was read
   const size_t before = scheduler_->stats().feature_bytes;
   const auto result = submit(question({edited})).get();
   ASSERT_TRUE(result.ok());
