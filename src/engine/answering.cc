@@ -16,6 +16,18 @@ DetokenizeOptions detokenize_options(const Tokenizer& tokenizer) {
 
 }  // namespace
 
+AnsweringOptions answering_options_of(const GenerationConfig& model, const SamplingRequest& asked) {
+  AnsweringOptions options;
+  options.sampling.temperature = asked.temperature.value_or(model.do_sample ? model.temperature : 0.0);
+  options.sampling.top_k = asked.top_k.value_or(model.top_k);
+  options.sampling.top_p = asked.top_p.value_or(model.top_p);
+  options.sampling.repetition_penalty = asked.repetition_penalty.value_or(model.repetition_penalty);
+  options.sampling.seed = asked.seed;
+  options.stop_ids = model.stop_ids;
+  options.stop_strings = asked.stop;
+  return options;
+}
+
 Answering::Answering(const Tokenizer& tokenizer, const AnsweringOptions& options, std::span<const int32_t> prompt,
                      const AskListener& listener)
     : options_(options),

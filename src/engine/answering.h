@@ -14,6 +14,7 @@
 #include "glyph/status.h"
 #include "tokenize/detokenizer.h"
 #include "tokenize/tokenizer.h"
+#include "weights/config.h"
 
 namespace glyph {
 
@@ -23,6 +24,9 @@ struct AnsweringOptions {
   std::vector<std::string> stop_strings;
   int64_t max_tokens = 1;
 };
+
+// What a request asks for, and the model's own configuration where it asks for nothing. max_tokens is the caller's to set.
+AnsweringOptions answering_options_of(const GenerationConfig& model, const SamplingRequest& asked);
 
 // One thread. The tokenizer and the listener must outlive it.
 class Answering {

@@ -141,16 +141,7 @@ Status Sequence::read_chunk() {
 }
 
 Result<AnsweringOptions> Sequence::answering_options() const {
-  const GenerationConfig& model = model_.generation();
-  const SamplingRequest& asked = request_.sampling;
-  AnsweringOptions options;
-  options.sampling.temperature = asked.temperature.value_or(model.do_sample ? model.temperature : 0.0);
-  options.sampling.top_k = asked.top_k.value_or(model.top_k);
-  options.sampling.top_p = asked.top_p.value_or(model.top_p);
-  options.sampling.repetition_penalty = asked.repetition_penalty.value_or(model.repetition_penalty);
-  options.sampling.seed = asked.seed;
-  options.stop_ids = model.stop_ids;
-  options.stop_strings = asked.stop;
+  AnsweringOptions options = answering_options_of(model_.generation(), request_.sampling);
   options.max_tokens = max_tokens();
   GLYPH_RETURN_IF_ERROR(check_sampling_options(options.sampling));
   GLYPH_RETURN_IF_ERROR(check_stop_strings(options.stop_strings));

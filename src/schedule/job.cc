@@ -35,19 +35,11 @@ int64_t Job::max_tokens() const {
 }
 
 AnsweringOptions Job::answering_options(int index) const {
-  const GenerationConfig& model = model_.generation();
-  const SamplingRequest& asked = request_.sampling;
-  AnsweringOptions options;
-  options.sampling.temperature = asked.temperature.value_or(model.do_sample ? model.temperature : 0.0);
-  options.sampling.top_k = asked.top_k.value_or(model.top_k);
-  options.sampling.top_p = asked.top_p.value_or(model.top_p);
-  options.sampling.repetition_penalty = asked.repetition_penalty.value_or(model.repetition_penalty);
+  AnsweringOptions options = answering_options_of(model_.generation(), request_.sampling);
   options.sampling.presence_penalty = request_.presence_penalty;
   options.sampling.frequency_penalty = request_.frequency_penalty;
-  options.sampling.seed = asked.seed + static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15u;
-  options.stop_ids = model.stop_ids;
+  options.sampling.seed += static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15u;
   options.stop_ids.insert(options.stop_ids.end(), request_.stop_ids.begin(), request_.stop_ids.end());
-  options.stop_strings = asked.stop;
   options.max_tokens = max_tokens();
   return options;
 }
