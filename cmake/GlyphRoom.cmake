@@ -2,8 +2,11 @@
 # declares the static library glyph_NAME of one folder under src/, its tests and its fuzz targets.
 # DEPENDS names rooms this one may include (public); LINK names outside libraries (private).
 function(glyph_warnings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor $<$<BOOL:${GLYPH_WERROR}>:-Werror>
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)  # GCC 12 at -O3 warns falsely about "a" + std::string (GCC bug 105651)
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;
+    $<$<BOOL:${GLYPH_WERROR}>:-Werror>;
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>>)  # GCC 12 at -O3 warns falsely about "a" + std::string (GCC bug 105651)
+  target_compile_options(${target} PRIVATE  # -Wpedantic-like line markers of nvcc's host pass are its own
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra $<$<BOOL:${GLYPH_WERROR}>:-Werror=all-warnings>>)
   if(GLYPH_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${GLYPH_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${GLYPH_SANITIZE})

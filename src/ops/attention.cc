@@ -1,5 +1,7 @@
 #include "ops/attention.h"
 
+#include <numeric>
+
 #include "ops/dispatch.h"
 
 namespace glyph::ops {
@@ -8,6 +10,10 @@ namespace {
 bool is_heads(const ConstTensorView& view, int64_t rows, int64_t heads, int64_t head_dim) {
   return view.rank() == 3 && view.size(0) == rows && view.size(1) == heads && view.size(2) == head_dim &&
          view.stride(2) == 1 && is_float(view.dtype());
+}
+
+int64_t sum_of(std::span<const int64_t> counts) {
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0});
 }
 
 void check_out(const ConstTensorView& q, const ConstTensorView& out) {
@@ -28,15 +34,37 @@ void check_query(const ConstTensorView& q, const KvLayer& kv) {
 }  // namespace
 
 void full_attention(Device& device, const ConstTensorView& q, const ConstTensorView& k,
-                    const ConstTensorView& v, float scale, const TensorView& out) {
+                    const ConstTensorView& v, float scale, const TensorView& out,
+                    std::span<const int64_t> page_tokens) {
   GLYPH_CHECK(is_heads(q, q.size(0), q.size(1), q.size(2)) && is_heads(k, k.size(0), q.size(1), q.size(2)));
   GLYPH_CHECK(is_heads(v, k.size(0), q.size(1), q.size(2)) && k.dtype() == q.dtype() &&
               v.dtype() == q.dtype());
   GLYPH_CHECK(k.size(0) > 0);
   check_out(q, out);
+  if (!page_tokens.empty()) GLYPH_CHECK(q.size(0) == k.size(0) && sum_of(page_tokens) == q.size(0));
+  const auto each_page = [&](const auto& attend) {
+    if (page_tokens.empty()) return attend(q, k, v, out);
+    int64_t begin = 0;
+    for (const int64_t tokens : page_tokens) {
+      const int64_t end = begin + tokens;
+      attend(q.rows(begin, end), k.rows(begin, end), v.rows(begin, end), out.rows(begin, end));
+      begin = end;
+    }
+  };
+  using View = const ConstTensorView&;
   on_device(
-      device, [&](CpuDevice& cpu) { cpu::full_attention(cpu, q, k, v, scale, out); },
-      [&] { reference::full_attention(q, k, v, scale, out); });
+      device,
+      [&](CpuDevice& cpu) {
+        each_page([&](View pq, View pk, View pv, const TensorView& po) {
+          cpu::full_attention(cpu, pq, pk, pv, scale, po);
+        });
+      },
+      [&] {
+        each_page([&](View pq, View pk, View pv, const TensorView& po) {
+          reference::full_attention(pq, pk, pv, scale, po);
+        });
+      },
+      [&](CudaDevice& cuda) { cuda::full_attention(cuda, q, k, v, scale, out, page_tokens); });
 }
 
 void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v, int64_t first,
@@ -46,7 +74,8 @@ void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v
   check_kv(kv, first + k.size(0));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::store_kv(cpu, k, v, first, kv); },
-      [&] { reference::store_kv(k, v, first, kv); });
+      [&] { reference::store_kv(k, v, first, kv); },
+      [&](CudaDevice& cuda) { cuda::store_kv(cuda, k, v, first, kv); });
 }
 
 void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& kv, int64_t first, float scale,
@@ -57,7 +86,8 @@ void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& k
   check_out(q, out);
   on_device(
       device, [&](CpuDevice& cpu) { cpu::causal_attention(cpu, q, kv, first, scale, out); },
-      [&] { reference::causal_attention(q, kv, first, scale, out); });
+      [&] { reference::causal_attention(q, kv, first, scale, out); },
+      [&](CudaDevice& cuda) { cuda::causal_attention(cuda, q, kv, first, scale, out); });
 }
 
 void decode_attention(Device& device, const ConstTensorView& q, std::span<const DecodeRow> sequences,
@@ -71,7 +101,8 @@ void decode_attention(Device& device, const ConstTensorView& q, std::span<const 
   check_out(q, out);
   on_device(
       device, [&](CpuDevice& cpu) { cpu::decode_attention(cpu, q, sequences, scale, out); },
-      [&] { reference::decode_attention(q, sequences, scale, out); });
+      [&] { reference::decode_attention(q, sequences, scale, out); },
+      [&](CudaDevice& cuda) { cuda::decode_attention(cuda, q, sequences, scale, out); });
 }
 
 }  // namespace glyph::ops

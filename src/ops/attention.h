@@ -11,16 +11,23 @@ namespace glyph::ops {
 
 // Every token of a page sees every other: out (tokens, heads, head_dim) = softmax(scale * q k^T) v, head by
 // head. q, k, v (tokens, heads, head_dim), all f32 or all bf16, rows may be strided; out has their type or
-// f32.
+// f32. Several pages may lie one after another: `page_tokens` says how many rows each has, and a token sees
+// its own page only. Empty: all rows are one page.
 void full_attention(Device& device, const ConstTensorView& q, const ConstTensorView& k,
-                    const ConstTensorView& v, float scale, const TensorView& out);
+                    const ConstTensorView& v, float scale, const TensorView& out,
+                    std::span<const int64_t> page_tokens = {});
 
-// The keys and values of one layer of one sequence, in blocks of block_tokens positions. Inside a block, from
-// key_offset on, lie the keys as (kv_heads, head_dim, block_tokens), from value_offset on the values as
-// (kv_heads, block_tokens, head_dim), both dense. Keys lie transposed so that the scores of neighbouring
-// positions are computed side by side.
+// The keys and values of one layer of one sequence, in blocks of block_tokens positions. Inside a block lie
+// from value_offset on the values as (kv_heads, block_tokens, head_dim), from key_offset on the keys, both
+// dense. The layout of keys belongs to the kind of device: on the host (kv_heads, head_dim, block_tokens),
+// transposed so that the scores of neighbouring positions are computed side by side; on CUDA (kv_heads,
+// block_tokens, head_dim) like the values, so that a tile of either is a matrix of dense rows. Blocks and
+// offsets are multiples of 16 bytes; a row of head_dim elements need not be.
 struct KvLayer {
   std::span<void* const> blocks;
+  // The same pointers in the device's memory, where the host's are out of reach for kernels; else null. Shared
+  // by all layers of a sequence and written before the pass on the device's stream.
+  const void* const* device_blocks = nullptr;
   size_t key_offset = 0;     // bytes
   size_t value_offset = 0;   // bytes
   int64_t block_tokens = 0;  // a multiple of 64

@@ -2,19 +2,23 @@
 #pragma once
 
 #include "ops/cpu/ops.h"
+#include "ops/cuda/ops.h"
 #include "ops/reference/ops.h"
 #include "tensor/cpu_device.h"
 
 namespace glyph::ops {
 
-// on_device(device, [&](auto& cpu) { cpu::x(cpu, ...); }, [&] { reference::x(...); })
-template <typename OnCpu, typename OnReference>
-void on_device(Device& device, const OnCpu& on_cpu, const OnReference& on_reference) {
+// on_device(device, [&](auto& cpu) { cpu::x(cpu, ...); }, [&] { reference::x(...); },
+//           [&](auto& cuda) { cuda::x(cuda, ...); })
+template <typename OnCpu, typename OnReference, typename OnCuda>
+void on_device(Device& device, const OnCpu& on_cpu, const OnReference& on_reference, const OnCuda& on_cuda) {
   switch (device.kind()) {
     case DeviceKind::kCpu:
       return on_cpu(device.cpu());
     case DeviceKind::kReference:
       return on_reference();
+    case DeviceKind::kCuda:
+      return on_cuda(device.cuda());
   }
 }
 

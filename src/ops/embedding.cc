@@ -11,7 +11,8 @@ void embedding(Device& device, std::span<const int32_t> ids, const ConstTensorVi
   for (const int32_t id : ids) GLYPH_CHECK(id >= 0 && id < table.size(0));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::embedding(cpu, ids, table, out); },
-      [&] { reference::embedding(ids, table, out); });
+      [&] { reference::embedding(ids, table, out); },
+      [&](CudaDevice& cuda) { cuda::embedding(cuda, ids, table, out); });
 }
 
 void add_position_table(Device& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
@@ -27,7 +28,8 @@ void add_position_table(Device& device, std::span<const PatchPosition> positions
   }
   on_device(
       device, [&](CpuDevice& cpu) { cpu::add_position_table(cpu, positions, grid, table, x); },
-      [&] { reference::add_position_table(positions, grid, table, x); });
+      [&] { reference::add_position_table(positions, grid, table, x); },
+      [&](CudaDevice& cuda) { cuda::add_position_table(cuda, positions, grid, table, x); });
 }
 
 }  // namespace glyph::ops

@@ -25,7 +25,8 @@ void linear(Device& device, const ConstTensorView& x, std::span<const LinearPart
   GLYPH_CHECK(!options.accumulate || out.dtype() == DType::kF32);
   on_device(
       device, [&](CpuDevice& cpu) { cpu::linear(cpu, x, parts, out, options); },
-      [&] { reference::linear(x, parts, out, options); });
+      [&] { reference::linear(x, parts, out, options); },
+      [&](CudaDevice& cuda) { cuda::linear(cuda, x, parts, out, options); });
 }
 
 void linear(Device& device, const ConstTensorView& x, const LinearPart& part, const TensorView& out,
@@ -42,7 +43,8 @@ void swiglu_linear(Device& device, const ConstTensorView& x, const ConstTensorVi
               is_float(out.dtype()));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::swiglu_linear(cpu, x, gate, up, out); },
-      [&] { reference::swiglu_linear(x, gate, up, out); });
+      [&] { reference::swiglu_linear(x, gate, up, out); },
+      [&](CudaDevice& cuda) { cuda::swiglu_linear(cuda, x, gate, up, out); });
 }
 
 }  // namespace glyph::ops

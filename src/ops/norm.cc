@@ -18,7 +18,8 @@ void rms_norm(Device& device, const ConstTensorView& x, const ConstTensorView& w
   GLYPH_CHECK(is_vector(weight, x.size(1)));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::rms_norm(cpu, x, weight, eps, out); },
-      [&] { reference::rms_norm(x, weight, eps, out); });
+      [&] { reference::rms_norm(x, weight, eps, out); },
+      [&](CudaDevice& cuda) { cuda::rms_norm(cuda, x, weight, eps, out); });
 }
 
 void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch,
@@ -28,7 +29,8 @@ void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch
   GLYPH_CHECK(is_vector(weights.branch, x.size(1)) && is_vector(weights.next, x.size(1)));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::add_norm(cpu, x, branch, weights, out); },
-      [&] { reference::add_norm(x, branch, weights, out); });
+      [&] { reference::add_norm(x, branch, weights, out); },
+      [&](CudaDevice& cuda) { cuda::add_norm(cuda, x, branch, weights, out); });
 }
 
 void layer_norm_gelu(Device& device, const ConstTensorView& x, const ConstTensorView& weight,
@@ -37,7 +39,8 @@ void layer_norm_gelu(Device& device, const ConstTensorView& x, const ConstTensor
   GLYPH_CHECK(is_vector(weight, x.size(1)) && is_vector(bias, x.size(1)));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::layer_norm_gelu(cpu, x, weight, bias, eps, out); },
-      [&] { reference::layer_norm_gelu(x, weight, bias, eps, out); });
+      [&] { reference::layer_norm_gelu(x, weight, bias, eps, out); },
+      [&](CudaDevice& cuda) { cuda::layer_norm_gelu(cuda, x, weight, bias, eps, out); });
 }
 
 }  // namespace glyph::ops

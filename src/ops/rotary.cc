@@ -9,10 +9,14 @@
 namespace glyph::ops {
 namespace {
 
-// 1 / theta^(2 i / width) for i < width / 2, rounded as the reference rounds it.
-float inverse_frequency(double theta, int64_t i, int64_t width) {
-  const float exponent = static_cast<float>(2 * i) / static_cast<float>(width);
-  return 1.0f / std::pow(static_cast<float>(theta), exponent);
+// 1 / theta^(2 i / width) for i < count, rounded as the reference rounds it.
+std::vector<float> inverse_frequencies(double theta, int64_t count, int64_t width) {
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < count; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(width);
+    frequencies.push_back(1.0f / std::pow(static_cast<float>(theta), exponent));
+  }
+  return frequencies;
 }
 
 void check_tables(size_t num_positions, const ConstTensorView& cos, const ConstTensorView& sin) {
@@ -26,13 +30,9 @@ void put_angle(float angle, float* cos, float* sin) {
   *sin = std::sin(angle);
 }
 
-}  // namespace
-
-void vision_rotary_table(Device&, std::span<const PatchPosition> positions, double theta,
-                         const TensorView& cos, const TensorView& sin) {
-  check_tables(positions.size(), cos, sin);
-  GLYPH_CHECK(cos.size(1) % 2 == 0);
-  const auto per_axis = static_cast<size_t>(cos.size(1) / 2);
+void host_vision_table(std::span<const PatchPosition> positions, std::span<const float> frequencies,
+                       const TensorView& cos, const TensorView& sin) {
+  const size_t per_axis = frequencies.size();
   // Many patches share a row or column: the angles of each coordinate are computed once.
   int32_t largest = 0;
   for (const PatchPosition& position : positions)
@@ -40,9 +40,8 @@ void vision_rotary_table(Device&, std::span<const PatchPosition> positions, doub
   const size_t num_coordinates = static_cast<size_t>(largest) + 1;
   std::vector<float> cosines(num_coordinates * per_axis), sines(num_coordinates * per_axis);
   for (size_t i = 0; i < per_axis; ++i) {
-    const float frequency = inverse_frequency(theta, static_cast<int64_t>(i), cos.size(1));
     for (size_t c = 0; c < num_coordinates; ++c) {
-      put_angle(static_cast<float>(c) * frequency, &cosines[c * per_axis + i], &sines[c * per_axis + i]);
+      put_angle(static_cast<float>(c) * frequencies[i], &cosines[c * per_axis + i], &sines[c * per_axis + i]);
     }
   }
   for (size_t t = 0; t < positions.size(); ++t) {
@@ -57,22 +56,45 @@ void vision_rotary_table(Device&, std::span<const PatchPosition> positions, doub
   }
 }
 
-void text_rotary_table(Device&, std::span<const TokenPosition> positions, const TextRotaryOptions& options,
-                       const TensorView& cos, const TensorView& sin) {
-  check_tables(positions.size(), cos, sin);
+void host_text_table(std::span<const TokenPosition> positions, std::span<const float> frequencies,
+                     const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin) {
   const auto& [time, height, width] = options.sections;
-  GLYPH_CHECK(time + height + width == cos.size(1));
   for (int64_t i = 0; i < cos.size(1); ++i) {
-    const float frequency = inverse_frequency(options.theta, i, 2 * cos.size(1));
     for (size_t t = 0; t < positions.size(); ++t) {
       const TokenPosition& position = positions[t];
       const int32_t coordinate = i < time            ? position.time
                                  : i < time + height ? position.height
                                                      : position.width;
       const auto row = static_cast<int64_t>(t);
-      put_angle(static_cast<float>(coordinate) * frequency, cos.row<float>(row) + i, sin.row<float>(row) + i);
+      put_angle(static_cast<float>(coordinate) * frequencies[static_cast<size_t>(i)],
+                cos.row<float>(row) + i, sin.row<float>(row) + i);
     }
   }
+}
+
+}  // namespace
+
+void vision_rotary_table(Device& device, std::span<const PatchPosition> positions, double theta,
+                         const TensorView& cos, const TensorView& sin) {
+  check_tables(positions.size(), cos, sin);
+  GLYPH_CHECK(cos.size(1) % 2 == 0);
+  const std::vector<float> frequencies = inverse_frequencies(theta, cos.size(1) / 2, cos.size(1));
+  const auto on_host = [&] { host_vision_table(positions, frequencies, cos, sin); };
+  on_device(
+      device, [&](CpuDevice&) { on_host(); }, on_host,
+      [&](CudaDevice& cuda) { cuda::vision_rotary_table(cuda, positions, frequencies, cos, sin); });
+}
+
+void text_rotary_table(Device& device, std::span<const TokenPosition> positions,
+                       const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin) {
+  check_tables(positions.size(), cos, sin);
+  const auto& [time, height, width] = options.sections;
+  GLYPH_CHECK(time + height + width == cos.size(1));
+  const std::vector<float> frequencies = inverse_frequencies(options.theta, cos.size(1), 2 * cos.size(1));
+  const auto on_host = [&] { host_text_table(positions, frequencies, options, cos, sin); };
+  on_device(
+      device, [&](CpuDevice&) { on_host(); }, on_host,
+      [&](CudaDevice& cuda) { cuda::text_rotary_table(cuda, positions, frequencies, options, cos, sin); });
 }
 
 void rotary(Device& device, const TensorView& x, const ConstTensorView& cos, const ConstTensorView& sin,
@@ -82,7 +104,8 @@ void rotary(Device& device, const TensorView& x, const ConstTensorView& cos, con
   GLYPH_CHECK(pairs == RotaryPairs::kHalves ? 2 * cos.size(1) == x.size(2) : 2 * cos.size(1) <= x.size(2));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::rotary(cpu, x, cos, sin, pairs); },
-      [&] { reference::rotary(x, cos, sin, pairs); });
+      [&] { reference::rotary(x, cos, sin, pairs); },
+      [&](CudaDevice& cuda) { cuda::rotary(cuda, x, cos, sin, pairs); });
 }
 
 }  // namespace glyph::ops

@@ -22,6 +22,11 @@ CpuDevice& Device::cpu() {
   return static_cast<CpuDevice&>(*this);
 }
 
+Device& host_device() {
+  static ReferenceDevice device;
+  return device;
+}
+
 void ReferenceDevice::copy_bytes(void* to, const void* from, size_t num_bytes) {
   std::memcpy(to, from, num_bytes);
 }

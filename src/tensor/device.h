@@ -1,20 +1,27 @@
 // Device: where tensors live and who computes on them. Ops take a Device and choose their implementation by
 // its kind, so the models are written once; another kind of device adds a folder under tensor/ and ops/ and
 // no #ifdef.
+//
+// What a GPU cannot do fails later: ops only queue work. The device keeps the first error, ops after it do
+// nothing, and whoever runs a pass (a model) asks take_status() at its end.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <string>
 
+#include "glyph/status.h"
+
 namespace glyph {
 
 class CpuDevice;
+class CudaDevice;
 class Device;
 
 enum class DeviceKind {
   kReference,  // plain loops with double sums on the host: the specification, for tests
   kCpu,        // vector and matrix units of the host, all threads
+  kCuda,       // one GPU; its memory is out of the host's reach
 };
 
 struct DeviceMemoryDeleter {
@@ -35,14 +42,28 @@ class Device {
   // Whether products of bf16 matrices are faster here than products of f32 matrices.
   virtual bool prefers_bf16() const = 0;
 
-  // 64-byte aligned, uninitialised. Any thread. Aborts the process like operator new when there is none: what
-  // needs much memory asks a planner first.
+  // Whether the host may read and write this device's memory.
+  bool host_memory() const { return kind_ != DeviceKind::kCuda; }
+
+  // 64-byte aligned, uninitialised. Any thread. When there is none, host devices abort the process like
+  // operator new; a GPU gives null and an error that take_status() reports. What needs much memory asks a
+  // planner first.
   DeviceMemory allocate(size_t num_bytes);
-  // Between tensors of this device, any thread.
+  // Between tensors of this device, any thread on a host device.
   virtual void copy_bytes(void* to, const void* from, size_t num_bytes) = 0;
+  // From host memory, which may change as soon as the call returns.
+  virtual void upload(void* to, const void* from, size_t num_bytes) { copy_bytes(to, from, num_bytes); }
+  // To host memory; waits for all work queued before. After an error the bytes are zeros.
+  virtual void download(void* to, const void* from, size_t num_bytes) { copy_bytes(to, from, num_bytes); }
+
+  // The first error since the last call: kExhausted without memory, kInternal for anything else, which stays.
+  // Does not wait: work that is still queued may fail later.
+  virtual Status take_status() { return {}; }
 
   // Only for kind() == kCpu.
   CpuDevice& cpu();
+  // Only for kind() == kCuda.
+  CudaDevice& cuda();
 
  protected:
   explicit Device(DeviceKind kind) : kind_(kind) {}
@@ -53,6 +74,9 @@ class Device {
   friend struct DeviceMemoryDeleter;
   const DeviceKind kind_;
 };
+
+// For host tensors that nobody computes on; lives as long as the process. Any thread.
+Device& host_device();
 
 // Host memory and plain loops.
 class ReferenceDevice : public Device {

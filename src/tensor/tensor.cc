@@ -132,8 +132,18 @@ Tensor::Tensor(Device& device, DType dtype, const Shape& shape)
 
 Tensor Tensor::copy(Device& device) const {
   Tensor other(device, dtype_, shape_);
-  device.copy_bytes(other.memory_.get(), memory_.get(), num_bytes());
+  Device& from = this->device();
+  if (from.host_memory()) device.upload(other.memory_.get(), memory_.get(), num_bytes());
+  else if (device.host_memory()) from.download(other.memory_.get(), memory_.get(), num_bytes());
+  else device.copy_bytes(other.memory_.get(), memory_.get(), num_bytes());
   return other;
+}
+
+Tensor host_copy(Device& device, const ConstTensorView& view) {
+  GLYPH_CHECK(view.dense());
+  Tensor copy(host_device(), view.dtype(), view.shape());
+  device.download(copy.view().raw(), view.raw(), copy.num_bytes());
+  return copy;
 }
 
 float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index) {

@@ -118,13 +118,18 @@ class Tensor {
     return view().data<T>();
   }
 
+  // A copy on `device`, where this tensor is or across the edge between host and GPU.
   Tensor copy(Device& device) const;
+  Device& device() const { return *memory_.get_deleter().device; }
 
  private:
   DeviceMemory memory_;
   DType dtype_ = DType::kF32;
   Shape shape_;
 };
+
+// A dense view's values in host memory.
+Tensor host_copy(Device& device, const ConstTensorView& view);
 
 // Host values as float, whatever the type; for tests and tools.
 float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index);

@@ -1,0 +1,243 @@
+// Attention of many query rows on the tensor cores: bf16 operands, f32 scores, softmax and sums; head sizes 32, 64
+// and 128. Method: Dao, "FlashAttention-2" (2023): the scores of a tile stay in registers, and what was summed
+// before shrinks whenever a larger score turns up.
+//
+// A block of 4 warps holds 128 query rows, 32 a warp, and walks over the keys in steps of 64. Keys of the next
+// step travel while this step's softmax and values are computed, values while its scores are.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "ops/cuda/attention_problem.cuh"
+#include "ops/cuda/attention_ptx.cuh"
+
+namespace glyph::ops::cuda {
+
+inline constexpr int kFlashThreads = 128;
+inline constexpr int kFlashRows = 128;  // query rows of a block
+inline constexpr int kFlashKeys = 64;   // keys of a step
+
+constexpr size_t flash_shared_bytes(int head_dim) {
+  return sizeof(__nv_bfloat16) * static_cast<size_t>((kFlashRows + 2 * kFlashKeys) * head_dim);
+}
+
+// Where 16-byte piece `piece` of row `row` lies in a shared matrix of rows of kHeadDim: in an order that puts
+// the same piece of 8 neighbouring rows into different banks. Offset in elements.
+template <int kHeadDim>
+__device__ inline int swizzled(int row, int piece) {
+  constexpr int kPieces = kHeadDim / 8;
+  constexpr int kRowsOfBanks = kPieces >= 8 ? 1 : 8 / kPieces;  // rows that share one 128-byte line of banks
+  constexpr int kMask = kPieces >= 8 ? 7 : kPieces - 1;
+  return row * kHeadDim + (piece ^ (row / kRowsOfBanks & kMask)) * 8;
+}
+
+// Starts copying rows 0 ... num_rows - 1 of `rows` to a shared matrix; rows up to kRows become zeros.
+template <int kRows, int kHeadDim, int kThreads>
+__device__ inline void load_tile(__nv_bfloat16* shared, const Rows<__nv_bfloat16>& rows, int num_rows,
+                                 int thread) {
+  constexpr int kPieces = kHeadDim / 8;
+#pragma unroll
+  for (int i = 0; i < kRows * kPieces / kThreads; ++i) {
+    const int row = (i * kThreads + thread) / kPieces, piece = (i * kThreads + thread) % kPieces;
+    const bool valid = row < num_rows;
+    copy_async(shared + swizzled<kHeadDim>(row, piece), rows.data + (valid ? row * rows.stride + piece * 8 : 0),
+               valid);
+  }
+}
+
+// a (16, 16): rows row ... row + 15, columns 16 step ... of a shared matrix, as multiply_add() wants it.
+template <int kHeadDim>
+__device__ inline void load_rows(uint32_t (&a)[4], const __nv_bfloat16* shared, int row, int step) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  load_matrices(a, shared + swizzled<kHeadDim>(row + lane % 16, 2 * step + lane / 16));
+}
+
+// Keys key ... key + 15, columns 16 step ...: b[0], b[1] belong to the first 8 keys, b[2], b[3] to the others.
+template <int kHeadDim>
+__device__ inline void load_keys(uint32_t (&b)[4], const __nv_bfloat16* shared, int key, int step) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  load_matrices(b, shared + swizzled<kHeadDim>(key + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
+}
+
+// Values of keys key ... key + 15, columns 16 step ...: b[0], b[1] belong to the first 8 columns.
+template <int kHeadDim>
+__device__ inline void load_values(uint32_t (&b)[4], const __nv_bfloat16* shared, int key, int step) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  load_transposed(b, shared + swizzled<kHeadDim>(key + lane % 16, 2 * step + lane / 16));
+}
+
+// scores[m][n]: rows 16 m ... of this warp's, keys 8 n ...
+template <int kHeadDim, int kTiles>
+__device__ inline void flash_scores(const __nv_bfloat16* q, const __nv_bfloat16* keys, int first_row,
+                                    float (&scores)[kTiles][kFlashKeys / 8][4]) {
+#pragma unroll
+  for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+    for (int n = 0; n < kFlashKeys / 8; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) scores[m][n][i] = 0;
+    }
+  }
+#pragma unroll
+  for (int step = 0; step < kHeadDim / 16; ++step) {
+    uint32_t a[kTiles][4];
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) load_rows<kHeadDim>(a[m], q, first_row + 16 * m, step);
+#pragma unroll
+    for (int n = 0; n < kFlashKeys / 8; n += 2) {
+      uint32_t b[4];
+      load_keys<kHeadDim>(b, keys, 8 * n, step);
+#pragma unroll
+      for (int m = 0; m < kTiles; ++m) {
+        multiply_add(scores[m][n], a[m], b[0], b[1]);
+        multiply_add(scores[m][n + 1], a[m], b[2], b[3]);
+      }
+    }
+  }
+}
+
+// Keys from visible[h] on do not exist for row lane / 4 + 8 h.
+__device__ inline void hide_keys(float (&scores)[kFlashKeys / 8][4], const int (&visible)[2]) {
+  const int column = static_cast<int>(threadIdx.x) % 4 * 2;
+#pragma unroll
+  for (int n = 0; n < kFlashKeys / 8; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (8 * n + column + i % 2 >= visible[i / 2]) scores[n][i] = -INFINITY;
+    }
+  }
+}
+
+// State of the softmax of rows lane / 4 and lane / 4 + 8 of a 16-row tile.
+struct SoftmaxRows {
+  float largest[2] = {-INFINITY, -INFINITY};  // score, not scaled yet
+  float sum[2] = {0, 0};                      // of this lane's keys
+};
+
+// Scores to weights 2^(scale_log2 (score - largest)); shrink[h]: what earlier results are to be multiplied by. Each
+// row has a key that it sees among those of the first step.
+template <int kCount>
+__device__ inline void flash_softmax(float (&scores)[kCount][4], float scale_log2, SoftmaxRows& rows,
+                                     float (&shrink)[2]) {
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    float top = rows.largest[h];
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) top = fmaxf(top, fmaxf(scores[n][2 * h], scores[n][2 * h + 1]));
+    top = quad_max(top);
+    const float base = top * scale_log2;
+    shrink[h] = fast_exp2(rows.largest[h] * scale_log2 - base);
+    rows.largest[h] = top;
+    float sum = 0;
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) {
+#pragma unroll
+      for (int i = 2 * h; i < 2 * h + 2; ++i) {
+        scores[n][i] = fast_exp2(fmaf(scores[n][i], scale_log2, -base));
+        sum += scores[n][i];
+      }
+    }
+    rows.sum[h] = rows.sum[h] * shrink[h] + sum;
+  }
+}
+
+// result[m][n] += weights of rows 16 m ... times columns 8 n ... of the values.
+template <int kHeadDim, int kTiles>
+__device__ inline void flash_mix(const float (&weights)[kTiles][kFlashKeys / 8][4],
+                                 const __nv_bfloat16* values, float (&result)[kTiles][kHeadDim / 8][4]) {
+#pragma unroll
+  for (int key = 0; key < kFlashKeys; key += 16) {
+    uint32_t a[kTiles][4];
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+      const float(&low)[4] = weights[m][key / 8];
+      const float(&high)[4] = weights[m][key / 8 + 1];
+      a[m][0] = pack_bf16(low[0], low[1]);
+      a[m][1] = pack_bf16(low[2], low[3]);
+      a[m][2] = pack_bf16(high[0], high[1]);
+      a[m][3] = pack_bf16(high[2], high[3]);
+    }
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n += 2) {
+      uint32_t b[4];
+      load_values<kHeadDim>(b, values, key, n / 2);
+#pragma unroll
+      for (int m = 0; m < kTiles; ++m) {
+        multiply_add(result[m][n], a[m], b[0], b[1]);
+        multiply_add(result[m][n + 1], a[m], b[2], b[3]);
+      }
+    }
+  }
+}
+
+template <int kCount>
+__device__ inline void shrink_rows(float (&result)[kCount][4], const float (&shrink)[2]) {
+#pragma unroll
+  for (int n = 0; n < kCount; ++n) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) result[n][i] *= shrink[i / 2];
+  }
+}
+
+template <int kHeadDim, typename Problem>
+__global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid_constant__ Problem problem) {
+  constexpr int kTiles = kFlashRows / 4 / 16;  // of 16 rows, a warp
+  const Tile<__nv_bfloat16> tile = problem.template tile<kFlashRows>();
+  if (tile.num_rows <= 0) return;
+  extern __shared__ __align__(16) unsigned char shared_memory[];
+  auto* const q = reinterpret_cast<__nv_bfloat16*>(shared_memory);
+  auto* const keys = q + kFlashRows * kHeadDim;
+  auto* const values = keys + kFlashKeys * kHeadDim;
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
+  const int first_row = thread / 32 * 16 * kTiles;
+
+  float result[kTiles][kHeadDim / 8][4] = {};
+  SoftmaxRows softmax[kTiles];
+  load_tile<kFlashRows, kHeadDim, kFlashThreads>(q, tile.q, tile.num_rows, thread);
+  load_tile<kFlashKeys, kHeadDim, kFlashThreads>(keys, problem.keys(tile, tile.begin), tile.end - tile.begin,
+                                                 thread);
+  commit_copies();
+  for (int key = tile.begin; key < tile.end; key += kFlashKeys) {
+    wait_copies<0>();
+    __syncthreads();  // the keys are there, the values of the step before were read
+    load_tile<kFlashKeys, kHeadDim, kFlashThreads>(values, problem.values(tile, key), tile.end - key, thread);
+    commit_copies();
+    float scores[kTiles][kFlashKeys / 8][4];
+    flash_scores<kHeadDim>(q, keys, first_row, scores);
+    wait_copies<0>();
+    __syncthreads();  // the values are there, the keys were read
+    if (key + kFlashKeys < tile.end) {
+      const int next = key + kFlashKeys;
+      load_tile<kFlashKeys, kHeadDim, kFlashThreads>(keys, problem.keys(tile, next), tile.end - next, thread);
+      commit_copies();
+    }
+#pragma unroll
+    for (int m = 0; m < kTiles; ++m) {
+      const int row = first_row + 16 * m + lane / 4;
+      if (key + kFlashKeys > tile.limit(first_row + 16 * m)) {  // the whole warp alike
+        hide_keys(scores[m], {tile.limit(row) - key, tile.limit(row + 8) - key});
+      }
+      float shrink[2];
+      flash_softmax(scores[m], problem.scale_log2, softmax[m], shrink);
+      shrink_rows(result[m], shrink);
+    }
+    flash_mix<kHeadDim>(scores, values, result);
+  }
+
+#pragma unroll
+  for (int m = 0; m < kTiles; ++m) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int row = first_row + 16 * m + 8 * h + lane / 4;
+      const float inverse = 1.0f / quad_sum(softmax[m].sum[h]);
+      if (row >= tile.num_rows) continue;
+#pragma unroll
+      for (int n = 0; n < kHeadDim / 8; ++n) {
+        problem.out.put_pair(tile.first_row + row, problem.head(), 8 * n + lane % 4 * 2,
+                             result[m][n][2 * h] * inverse, result[m][n][2 * h + 1] * inverse);
+      }
+    }
+  }
+}
+
+}  // namespace glyph::ops::cuda

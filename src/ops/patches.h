@@ -1,0 +1,15 @@
+// From the bytes of pages to what the patch embedding multiplies.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "tensor/tensor.h"
+
+namespace glyph::ops {
+
+// out, dense f32 with as many elements as there are bytes = the bytes as numbers 0 ... 255, in order. The
+// bytes lie in host memory.
+void widen_bytes(Device& device, std::span<const uint8_t> bytes, const TensorView& out);
+
+}  // namespace glyph::ops

@@ -1,0 +1,205 @@
+#include "tensor/cuda/cuda_device.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace glyph {
+namespace {
+
+constexpr size_t kSmallUnit = 512;                    // sizes are rounded up to these
+constexpr size_t kLargeUnit = size_t{2} << 20;        // the driver's own page
+constexpr size_t kSmallLimit = size_t{1} << 20;
+constexpr double kMiB = 1024.0 * 1024.0;
+
+size_t rounded(size_t num_bytes) {
+  const size_t unit = num_bytes < kSmallLimit ? kSmallUnit : kLargeUnit;
+  return std::max(unit, (num_bytes + unit - 1) / unit * unit);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CudaDevice>> CudaDevice::open(const CudaOptions& options) {
+  std::unique_ptr<CudaDevice> device(new CudaDevice(options.index));
+  GLYPH_RETURN_IF_ERROR(device->start());
+  return device;
+}
+
+Status CudaDevice::start() {
+  cudaDeviceProp properties{};
+  note(cudaSetDevice(index_), "cudaSetDevice");
+  note(cudaGetDeviceProperties(&properties, index_), "cudaGetDeviceProperties");
+  if (!ok()) return take_status();
+  name_ = properties.name;
+  num_multiprocessors_ = properties.multiProcessorCount;
+  architecture_ = properties.major * 10 + properties.minor;
+  total_bytes_ = properties.totalGlobalMem;
+  max_shared_bytes_ = properties.sharedMemPerBlockOptin;
+  if (architecture_ < 80) {
+    return not_found(fmt::format("{} has compute capability {}.{}; 8.0 or newer is needed", name_,
+                                 properties.major, properties.minor));
+  }
+  note(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  note(cublasLtCreate(&blas_), "cublasLtCreate");
+  for (StagingHalf& half : staging_) {
+    note(cudaMallocHost(reinterpret_cast<void**>(&half.memory), kStagingBytes), "cudaMallocHost");
+    note(cudaEventCreateWithFlags(&half.done, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+  }
+  blas_workspace_ = allocate(kBlasWorkspaceBytes);
+  return take_status();
+}
+
+CudaDevice::~CudaDevice() {
+  if (stream_ != nullptr) cudaStreamSynchronize(stream_);
+  states_.clear();
+  blas_workspace_.reset();
+  for (const auto& [memory, size] : sizes_) cudaFree(memory);
+  for (const StagingHalf& half : staging_) {
+    if (half.done != nullptr) cudaEventDestroy(half.done);
+    if (half.memory != nullptr) cudaFreeHost(half.memory);
+  }
+  if (blas_ != nullptr) cublasLtDestroy(blas_);
+  if (stream_ != nullptr) cudaStreamDestroy(stream_);
+}
+
+std::string CudaDevice::description() const {
+  return fmt::format("{}, {:.0f} GiB, compute capability {}.{}", name_,
+                     static_cast<double>(total_bytes_) / kMiB / 1024.0, architecture_ / 10,
+                     architecture_ % 10);
+}
+
+void CudaDevice::note(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  const bool out_of_memory = error == cudaErrorMemoryAllocation;
+  const std::string text =
+      fmt::format("the GPU reports an error: {} ({}: {})", cudaGetErrorString(error), what,
+                  cudaGetErrorName(error));
+  std::lock_guard lock(mutex_);
+  if (error_.ok()) error_ = out_of_memory ? exhausted(text) : internal_error(text);
+  if (!out_of_memory) final_ = true;
+}
+
+void CudaDevice::note(cublasStatus_t error, const char* what) {
+  if (error == CUBLAS_STATUS_SUCCESS) return;
+  note_failure(fmt::format("{} failed: {}", what, cublasLtGetStatusString(error)));
+}
+
+void CudaDevice::note_failure(const std::string& sentence) {
+  std::lock_guard lock(mutex_);
+  if (error_.ok()) error_ = internal_error(sentence);
+  final_ = true;
+}
+
+bool CudaDevice::ok() const {
+  std::lock_guard lock(mutex_);
+  return error_.ok();
+}
+
+Status CudaDevice::take_status() {
+  note(cudaGetLastError(), "kernel");
+  std::lock_guard lock(mutex_);
+  const Status status = error_;
+  if (!final_) error_ = Status();
+  return status;
+}
+
+size_t CudaDevice::num_bytes_held() const {
+  std::lock_guard lock(mutex_);
+  return held_bytes_;
+}
+
+void* CudaDevice::allocate_bytes(size_t num_bytes) {
+  const size_t size = rounded(num_bytes);
+  std::lock_guard lock(mutex_);
+  // The smallest free piece that wastes less than a quarter.
+  const auto found = cached_.lower_bound(size);
+  if (found != cached_.end() && found->first <= size + size / 4) {
+    void* memory = found->second;
+    cached_.erase(found);
+    return memory;
+  }
+  cudaSetDevice(index_);
+  void* memory = nullptr;
+  cudaError_t error = cudaMalloc(&memory, size);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // it would be reported again by the next launch
+    release_cached();
+    error = cudaMalloc(&memory, size);
+  }
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    const bool out_of_memory = error == cudaErrorMemoryAllocation;
+    const std::string text =
+        out_of_memory
+            ? fmt::format("the GPU has no room for {:.1f} MiB more; {:.1f} MiB are in use by this program",
+                          static_cast<double>(size) / kMiB, static_cast<double>(held_bytes_) / kMiB)
+            : fmt::format("the GPU reports an error: {} (cudaMalloc)", cudaGetErrorString(error));
+    if (error_.ok()) error_ = out_of_memory ? exhausted(text) : internal_error(text);
+    if (!out_of_memory) final_ = true;
+    return nullptr;
+  }
+  sizes_[memory] = size;
+  held_bytes_ += size;
+  return memory;
+}
+
+// Called with mutex_ held. cudaFree waits for the device, so nothing that is freed is still in use.
+void CudaDevice::release_cached() {
+  for (const auto& [size, memory] : cached_) {
+    cudaFree(memory);
+    sizes_.erase(memory);
+    held_bytes_ -= size;
+  }
+  cached_.clear();
+}
+
+void CudaDevice::free_bytes(void* memory) {
+  std::lock_guard lock(mutex_);
+  const auto found = sizes_.find(memory);
+  GLYPH_CHECK(found != sizes_.end());
+  cached_.emplace(found->second, memory);
+}
+
+void CudaDevice::copy_bytes(void* to, const void* from, size_t num_bytes) {
+  if (!ok() || num_bytes == 0) return;
+  note(cudaMemcpyAsync(to, from, num_bytes, cudaMemcpyDeviceToDevice, stream_), "cudaMemcpyAsync");
+}
+
+std::byte* CudaDevice::stage(size_t num_bytes) {
+  if (staging_used_ + num_bytes > kStagingBytes) {
+    note(cudaEventRecord(staging_[staging_half_].done, stream_), "cudaEventRecord");
+    staging_half_ ^= 1;
+    staging_used_ = 0;
+    note(cudaEventSynchronize(staging_[staging_half_].done), "cudaEventSynchronize");
+  }
+  constexpr size_t kAlignment = 64;
+  std::byte* place = staging_[staging_half_].memory + staging_used_;
+  staging_used_ += (num_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  return place;
+}
+
+void CudaDevice::upload(void* to, const void* from, size_t num_bytes) {
+  const auto* bytes = static_cast<const std::byte*>(from);
+  auto* target = static_cast<std::byte*>(to);
+  constexpr size_t kPiece = kStagingBytes / 2;
+  for (size_t done = 0; done < num_bytes && ok();) {
+    const size_t count = std::min(kPiece, num_bytes - done);
+    std::byte* place = stage(count);
+    std::memcpy(place, bytes + done, count);
+    note(cudaMemcpyAsync(target + done, place, count, cudaMemcpyHostToDevice, stream_), "upload");
+    done += count;
+  }
+}
+
+void CudaDevice::download(void* to, const void* from, size_t num_bytes) {
+  if (ok() && num_bytes > 0) {
+    note(cudaMemcpyAsync(to, from, num_bytes, cudaMemcpyDeviceToHost, stream_), "download");
+  }
+  if (ok()) note(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  if (!ok()) std::memset(to, 0, num_bytes);
+}
+
+}  // namespace glyph

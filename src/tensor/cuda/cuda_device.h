@@ -1,0 +1,109 @@
+// One GPU: its memory, one stream, and what the CUDA ops share.
+//
+// Errors. An op never throws or aborts on a CUDA error: note() keeps the first one, later calls do nothing, and
+// take_status() reports it where a pass ends. Running out of memory is forgotten by take_status() (that pass
+// failed, the next may succeed); anything else is final for the device, whose owner opens a new one.
+//
+// Threads. allocate() and freeing: any thread. Everything that queues work (ops, upload, download): one thread
+// at a time. Memory that is freed may be handed out again at once: all work runs in the order of one stream.
+#pragma once
+
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <typeindex>
+#include <unordered_map>
+
+#include "tensor/cuda_backend.h"
+#include "tensor/device.h"
+
+namespace glyph {
+
+class CudaDevice : public Device {
+ public:
+  // kNotFound: no driver, no such GPU, or one older than sm_80.
+  static Result<std::unique_ptr<CudaDevice>> open(const CudaOptions& options);
+  ~CudaDevice() override;
+
+  std::string description() const override;
+  bool prefers_bf16() const override { return true; }
+  void copy_bytes(void* to, const void* from, size_t num_bytes) override;
+  void upload(void* to, const void* from, size_t num_bytes) override;
+  void download(void* to, const void* from, size_t num_bytes) override;
+  Status take_status() override;
+
+  // Keeps `error` unless it is a success; `what` names the call in the message.
+  void note(cudaError_t error, const char* what);
+  void note(cublasStatus_t error, const char* what);
+  // Any other library's: a sentence.
+  void note_failure(const std::string& sentence);
+  // After a kernel launch.
+  void note_launch(const char* kernel) { note(cudaGetLastError(), kernel); }
+  // False after an error: launch nothing, memory may be missing.
+  bool ok() const;
+
+  cudaStream_t stream() const { return stream_; }
+  cublasLtHandle_t blas() const { return blas_; }
+  void* blas_workspace() const { return blas_workspace_.get(); }
+  size_t blas_workspace_bytes() const { return blas_workspace_ == nullptr ? 0 : kBlasWorkspaceBytes; }
+  // What an op keeps between calls (chosen algorithms, plans of a library): one T for each device, made with
+  // T() at the first call. Only from the thread that queues work.
+  template <typename T>
+  T& state() {
+    std::shared_ptr<void>& slot = states_[std::type_index(typeid(T))];
+    if (slot == nullptr) slot = std::make_shared<T>();
+    return *static_cast<T*>(slot.get());
+  }
+  int num_multiprocessors() const { return num_multiprocessors_; }
+  int architecture() const { return architecture_; }  // 80, 89, 90, ...
+  size_t max_shared_bytes() const { return max_shared_bytes_; }  // a block may ask for
+  size_t num_bytes_held() const;                                 // allocated from the driver, in use or not
+
+ protected:
+  void* allocate_bytes(size_t num_bytes) override;
+  void free_bytes(void* memory) override;
+
+ private:
+  static constexpr size_t kBlasWorkspaceBytes = size_t{64} << 20;
+  static constexpr size_t kStagingBytes = size_t{8} << 20;  // of each half
+
+  explicit CudaDevice(int index) : Device(DeviceKind::kCuda), index_(index) {}
+  Status start();
+  std::byte* stage(size_t num_bytes);
+  void release_cached();
+
+  const int index_;
+  std::string name_;
+  int num_multiprocessors_ = 0;
+  int architecture_ = 0;
+  size_t total_bytes_ = 0;
+  size_t max_shared_bytes_ = 0;
+  cudaStream_t stream_ = nullptr;
+  cublasLtHandle_t blas_ = nullptr;
+  DeviceMemory blas_workspace_;
+  std::unordered_map<std::type_index, std::shared_ptr<void>> states_;
+
+  // Pinned memory that small uploads pass through, so that the caller's bytes may change at once: two halves,
+  // each reused when the copies out of it are done.
+  struct StagingHalf {
+    std::byte* memory = nullptr;
+    cudaEvent_t done = nullptr;
+  };
+  std::array<StagingHalf, 2> staging_;
+  size_t staging_half_ = 0;
+  size_t staging_used_ = 0;  // bytes of this half
+
+  mutable std::mutex mutex_;
+  Status error_;                            // guarded by mutex_: the first error
+  bool final_ = false;                      // guarded by mutex_: the error stays
+  std::multimap<size_t, void*> cached_;     // guarded by mutex_: free memory by size
+  std::unordered_map<void*, size_t> sizes_;  // guarded by mutex_: of all memory held
+  size_t held_bytes_ = 0;                   // guarded by mutex_
+};
+
+}  // namespace glyph
