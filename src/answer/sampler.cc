@@ -181,18 +181,34 @@ int32_t Sampler::draw(std::span<float> scores) const {
   return last;
 }
 
-Result<SampledToken> Sampler::sample(std::span<const float> logits) {
+Result<int32_t> Sampler::choose(std::span<float> scores, FormatState* format) const {
+  if (is_greedy()) {
+    const int32_t best = argmax(scores);
+    if (format == nullptr || format->permits(best)) return best;  // without a walk over the vocabulary
+  }
+  if (format != nullptr) {
+    const TokenMask& permitted = format->permitted();
+    for (int32_t id = 0; id < std::ssize(scores); ++id) {
+      if (!permitted.has(id)) scores[id] = kRemoved;
+    }
+    if (scores[argmax(scores)] == kRemoved) return internal_error("no token of the vocabulary fits the form of the answer");
+  }
+  return is_greedy() ? argmax(scores) : draw(scores);
+}
+
+Result<SampledToken> Sampler::sample(std::span<const float> logits, FormatState* format) {
   GLYPH_RETURN_IF_ERROR(check_logits(logits));
   scores_.assign(logits.begin(), logits.end());
   apply_penalties(scores_);
   SampledToken token;
-  token.id = is_greedy() ? argmax(scores_) : draw(scores_);
+  GLYPH_ASSIGN_OR_RETURN(token.id, choose(scores_, format));
   if (options_.top_logprobs >= 0) {
     const double log_sum = log_sum_exp(logits);
     token.logprob = static_cast<float>(logits[token.id] - log_sum);
     token.top_logprobs = largest_logprobs(logits, options_.top_logprobs, log_sum);
   }
   accept(token.id);
+  if (format != nullptr) format->accept(token.id);
   return token;
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "answer/answer_format.h"
 #include "glyph/status.h"
 
 namespace glyph {
@@ -47,9 +48,10 @@ class Sampler {
   // `prompt` counts for the repetition penalty.
   Sampler(const SamplingOptions& options, std::span<const int32_t> prompt);
 
-  // Chooses the next id from logits (vocab_size) and notes it. kInternal when a logit is NaN or +infinity, or
-  // all are -infinity; the sampler is then as before.
-  Result<SampledToken> sample(std::span<const float> logits);
+  // Chooses the next id from logits (vocab_size) and notes it, in `format` too if there is one: only ids that it
+  // permits are chosen, as if the others' logits were -infinity. kInternal when a logit is NaN or +infinity, all
+  // are -infinity, or none is permitted; the sampler is then as before.
+  Result<SampledToken> sample(std::span<const float> logits, FormatState* format = nullptr);
   // Notes an id that was chosen elsewhere (an accepted draft) as if sample() had given it.
   void accept(int32_t id);
 
@@ -58,6 +60,7 @@ class Sampler {
  private:
   bool is_greedy() const { return options_.temperature == 0.0 || options_.top_k == 1; }
   void apply_penalties(std::span<float> scores) const;
+  Result<int32_t> choose(std::span<float> scores, FormatState* format) const;
   int32_t draw(std::span<float> scores) const;
 
   SamplingOptions options_;
