@@ -10,6 +10,7 @@
 #include "server/api_error.h"
 #include "server/api_json.h"
 #include "server/chat_request.h"
+#include "server/request_record.h"
 
 namespace glyph {
 namespace json = boost::json;
@@ -35,6 +36,7 @@ class ChatWriter {
   void end(Result<JobResult> result) {
     if (!result.ok()) return fail(result.status());
     result->timings.extract_ms = extract_ms_;
+    responder_->report(AnswerFigures::of(*result));
     if (!stream_) return responder_->respond(json_response(whole(*result)));
     begin();
     for (int i = 0; i < num_answers_; ++i) {

@@ -62,6 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(ConnectionHost& host, asio::ip::tcp::socket socket) : host_(&host), stream_(std::move(socket)) {
     host.connections.insert(this);
     ++host.num_connections;
+    error_code unknown;
+    client_ = stream_.socket().remote_endpoint(unknown).address().to_string();
   }
   ~Connection() { leave(); }
 
@@ -80,7 +82,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (turn != turn_ || responded_ || closed_) return;
     responded_ = true;
     last_ = true;
+    record_.status = response.status;
     unsent_.push_back(head_of(response, response.body.size()) + (head_only_ ? "" : response.body));
+    record_.bytes_out += unsent_.back().size();
     write();
   }
   void begin_stream(uint64_t turn) {
@@ -88,6 +92,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     responded_ = true;
     HttpResponse response;
     response.content_type = "text/event-stream; charset=utf-8";
+    record_.status = response.status;
     push(head_of(response, std::nullopt));
   }
   void send(uint64_t turn, std::string bytes) {
@@ -98,6 +103,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (turn != turn_ || closed_ || last_) return;
     last_ = true;
     push("0\r\n\r\n");
+  }
+  void report(uint64_t turn, const AnswerFigures& figures) {
+    if (turn == turn_ && !closed_) record_.answer = figures;
   }
   void on_gone(uint64_t turn, std::function<void()> callback) {
     if (turn != turn_ || closed_) callback();
@@ -112,6 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     error_code ignored;
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
     stream_.close();
+    end_record(true);
     for (auto& callback : std::exchange(gone_, {})) callback();
   }
   void leave() {
@@ -146,6 +155,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (error) return refuse(400, fmt::format("the request is not HTTP: {}", error.message()));
     idle_ = false;
     ++turn_;
+    begin_record();
     take_header();
     auto decision = host_->router(request_);
     if (auto* response = std::get_if<HttpResponse>(&decision)) {
@@ -159,13 +169,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void take_header() {
     const auto& message = parser_->get();
     request_ = {};
-    request_id_ = request_.id = new_request_id();
+    request_.id = record_.id;
     request_.method = std::string(message.method_string());
     const std::string_view target(message.target().data(), message.target().size());
     request_.path = percent_decoded(target.substr(0, target.find_first_of("?#")));
     for (const auto& field : message) {
       request_.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}), std::string(field.value()));
     }
+    record_.method = known_method(request_.method);
+    record_.route = route_pattern(request_.path);
     head_only_ = request_.method == "HEAD";
     keep_alive_ = message.keep_alive() && !host_->stopping;
     responded_ = last_ = false;
@@ -217,6 +229,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
                           : close();
     const size_t count = chunk_.size() - parser_->get().body().size;
     body_bytes_ += count;
+    record_.bytes_in += count;
     if (body_bytes_ > plan_.max_bytes) return too_large(body_bytes_);
     if (!store({chunk_.data(), count})) return refuse(507, "there is no room to store the upload");
     if (!parser_->is_done()) return read_some_body();
@@ -269,7 +282,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void refuse(int status, const std::string& message) {
-    if (request_id_.empty()) request_id_ = new_request_id();
+    if (!began_) begin_record();
     keep_alive_ = false;
     idle_ = false;
     responded_ = false;
@@ -280,11 +293,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
                             plan_.max_bytes));
   }
 
+  void begin_record() {
+    began_ = std::chrono::steady_clock::now();
+    record_ = {};
+    record_.id = new_request_id();
+    record_.method = record_.route = "other";  // until the header is known
+  }
+  // The request is over; `gone`: because the client is.
+  void end_record(bool gone) {
+    if (!began_) return;
+    record_.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - *std::exchange(began_, std::nullopt)).count();
+    if (gone) record_.status = RequestRecord::kClientGone;
+    record_.client = client_;
+    if (host_->observer) host_->observer(record_);
+    record_ = {};
+  }
+
   std::string head_of(const HttpResponse& response, std::optional<size_t> length) const {
     const std::string_view reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
     std::string head = fmt::format("HTTP/1.1 {} {}\r\nServer: glyph\r\nX-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n"
                                    "Referrer-Policy: no-referrer\r\nContent-Type: {}\r\n",
-                                   response.status, reason, request_id_, response.content_type);
+                                   response.status, reason, record_.id, response.content_type);
     bool cached = false;
     for (const auto& [name, value] : response.headers) {
       head += fmt::format("{}: {}\r\n", name, value);
@@ -297,6 +326,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   void push(std::string bytes) {
+    record_.bytes_out += bytes.size();
     unsent_bytes_ += bytes.size();
     unsent_.push_back(std::move(bytes));
     if (unsent_bytes_ > host_->options.max_unsent_bytes) return close();
@@ -320,6 +350,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void after_write() {
     stream_.expires_never();
     if (!last_) return;
+    end_record(false);
     gone_.clear();
     ++num_served_;
     ++turn_;
@@ -352,7 +383,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::buffer_body>> parser_;
   HttpRequest request_;
-  std::string request_id_;
+  RequestRecord record_;  // of the request that began_
+  std::optional<std::chrono::steady_clock::time_point> began_;
+  std::string client_;
   BodyPlan plan_;
   std::string chunk_;  // of the body, while it is read
   size_t body_bytes_ = 0;
@@ -388,6 +421,9 @@ class ConnectionResponder : public Responder {
   }
   void end_stream() override {
     post([turn = turn_](Connection& c) { c.end_stream(turn); });
+  }
+  void report(const AnswerFigures& figures) override {
+    post([turn = turn_, figures](Connection& c) { c.report(turn, figures); });
   }
   void on_gone(std::function<void()> callback) override {
     asio::post(io_, [weak = connection_, turn = turn_, callback = std::move(callback)]() mutable {

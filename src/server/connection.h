@@ -16,18 +16,19 @@ class Connection;
 
 // What connections share.
 struct ConnectionHost {
-  ConnectionHost(const HttpServerOptions& opts, Router route) : options(opts), router(std::move(route)) {}
+  ConnectionHost(const HttpServerOptions& opts, Router route, RequestObserver observe)
+      : options(opts), router(std::move(route)), observer(std::move(observe)) {}
   virtual ~ConnectionHost() = default;
   virtual void end_if_empty() = 0;
 
   const HttpServerOptions options;
   const Router router;
+  const RequestObserver observer;  // may be empty
   boost::asio::io_context io{1};
   std::unordered_set<Connection*> connections;
   std::atomic<size_t> num_connections{0};
-  bool stopping = false;
+  std::atomic<bool> stopping{false};
   uint16_t bound_port = 0;
-  uint64_t num_requests = 0;
 };
 
 void start_connection(ConnectionHost& host, boost::asio::ip::tcp::socket socket);

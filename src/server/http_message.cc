@@ -11,6 +11,8 @@ std::string_view HttpRequest::header(std::string_view name) const {
   return {};
 }
 
+void Responder::report(const AnswerFigures&) {}
+
 std::string percent_decoded(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -12,6 +12,8 @@
 
 namespace glyph {
 
+struct AnswerFigures;  // server/request_record.h
+
 struct HttpRequest {
   std::string method;  // "GET"
   std::string path;    // of the target, percent-decoded, without the query
@@ -44,6 +46,8 @@ class Responder {
   virtual void end_stream() = 0;
   // Calls once, on the connection's thread, when the client goes away before the response is complete, at once if it has.
   virtual void on_gone(std::function<void()> callback) = 0;
+  // What the answer took, for the log and the metrics; before the response ends.
+  virtual void report(const AnswerFigures& figures);
 };
 using ResponderPtr = std::shared_ptr<Responder>;
 

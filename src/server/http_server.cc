@@ -19,7 +19,7 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 
 struct HttpServer::Impl : ConnectionHost {
-  Impl(const HttpServerOptions& opts, Router route) : ConnectionHost(opts, std::move(route)) {}
+  Impl(const HttpServerOptions& opts, Router route, RequestObserver observe) : ConnectionHost(opts, std::move(route), std::move(observe)) {}
 
   void accept() {
     acceptor.async_accept([this](boost::system::error_code error, tcp::socket socket) {
@@ -59,8 +59,8 @@ struct HttpServer::Impl : ConnectionHost {
   asio::steady_timer deadline{io};
 };
 
-Result<std::unique_ptr<HttpServer>> HttpServer::bind(const HttpServerOptions& options, Router router) {
-  auto impl = std::make_unique<Impl>(options, std::move(router));
+Result<std::unique_ptr<HttpServer>> HttpServer::bind(const HttpServerOptions& options, Router router, RequestObserver observer) {
+  auto impl = std::make_unique<Impl>(options, std::move(router), std::move(observer));
   boost::system::error_code error;
   const asio::ip::address address = asio::ip::make_address(options.host, error);
   if (error) return usage_error(fmt::format("host: '{}' is not an IP address", options.host));
@@ -81,6 +81,7 @@ HttpServer::~HttpServer() { drop_connections(*impl_); }
 
 uint16_t HttpServer::port() const { return impl_->bound_port; }
 size_t HttpServer::num_connections() const { return impl_->num_connections.load(); }
+bool HttpServer::stopping() const { return impl_->stopping.load(); }
 
 void HttpServer::run() {
   pthread_setname_np(pthread_self(), "glyph-http");

@@ -11,6 +11,7 @@
 
 #include "glyph/status.h"
 #include "server/http_message.h"
+#include "server/request_record.h"
 
 namespace glyph {
 
@@ -33,12 +34,13 @@ using Router = std::function<std::variant<BodyPlan, HttpResponse>(const HttpRequ
 
 class HttpServer {
  public:
-  // Binds the address. kUsage: it is not an IP address; kInternal: it cannot be bound (in use, no permission).
-  static Result<std::unique_ptr<HttpServer>> bind(const HttpServerOptions& options, Router router);
+  // Binds the address. kUsage: it is not an IP address; kInternal: it cannot be bound (in use, no permission). `observer` may be empty.
+  static Result<std::unique_ptr<HttpServer>> bind(const HttpServerOptions& options, Router router, RequestObserver observer = {});
   ~HttpServer();
 
   uint16_t port() const;
   size_t num_connections() const;
+  bool stopping() const;  // any thread: stop() has begun
   // Serves on the calling thread until stop() was called and everything that ran is answered, or shutdown_seconds passed.
   void run();
   // Any thread: accepts no more, closes idle connections, lets responses finish.

@@ -1,45 +1,116 @@
 #include "server/metrics.h"
 
-#include <fmt/format.h>
+#include <array>
+
+#include "server/process_figures.h"
 
 namespace glyph {
 namespace {
 
-// Label values escape backslash, quote and line end.
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\\' || c == '"') out += '\\';
-    if (c == '\n') out += "\\n";
-    else out += c;
-  }
-  return out;
-}
+using Type = Exposition::Type;
+
+// vLLM's bounds, so that dashboards made for it can add the two up.
+constexpr std::array kFirstTokenSeconds{0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0,
+                                        2.5,   5.0,   7.5,  10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0};
+constexpr std::array kTokenSeconds{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0};
+constexpr std::array kAnswerSeconds{0.3,  0.5,  0.8,  1.0,  1.5,  2.0,   2.5,   5.0,   10.0,  15.0,  20.0,
+                                    30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0};
+constexpr std::array kTokens{1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0, 50000.0, 100000.0};
+constexpr std::array kRequestSeconds{0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0};
+
+double number(uint64_t count) { return static_cast<double>(count); }
 
 }  // namespace
 
-HttpResponse metrics_response(const std::string& model, const SchedulerStats& stats, size_t num_connections) {
+Metrics::Metrics(std::string model)
+    : model_(std::move(model)), first_token_seconds_(kFirstTokenSeconds), token_seconds_(kTokenSeconds), answer_seconds_(kAnswerSeconds),
+      prefill_seconds_(kAnswerSeconds), decode_seconds_(kAnswerSeconds), prompt_tokens_(kTokens), completion_tokens_(kTokens) {
+  for (const char* reason : {"stop", "length"}) num_answers_[reason];  // a rate needs the zero before the first one
+}
+
+void Metrics::add(const RequestRecord& record) {
+  const std::lock_guard lock(mutex_);
+  ++num_requests_[{record.route, record.method, record.status}];
+  request_seconds_.try_emplace(record.route, kRequestSeconds).first->second.add(record.ms / 1e3);
+  if (record.answer) add_answer(*record.answer, record.ms);
+}
+
+void Metrics::add_answer(const AnswerFigures& answer, double ms) {
+  for (const std::string& reason : answer.finish_reasons) ++num_answers_[reason];
+  first_token_seconds_.add(answer.ttft_ms / 1e3);
+  prefill_seconds_.add(answer.prefill_ms / 1e3);
+  decode_seconds_.add(answer.decode_ms / 1e3);
+  answer_seconds_.add(ms / 1e3);
+  prompt_tokens_.add(static_cast<double>(answer.prompt_tokens));
+  completion_tokens_.add(static_cast<double>(answer.completion_tokens));
+  // Several answers of one question are written at once.
+  const int64_t steps = answer.completion_tokens / std::max<int64_t>(1, static_cast<int64_t>(answer.finish_reasons.size())) - 1;
+  if (steps > 0) token_seconds_.add(answer.decode_ms / 1e3 / static_cast<double>(steps));
+}
+
+HttpResponse Metrics::response(const SchedulerStats& stats, size_t num_connections) const {
+  Exposition out;
+  write_scheduler(out, stats);
+  {
+    const std::lock_guard lock(mutex_);
+    write_answers(out);
+    write_requests(out);
+  }
+  out.family("glyph_connections", Type::kGauge, "Open connections.");
+  out.sample({}, number(num_connections));
+  write_process_figures(out, process_figures());
   HttpResponse response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  const std::string label = fmt::format("{{model_name=\"{}\"}}", escaped(model));
-  const auto add = [&](const char* name, const char* type, const char* help, double value) {
-    response.body += fmt::format("# HELP {} {}\n# TYPE {} {}\n{}{} {}\n", name, help, name, type, name, label, value);
+  response.body = out.text();
+  return response;
+}
+
+void Metrics::write_scheduler(Exposition& out, const SchedulerStats& stats) const {
+  const Exposition::Labels labels{{"model_name", model_}};
+  const auto write = [&](const char* name, Type type, const char* help, double value) {
+    out.family(name, type, help);
+    out.sample(labels, value);
   };
   const double used = stats.max_kv_blocks == 0 ? 0 : static_cast<double>(stats.kv_blocks_in_use) / static_cast<double>(stats.max_kv_blocks);
-  add("vllm:num_requests_running", "gauge", "Requests and documents being read or answered.", static_cast<double>(stats.num_running));
-  add("vllm:num_requests_waiting", "gauge", "Questions that wait.", static_cast<double>(stats.num_waiting));
-  add("vllm:kv_cache_usage_perc", "gauge", "KV blocks in use, 1 is all of them.", used);
-  add("vllm:prompt_tokens_total", "counter", "Prompt tokens of finished questions.", static_cast<double>(stats.prompt_tokens));
-  add("vllm:generation_tokens_total", "counter", "Tokens written.", static_cast<double>(stats.generated_tokens));
-  add("vllm:prefix_cache_queries_total", "counter", "Prompt tokens looked up in the cache.", static_cast<double>(stats.prompt_tokens));
-  add("vllm:prefix_cache_hits_total", "counter", "Prompt tokens found in the cache.", static_cast<double>(stats.cached_tokens));
-  add("glyph_requests_finished_total", "counter", "Questions and documents that were completed.", static_cast<double>(stats.num_finished));
-  add("glyph_requests_failed_total", "counter", "Questions and documents that ended with an error.", static_cast<double>(stats.num_failed));
-  add("glyph_requests_cancelled_total", "counter", "Questions and documents whose client went away.", static_cast<double>(stats.num_cancelled));
-  add("glyph_feature_cache_bytes", "gauge", "Features of pages kept in memory.", static_cast<double>(stats.feature_bytes));
-  add("glyph_prefix_cache_bytes", "gauge", "KV of documents kept in memory.", static_cast<double>(stats.prefix_bytes));
-  add("glyph_connections", "gauge", "Open connections.", static_cast<double>(num_connections));
-  return response;
+  write("vllm:num_requests_running", Type::kGauge, "Requests and documents being read or answered.", number(stats.num_running));
+  write("vllm:num_requests_waiting", Type::kGauge, "Questions that wait.", number(stats.num_waiting));
+  write("vllm:kv_cache_usage_perc", Type::kGauge, "KV blocks in use, 1 is all of them.", used);
+  write("vllm:prompt_tokens_total", Type::kCounter, "Prompt tokens of finished questions.", number(stats.prompt_tokens));
+  write("vllm:generation_tokens_total", Type::kCounter, "Tokens written.", number(stats.generated_tokens));
+  write("vllm:prefix_cache_queries_total", Type::kCounter, "Prompt tokens looked up in the cache.", number(stats.prompt_tokens));
+  write("vllm:prefix_cache_hits_total", Type::kCounter, "Prompt tokens found in the cache.", number(stats.cached_tokens));
+  write("glyph_requests_finished_total", Type::kCounter, "Questions and documents that were completed.", number(stats.num_finished));
+  write("glyph_requests_failed_total", Type::kCounter, "Questions and documents that ended with an error.", number(stats.num_failed));
+  write("glyph_requests_cancelled_total", Type::kCounter, "Questions and documents whose client went away.", number(stats.num_cancelled));
+  write("glyph_feature_cache_bytes", Type::kGauge, "Features of pages kept in memory.", number(stats.feature_bytes));
+  write("glyph_prefix_cache_bytes", Type::kGauge, "KV of documents kept in memory.", number(stats.prefix_bytes));
+}
+
+void Metrics::write_answers(Exposition& out) const {
+  const Exposition::Labels labels{{"model_name", model_}};
+  out.family("vllm:request_success_total", Type::kCounter, "Answers that were completed, by how they ended.");
+  for (const auto& [reason, count] : num_answers_) out.sample({{"finished_reason", reason}, {"model_name", model_}}, number(count));
+  const auto write = [&](const char* name, const char* help, const Histogram& histogram) {
+    out.family(name, Type::kHistogram, help);
+    out.sample(labels, histogram);
+  };
+  write("vllm:time_to_first_token_seconds", "From a question to its first token.", first_token_seconds_);
+  write("vllm:inter_token_latency_seconds", "A token after the first, on average over an answer.", token_seconds_);
+  write("vllm:e2e_request_latency_seconds", "From a question to the end of its answer.", answer_seconds_);
+  write("vllm:request_prefill_time_seconds", "Reading the prompt of a question.", prefill_seconds_);
+  write("vllm:request_decode_time_seconds", "Writing an answer.", decode_seconds_);
+  write("vllm:request_prompt_tokens", "Prompt tokens of a question.", prompt_tokens_);
+  write("vllm:request_generation_tokens", "Tokens written for a question.", completion_tokens_);
+}
+
+void Metrics::write_requests(Exposition& out) const {
+  out.family("http_requests_total", Type::kCounter, "Requests by route, method and status; 499: the client left.");
+  for (const auto& [key, count] : num_requests_) {
+    const auto& [route, method, status] = key;
+    out.sample({{"handler", route}, {"method", method}, {"status", std::to_string(status)}}, number(count));
+  }
+  out.family("http_request_duration_seconds", Type::kHistogram, "From a complete header to the last byte of the response, by route.");
+  for (const auto& [route, seconds] : request_seconds_) out.sample({{"handler", route}}, seconds);
 }
 
 }  // namespace glyph

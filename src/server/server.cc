@@ -14,6 +14,7 @@
 #include "server/conversation_api.h"
 #include "server/document_api.h"
 #include "server/document_store.h"
+#include "server/health.h"
 #include "server/metrics.h"
 #include "server/static_files.h"
 #include "server/text_api.h"
@@ -47,7 +48,7 @@ struct Server::Impl {
   using Simple = std::function<HttpResponse(const HttpRequest& request)>;
 
   Impl(const Model& model_, const ServerOptions& options_)
-      : model(model_), options(options_), access(options_.api_keys, is_loopback(options_.http.host)) {}
+      : model(model_), options(options_), access(options_.api_keys, is_loopback(options_.http.host)), metrics(model_.name()) {}
   // Jobs end before what their listeners use, and all of it before the sockets.
   ~Impl() {
     workers.reset();
@@ -60,6 +61,10 @@ struct Server::Impl {
   Decision route_documents(const HttpRequest& request, const std::vector<std::string>& path);
   Decision route_conversations(const HttpRequest& request, const std::vector<std::string>& path);
   std::optional<Decision> route_api(const HttpRequest& request);
+  void end_request(const RequestRecord& record) {
+    metrics.add(record);
+    if (options.on_request) options.on_request(record);
+  }
 
   // On a worker thread.
   BodyPlan work(size_t max_bytes, Handler handler, bool to_file = false) {
@@ -79,6 +84,7 @@ struct Server::Impl {
   const Model& model;
   const ServerOptions options;
   const Access access;
+  Metrics metrics;
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<DocumentStore> documents;
@@ -113,10 +119,14 @@ std::optional<Server::Impl::Decision> Server::Impl::route_api(const HttpRequest&
 
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "documents") return route_documents(request, path);
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "conversations") return route_conversations(request, path);
-  if (request.path == "/health" || request.path == "/ready") return only_get(json_response({{"status", "ok"}}));
+  if (request.path == "/health") return only_get(health_response());
+  if (request.path == "/ready") return only_get(ready_response(scheduler->stats(), options.schedule.max_waiting, http->stopping()));
   if (request.path == "/version") return only_get(json_response({{"version", GLYPH_VERSION}, {"model", model.name()}}));
   if (request.path == "/v1/models") return only_get(list_models(model));
-  if (request.path == "/metrics") return only_get(metrics_response(model.name(), scheduler->stats(), http->num_connections()));
+  if (request.path == "/metrics") {
+    if (!get) return wrong_method("GET");
+    return simple(0, [this](const HttpRequest&) { return metrics.response(scheduler->stats(), http->num_connections()); });
+  }
   if (request.path == "/v1/chat/completions") {
     return only_post(work(options.max_chat_bytes, [this](HttpRequest asked, ResponderPtr responder) {
       answer_chat(*chat, std::move(asked), std::move(responder));
@@ -188,7 +198,9 @@ Result<std::unique_ptr<Server>> Server::open(const Model& model, const ServerOpt
   std::filesystem::remove_all(http.upload_dir, error);  // what a crash left
   std::filesystem::create_directories(http.upload_dir, error);
   if (error) return internal_error(fmt::format("{}: {}", http.upload_dir.string(), error.message()));
-  GLYPH_ASSIGN_OR_RETURN(impl->http, HttpServer::bind(http, [raw = impl.get()](const HttpRequest& request) { return raw->route(request); }));
+  GLYPH_ASSIGN_OR_RETURN(impl->http, HttpServer::bind(
+                             http, [raw = impl.get()](const HttpRequest& request) { return raw->route(request); },
+                             [raw = impl.get()](const RequestRecord& record) { raw->end_request(record); }));
   impl->scheduler = std::make_unique<Scheduler>(model, options.schedule);
   GLYPH_ASSIGN_OR_RETURN(impl->documents, DocumentStore::open({options.state_dir / "documents", options.ingest, options.read_ahead},
                                                               *impl->scheduler));

@@ -25,6 +25,7 @@ struct ServerOptions {
   bool allow_remote_without_keys = false;
   size_t max_upload_bytes = size_t{257} << 20;
   size_t max_chat_bytes = size_t{96} << 20;
+  RequestObserver on_request;        // hears of every request that ended, on the thread of run(); may be empty
 };
 
 class Server {

@@ -43,6 +43,8 @@ const std::map<std::string_view, Served>& served_files() {
 
 }  // namespace
 
+bool is_static_file(std::string_view path) { return path == "/" || served_files().contains(path); }
+
 HttpResponse static_response(const HttpRequest& request) {
   HttpResponse response;
   const std::string_view path = request.path == "/" ? "/index.html" : std::string_view(request.path);

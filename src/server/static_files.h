@@ -19,5 +19,6 @@ std::vector<EmbeddedFile> embedded_files();
 
 // The file at request.path ("/" is /index.html), 304 when the client has it, nothing (status 0) when there is none.
 HttpResponse static_response(const HttpRequest& request);
+bool is_static_file(std::string_view path);
 
 }  // namespace glyph
