@@ -10,9 +10,12 @@
 #include "ask_options.h"
 #include "base/log.h"
 #include "command.h"
+#include "doctor.h"
 #include "inputs.h"
 #include "server/access.h"
+#include "server/request_log.h"
 #include "server/server.h"
+#include "service_manager.h"
 
 namespace glyph {
 namespace {
@@ -73,14 +76,36 @@ Result<ServerOptions> server_options(const Settings& settings) {
   return options;
 }
 
+// A line for each thing that will disappoint; what is fine stays unsaid, but for where the model computes.
+void report_machine(const Model& model, const ServerOptions& options) {
+  const SchedulerOptions& schedule = options.schedule;
+  const StartNeeds needs{schedule.feature_bytes + schedule.prefix_bytes + schedule.active_kv_bytes, options.http.max_connections};
+  for (const Finding& finding : examine_at_start(model, needs)) {
+    if (finding.state != Finding::State::kOk) log_warning("{}", finding_line(finding));
+    else if (finding.what == "gpu") log_info("{}", finding_line(finding));
+  }
+}
+
+// Requests are logged to the named file, or with the other lines on stderr.
+Result<RequestObserver> request_log(const Settings& settings) {
+  const std::string file = settings.text("log-file").value_or("");
+  if (file.empty() && !log_enabled(LogLevel::kInfo)) return RequestObserver();
+  GLYPH_ASSIGN_OR_RETURN(std::shared_ptr<const RequestLog> log, RequestLog::open(file));
+  return RequestObserver([log](const RequestRecord& record) { log->write(record); });
+}
+
 Result<int> run_serve(Context& context) {
-  GLYPH_ASSIGN_OR_RETURN(const ServerOptions options, server_options(context.settings));
+  GLYPH_ASSIGN_OR_RETURN(ServerOptions options, server_options(context.settings));
+  GLYPH_ASSIGN_OR_RETURN(options.on_request, request_log(context.settings));
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, open_engine(context.settings));
+  report_machine(engine->model(), options);
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::open(engine->model(), options));
   const std::string host = options.http.host.find(':') == std::string::npos ? options.http.host : fmt::format("[{}]", options.http.host);
   log_info("{} answers on http://{}:{}/", engine->model().name(), host, server->port());
+  tell_service_manager("READY=1");
   const std::stop_callback on_stop(context.interrupt.token(), [&] {
     log_info("stopping: what runs may finish, for {:g} s", options.http.shutdown_seconds);
+    tell_service_manager("STOPPING=1");
     server->stop();
   });
   server->run();
@@ -93,7 +118,7 @@ Command serve_command() {
   return {"serve", "Answer over HTTP: a page for people, the OpenAI API for programs.",
           [](Arguments& arguments) {
             arguments.model_settings();
-            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "kv-mib", "cache-kv-mib", "cache-features-mib"});
+            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "kv-mib", "cache-kv-mib", "cache-features-mib", "log-file"});
             arguments.limit_settings();
           },
           [](Context& context) { return run_serve(context); }};

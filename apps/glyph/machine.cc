@@ -1,12 +1,13 @@
 #include "machine.h"
 
-#include <dlfcn.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <string_view>
+
+#include "gpu_libraries.h"
 
 namespace glyph {
 namespace {
@@ -48,39 +49,6 @@ std::string driver_version() {
   return "unknown";
 }
 
-// The few calls of the CUDA driver library that list devices; it is opened by name, so that nothing depends on it.
-class CudaDriver {
- public:
-  CudaDriver() : library_(::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL)) {}
-  ~CudaDriver() {
-    if (library_ != nullptr) ::dlclose(library_);
-  }
-  CudaDriver(const CudaDriver&) = delete;
-  CudaDriver& operator=(const CudaDriver&) = delete;
-
-  void describe(GpuState& state) const {
-    const auto init = function<int(unsigned)>("cuInit");
-    const auto version = function<int(int*)>("cuDriverGetVersion");
-    const auto count_of = function<int(int*)>("cuDeviceGetCount");
-    const auto name_of = function<int(char*, int, int)>("cuDeviceGetName");
-    if (version != nullptr) version(&state.cuda_version);
-    int count = 0;
-    if (init == nullptr || count_of == nullptr || name_of == nullptr || init(0) != 0 || count_of(&count) != 0) return;
-    for (int device = 0; device < count; ++device) {
-      char name[256] = "";
-      if (name_of(name, sizeof(name), device) == 0) state.names.emplace_back(name);
-    }
-  }
-
- private:
-  template <typename Signature>
-  Signature* function(const char* name) const {
-    return library_ == nullptr ? nullptr : reinterpret_cast<Signature*>(::dlsym(library_, name));
-  }
-
-  void* library_;
-};
-
 }  // namespace
 
 std::string cpu_model() { return kernel_value("/proc/cpuinfo", "model name"); }
@@ -99,8 +67,15 @@ MemoryState memory_state() {
 GpuState gpu_state() {
   GpuState state;
   state.driver = driver_version();
-  CudaDriver().describe(state);
+  describe_gpus(state);
   return state;
+}
+
+uint64_t raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlimit raised{limit.rlim_max, limit.rlim_max};
+  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 }  // namespace glyph

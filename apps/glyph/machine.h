@@ -14,13 +14,21 @@ struct MemoryState {
 };
 
 struct GpuState {
-  std::string driver;              // version of the kernel driver, "" when none is loaded
-  int cuda_version = 0;            // 13000 = 13.0; 0 when libcuda is not there
-  std::vector<std::string> names;  // the devices
+  struct Device {
+    std::string name;
+    uint32_t power_limit_w = 0;          // as set; 0: unknown
+    uint32_t default_power_limit_w = 0;  // as delivered; 0: unknown
+  };
+
+  std::string driver;            // version of the kernel driver, "" when none is loaded
+  int cuda_version = 0;          // newest that libcuda serves, 13000 = 13.0; 0 when it is not there
+  std::vector<Device> devices;
 };
 
 std::string cpu_model();
 MemoryState memory_state();
 GpuState gpu_state();
+// Raises the number of files and sockets this process may have open as far as it may; returns what it is then.
+uint64_t raise_open_files();
 
 }  // namespace glyph

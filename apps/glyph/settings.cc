@@ -43,6 +43,7 @@ constexpr std::array kSettings{
     SettingInfo{"kv-mib", "N", "KV of running questions, MiB (default: 2048)"},
     SettingInfo{"cache-kv-mib", "N", "KV of documents kept in memory, MiB (default: 2048)"},
     SettingInfo{"cache-features-mib", "N", "features of pages kept in memory, MiB (default: 1024)"},
+    SettingInfo{"log-file", "FILE", "append a JSON line about each request here (default: stderr)"},
     SettingInfo{"log-level", "LEVEL", "debug, info, warning, error or off (default: info)"},
     SettingInfo{"log-json", "", "log lines as JSON objects"},
 };
