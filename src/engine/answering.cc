@@ -35,28 +35,36 @@ Answering::Answering(const Tokenizer& tokenizer, const AnsweringOptions& options
       sampler_(options.sampling, prompt),
       stop_ids_(options.stop_ids),
       stop_strings_(options.stop_strings),
-      detokenizer_(tokenizer, detokenize_options(tokenizer)) {}
+      detokenizer_(tokenizer, detokenize_options(tokenizer)) {
+  if (options_.format != nullptr) format_.emplace(options_.format, options_.stop_ids);
+}
 
 Result<std::optional<int32_t>> Answering::step(std::span<const float> logits) {
-  GLYPH_ASSIGN_OR_RETURN(const SampledToken token, sampler_.sample(logits));
+  GLYPH_ASSIGN_OR_RETURN(const SampledToken token, sampler_.sample(logits, format_ ? &*format_ : nullptr));
   ++num_tokens_;
   if (stop_ids_.contains(token.id)) {
     finish("stop");
     return std::optional<int32_t>();
   }
-  const StopStrings::Piece piece = stop_strings_.push(detokenizer_.push(token.id));
-  publish(parser_.push(piece.text));
-  if (piece.stopped) finish("stop");
+  if (listener_.on_token) listener_.on_token(token);
+  StopStrings::Piece piece = stop_strings_.push(detokenizer_.push(token.id));
+  publish_text(std::move(piece.text));
+  if (piece.stopped || (format_ && format_->closed())) finish("stop");
   else if (num_tokens_ >= options_.max_tokens) finish("length");
   return done() ? std::optional<int32_t>() : std::optional<int32_t>(token.id);
 }
 
 void Answering::finish(std::string reason) {
-  const StopStrings::Piece rest = stop_strings_.push(detokenizer_.flush());
-  publish(parser_.push(rest.text));
-  publish(parser_.push(stop_strings_.flush()));
+  StopStrings::Piece rest = stop_strings_.push(detokenizer_.flush());
+  publish_text(std::move(rest.text));
+  publish_text(stop_strings_.flush());
   publish(parser_.flush());
   finish_reason_ = std::move(reason);
+}
+
+void Answering::publish_text(std::string text) {
+  if (!options_.verbatim && !format_) return publish(parser_.push(text));
+  if (!text.empty()) publish({{AnswerEvent::Kind::kContent, std::move(text)}});
 }
 
 void Answering::publish(const std::vector<AnswerEvent>& events) {

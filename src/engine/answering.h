@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "answer/answer_format.h"
 #include "answer/answer_parser.h"
 #include "answer/sampler.h"
 #include "answer/stop.h"
@@ -23,6 +25,8 @@ struct AnsweringOptions {
   std::vector<int32_t> stop_ids;
   std::vector<std::string> stop_strings;
   int64_t max_tokens = 1;
+  bool verbatim = false;                       // text as it comes: no thinking is looked for, no white space dropped
+  std::shared_ptr<const AnswerFormat> format;  // that the answer must have; it is then verbatim
 };
 
 // What a request asks for, and the model's own configuration where it asks for nothing. max_tokens is the caller's to set.
@@ -47,12 +51,14 @@ class Answering {
 
  private:
   void finish(std::string reason);
+  void publish_text(std::string text);
   void publish(const std::vector<AnswerEvent>& events);
 
   const AnsweringOptions options_;
   const AskListener& listener_;
   Sampler sampler_;
   StopIds stop_ids_;
+  std::optional<FormatState> format_;
   StopStrings stop_strings_;
   Detokenizer detokenizer_;
   AnswerParser parser_;

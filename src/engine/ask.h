@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "answer/sampler.h"
 #include "glyph/document.h"
 #include "glyph/page_style.h"
 #include "ingest/ingest.h"
@@ -59,6 +60,7 @@ struct AskListener {
   std::function<void(std::string_view text)> on_answer;     // pieces of AskResult::answer, whole characters
   std::function<void(std::string_view text)> on_reasoning;  // pieces of AskResult::reasoning
   std::function<void(const std::string& warning)> on_warning;
+  std::function<void(const SampledToken& token)> on_token;  // each but a stop id, before the text that it completes
 };
 
 struct AskUsage {

@@ -41,6 +41,9 @@ AnsweringOptions Job::answering_options(int index) const {
   options.sampling.seed += static_cast<uint64_t>(index) * 0x9E3779B97F4A7C15u;
   options.stop_ids.insert(options.stop_ids.end(), request_.stop_ids.begin(), request_.stop_ids.end());
   options.max_tokens = max_tokens();
+  options.sampling.top_logprobs = request_.top_logprobs;
+  options.verbatim = !request_.prompt_ids.empty();
+  options.format = request_.format;
   return options;
 }
 
@@ -89,7 +92,11 @@ Status Job::build_prompt() {
     }
     turns.push_back(std::move(turn));
   }
-  GLYPH_ASSIGN_OR_RETURN(chat_prompt_, glyph::build_prompt(model_.tokenizer(), model_.control(), turns));
+  if (request_.prompt_ids.empty()) {
+    GLYPH_ASSIGN_OR_RETURN(chat_prompt_, glyph::build_prompt(model_.tokenizer(), model_.control(), turns));
+  } else {
+    chat_prompt_.ids = request_.prompt_ids;
+  }
   std::vector<int32_t>& ids = chat_prompt_.ids;
   const auto page_end = [&](size_t i) { return chat_prompt_.pages[i].begin + chat_prompt_.pages[i].count + 1; };  // and its end mark
   if (!is_question() && !chat_prompt_.pages.empty()) ids.resize(static_cast<size_t>(page_end(chat_prompt_.pages.size() - 1)));
@@ -190,6 +197,7 @@ Status Job::start_answers(const Tensor& logits) {
     options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
     branches_.push_back(Branch(*this, cache_->fork()));
     Branch& branch = branches_.back();
+    if (listener_.on_token) branch.listener_.on_token = [this, i](const SampledToken& token) { listener_.on_token(i, token); };
     if (listener_.on_text) {
       branch.listener_.on_answer = [this, i](std::string_view text) { listener_.on_text(i, false, text); };
       branch.listener_.on_reasoning = [this, i](std::string_view text) { listener_.on_text(i, true, text); };

@@ -29,6 +29,7 @@ class Job {
 
   Stage stage() const { return stage_; }
   bool is_question() const { return request_.kind == JobRequest::Kind::kAnswer; }
+  bool is_background() const { return is_question() && request_.background; }
   bool stopped() const { return stop_.stop_requested(); }
 
   // kPages: checks the request at the first call.

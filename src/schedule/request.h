@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "answer/answer_format.h"
+#include "answer/sampler.h"
 #include "base/hash.h"
 #include "engine/ask.h"
 #include "glyph/document.h"
@@ -53,6 +55,10 @@ struct JobRequest {
   std::optional<int64_t> max_tokens;  // of each answer
   int num_answers = 1;
   bool use_cache = true;              // false: nothing read earlier is used, nothing read now is kept
+  std::vector<int32_t> prompt_ids;    // kAnswer: the whole prompt, instead of turns; its answer is verbatim
+  int64_t top_logprobs = -1;          // of each token: -1 none, 0 its own, n those of the n likeliest as well
+  std::shared_ptr<const AnswerFormat> format;  // that answers must have; nullptr: none
+  bool background = false;            // kAnswer: goes on only while no other question is written or could be read
 };
 
 struct JobResult {
@@ -73,6 +79,7 @@ struct JobResult {
 // Called on the engine thread; any may be empty. They must not block.
 struct JobListener {
   std::function<void(const AskProgress& progress)> on_progress;
+  std::function<void(int answer, const SampledToken& token)> on_token;  // each but a stop id, before the text that it completes
   std::function<void(int answer, bool reasoning, std::string_view text)> on_text;
   std::function<void(Result<JobResult> result)> on_end;  // once, the last call
 };

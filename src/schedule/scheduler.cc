@@ -113,8 +113,9 @@ void Scheduler::drop_stopped() {
 void Scheduler::decode() {
   std::vector<Job::Branch*> branches;
   std::vector<Job*> owners;
+  const bool writing = is_writing();  // background answers wait meanwhile
   for (const auto& job : jobs_) {
-    if (job->stage() != Job::Stage::kDecode) continue;
+    if (job->stage() != Job::Stage::kDecode || (writing && job->is_background())) continue;
     job->append_running(branches);
     owners.resize(branches.size(), job.get());
   }
@@ -141,22 +142,35 @@ void Scheduler::decode() {
   credit_ = std::min(kMaxCredit, credit_ + watch.seconds());
 }
 
-// Questions first; a document only when the answers that are written leave time. The chosen job goes to the end of the line.
-Job* Scheduler::next_reader() {
-  const auto runs = [](const auto& job) { return job->is_question() && job->stage() >= Job::Stage::kPrefill; };
+// Somebody waits for the next token of an answer.
+bool Scheduler::is_writing() const {
+  return std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->stage() == Job::Stage::kDecode && !job->is_background(); });
+}
+
+bool Scheduler::may_read(const Job& job) const {
+  if (job.stage() == Job::Stage::kDecode) return false;
+  if (job.stage() != Job::Stage::kWaiting) return true;
+  const auto runs = [&](const auto& other) {
+    return other->is_question() && other->stage() >= Job::Stage::kPrefill && (job.is_background() || !other->is_background());
+  };
   const auto running = static_cast<size_t>(std::count_if(jobs_.begin(), jobs_.end(), runs));
-  const bool writing = std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->stage() == Job::Stage::kDecode; });
+  if (job.is_question() && running >= options_.max_running) return false;
+  return granted_blocks() == 0 || granted_blocks() + job.blocks_needed(pool_.layout()) <= max_active_blocks_;
+}
+
+// Questions first; a document only when the answers that are written leave time, a question of the background only when there are
+// none. The chosen job goes to the end of the line.
+Job* Scheduler::next_reader() {
+  const bool writing = is_writing();
   if (!writing) credit_ = 0;
-  for (const bool questions : {true, false}) {
-    if (!questions && writing && credit_ <= 0) return nullptr;
+  enum class Rank { kQuestion, kDocument, kBackground };
+  for (const Rank rank : {Rank::kQuestion, Rank::kDocument, Rank::kBackground}) {
+    if (rank == Rank::kDocument && writing && credit_ <= 0) return nullptr;
+    if (rank == Rank::kBackground && writing) return nullptr;
     for (auto it = jobs_.begin(); it != jobs_.end(); ++it) {
       Job& job = **it;
-      if (job.is_question() != questions || job.stage() == Job::Stage::kDecode) continue;
-      if (job.stage() == Job::Stage::kWaiting) {
-        if (questions && running >= options_.max_running) continue;
-        const int64_t needed = job.blocks_needed(pool_.layout());
-        if (granted_blocks() + needed > max_active_blocks_ && granted_blocks() > 0) continue;
-      }
+      const Rank own = job.is_background() ? Rank::kBackground : job.is_question() ? Rank::kQuestion : Rank::kDocument;
+      if (own != rank || !may_read(job)) continue;
       std::rotate(it, it + 1, jobs_.end());
       return &job;
     }

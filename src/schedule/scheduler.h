@@ -68,6 +68,8 @@ class Scheduler {
   void admit_submitted();
   void drop_stopped();
   void decode();
+  bool is_writing() const;
+  bool may_read(const Job& job) const;
   Job* next_reader();
   void piece(Job& job);
   Status try_prefill(Job& job);

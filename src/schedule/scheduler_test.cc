@@ -112,6 +112,60 @@ TEST_F(SchedulerTest, AQuestionMayDoWithoutTheCaches) {
   EXPECT_EQ(warm->answers[0].text, cold->answers[0].text);
 }
 
+TEST_F(SchedulerTest, BackgroundQuestionsGiveWay) {
+  start({.max_running = 1});
+  std::mutex mutex;
+  std::string order;  // b and q: tokens in the order in which they were written
+  const auto listener = [&](char name) {
+    JobListener told;
+    told.on_token = [&mutex, &order, name](int, const SampledToken&) {
+      const std::lock_guard lock(mutex);
+      order += name;
+    };
+    return told;
+  };
+  const auto ends_with = [&](char name) {
+    const std::lock_guard lock(mutex);
+    return !order.empty() && order.back() == name;
+  };
+  std::stop_source stop;
+  std::vector<std::future<Result<JobResult>>> background;
+  for (int i = 0; i < 3; ++i) {
+    JobRequest request = question({}, "Line " + std::to_string(i), 10'000);
+    request.background = true;
+    background.push_back(submit(std::move(request), stop.get_token(), listener('b')));
+  }
+  while (!ends_with('b')) std::this_thread::yield();
+  ASSERT_TRUE(submit(question({}, "Now", 60), {}, listener('q')).get().ok());
+  while (!ends_with('b')) std::this_thread::yield();  // they go on after it
+  stop.request_stop();
+  scheduler_->notify();
+  for (auto& each : background) each.wait();
+  const size_t first = order.find('q');
+  EXPECT_EQ(order.substr(first, order.rfind('q') + 1 - first).find('b'), std::string::npos);
+}
+
+TEST_F(SchedulerTest, APromptOfIdsIsContinuedVerbatim) {
+  start();
+  JobRequest request;
+  request.prompt_ids = model_->tokenizer().encode_plain("Once upon a time");
+  request.max_tokens = 20;
+  request.top_logprobs = 3;
+  std::vector<SampledToken> tokens;
+  JobListener listener;
+  listener.on_token = [&](int, const SampledToken& token) { tokens.push_back(token); };
+  const auto result = submit(std::move(request), {}, std::move(listener)).get();
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->usage.prompt_tokens, 16);
+  std::vector<int32_t> ids;
+  for (const SampledToken& token : tokens) {
+    ids.push_back(token.id);
+    ASSERT_EQ(token.top_logprobs.size(), 3u);
+    EXPECT_LE(token.logprob, token.top_logprobs[0].second);
+  }
+  EXPECT_EQ(result->answers[0].text, model_->tokenizer().decode(ids));
+}
+
 TEST_F(SchedulerTest, AnEditedPageIsEncodedAlone) {
   start();
   std::string text = source_of(200)->document->text();
