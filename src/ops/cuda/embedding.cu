@@ -1,0 +1,117 @@
+// Rows of tables, and bytes as numbers.
+#include "ops/cuda/elements.cuh"
+#include "ops/cuda/ops.h"
+#include "tensor/cuda/cuda_device.h"
+
+namespace glyph::ops::cuda {
+namespace {
+
+constexpr unsigned kThreads = 256;
+constexpr int kPack = 4;
+
+// One block a row.
+template <typename T, int kWidth>
+__global__ void embedding_kernel(const int32_t* ids, Matrix<const T> table, int64_t n, Matrix<float> out) {
+  const T* from = table.row(ids[blockIdx.x]);
+  float* to = out.row(blockIdx.x);
+  for (int64_t i = static_cast<int64_t>(threadIdx.x) * kWidth; i < n; i += blockDim.x * kWidth) {
+    float v[kWidth];
+    load(from + i, v);
+    store(v, to + i);
+  }
+}
+
+// Where an index of `count` falls on a table of `side` cells: the four cells and weights around it. In float,
+// like torch; Keys' cubic convolution with a = -0.75 at distances 1 + t, t, 1 - t, 2 - t.
+struct CubicTaps {
+  int64_t cells[4];
+  float weights[4];
+};
+
+__device__ float cubic_near(float d) {
+  constexpr float a = -0.75f;
+  return ((a + 2) * d - (a + 3)) * d * d + 1;
+}
+__device__ float cubic_far(float d) {
+  constexpr float a = -0.75f;
+  return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+}
+
+__device__ CubicTaps cubic_taps(int32_t index, int64_t count, int64_t side) {
+  const float normalised = (static_cast<float>(index) + 0.5f) / static_cast<float>(count) * 2 - 1;
+  const float place = ((normalised + 1) * static_cast<float>(side) - 1) / 2;
+  const float t = place - floorf(place);
+  CubicTaps taps{{}, {cubic_far(t + 1), cubic_near(t), cubic_near(1 - t), cubic_far(2 - t)}};
+  for (int i = 0; i < 4; ++i) {
+    const auto cell = static_cast<int64_t>(floorf(place)) - 1 + i;
+    taps.cells[i] = cell < 0 ? 0 : cell >= side ? side - 1 : cell;
+  }
+  return taps;
+}
+
+// One block a patch.
+__global__ void position_table_kernel(const PatchPosition* positions, PatchGrid grid, const float* table,
+                                      int64_t side, int64_t n, Matrix<float> x) {
+  const PatchPosition position = positions[blockIdx.x];
+  const CubicTaps rows = cubic_taps(position.row, grid.height, side);
+  const CubicTaps columns = cubic_taps(position.column, grid.width, side);
+  float* to = x.row(blockIdx.x);
+  for (int64_t k = threadIdx.x; k < n; k += blockDim.x) {
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        sum += rows.weights[i] * columns.weights[j] * table[(rows.cells[i] * side + columns.cells[j]) * n + k];
+      }
+    }
+    to[k] += sum;
+  }
+}
+
+__global__ void widen_bytes_kernel(const uint8_t* bytes, int64_t count, float* out) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < count) out[i] = static_cast<float>(bytes[i]);
+}
+
+}  // namespace
+
+void embedding(CudaDevice& device, std::span<const int32_t> ids, const ConstTensorView& table,
+               const TensorView& out) {
+  const DeviceMemory there = device.allocate(ids.size_bytes());
+  device.upload(there.get(), ids.data(), ids.size_bytes());
+  if (!device.ok() || ids.empty()) return;
+  const bool wide = packs(table, kPack) && packs(out, kPack);
+  with_weight_type(table.dtype(), [&](auto type) {
+    using T = decltype(type);
+    auto* kernel = wide ? embedding_kernel<T, kPack> : embedding_kernel<T, 1>;
+    kernel<<<static_cast<unsigned>(ids.size()), kThreads, 0, device.stream()>>>(
+        static_cast<const int32_t*>(there.get()), matrix_of<T>(table), table.size(1), matrix_of<float>(out));
+  });
+  device.note_launch("embedding");
+}
+
+void add_position_table(CudaDevice& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
+                        const ConstTensorView& table, const TensorView& x) {
+  const DeviceMemory there = device.allocate(positions.size_bytes());
+  device.upload(there.get(), positions.data(), positions.size_bytes());
+  if (!device.ok() || positions.empty()) return;
+  int64_t side = 0;
+  while (side * side < table.size(0)) ++side;
+  position_table_kernel<<<static_cast<unsigned>(positions.size()), kThreads, 0, device.stream()>>>(
+      static_cast<const PatchPosition*>(there.get()), grid, table.data<float>(), side, x.size(1),
+      matrix_of<float>(x));
+  device.note_launch("add_position_table");
+}
+
+void widen_bytes(CudaDevice& device, std::span<const uint8_t> bytes, const TensorView& out) {
+  const DeviceMemory there = device.allocate(bytes.size());
+  device.upload(there.get(), bytes.data(), bytes.size());
+  if (!device.ok() || bytes.empty()) return;
+  const auto blocks = static_cast<unsigned>((bytes.size() + kThreads - 1) / kThreads);
+  widen_bytes_kernel<<<blocks, kThreads, 0, device.stream()>>>(
+      static_cast<const uint8_t*>(there.get()), static_cast<int64_t>(bytes.size()), out.data<float>());
+  device.note_launch("widen_bytes");
+}
+
+}  // namespace glyph::ops::cuda

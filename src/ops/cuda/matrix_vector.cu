@@ -1,0 +1,201 @@
+// Products of a few rows, bound by reading the weights once. A block owns kOutputs rows of the weight matrix; its
+// threads share the inputs, 16 bytes of each weight row at a time, and add up at the end.
+#include "ops/cuda/elements.cuh"
+#include "ops/cuda/products.h"
+#include "ops/cuda/reduce.cuh"
+
+namespace glyph::ops::cuda {
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int kOutputs = 4;
+constexpr int kAhead = 2;  // loads of each weight row in flight a thread
+
+struct Work {
+  const void* x;
+  int64_t x_stride;
+  const void* weight;
+  const void* up;  // of swiglu, else null: `weight` is then gate
+  int64_t weight_stride;
+  const float* bias;
+  void* out;
+  int64_t out_stride;
+  int64_t rows, outputs, depth;
+  bool accumulate;
+};
+
+// The weights are read once and by one block: they need not stay in a cache.
+__device__ inline uint4 stream_load(const void* from) { return __ldcs(static_cast<const uint4*>(from)); }
+
+template <typename W>
+struct Weights {
+  static constexpr int kCount = 16 / sizeof(W);
+  union {
+    uint4 bits;
+    W value[kCount];
+  };
+  __device__ Weights() : bits() {}
+};
+
+// Weight row of the block's i-th sum: four outputs, or two gates and their ups.
+template <typename W, bool kSwiglu>
+__device__ const W* weight_row(const Work& work, int i) {
+  const int64_t wanted = kSwiglu ? static_cast<int64_t>(blockIdx.x) * (kOutputs / 2) + i % (kOutputs / 2)
+                                 : static_cast<int64_t>(blockIdx.x) * kOutputs + i;
+  const int64_t row = wanted < work.outputs ? wanted : work.outputs - 1;
+  const bool second = kSwiglu && i >= kOutputs / 2;
+  return static_cast<const W*>(second ? work.up : work.weight) + row * work.weight_stride;
+}
+
+template <typename X, typename W, int kRows, bool kSwiglu>
+__device__ void add_products(const Work& work, float (&sums)[kOutputs][kRows]) {
+  constexpr int kCount = Weights<W>::kCount;
+  constexpr int64_t kStep = static_cast<int64_t>(kThreads) * kCount;
+  const W* weights[kOutputs];
+#pragma unroll
+  for (int i = 0; i < kOutputs; ++i) weights[i] = weight_row<W, kSwiglu>(work, i);
+  for (int64_t begin = static_cast<int64_t>(threadIdx.x) * kCount; begin < work.depth; begin += kAhead * kStep) {
+    Weights<W> w[kAhead][kOutputs];
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) {
+      const int64_t k = begin + a * kStep;
+#pragma unroll
+      for (int i = 0; i < kOutputs; ++i) {
+        if (k < work.depth) w[a][i].bits = stream_load(weights[i] + k);
+      }
+    }
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) {
+      const int64_t k = begin + a * kStep;
+      if (k >= work.depth) break;
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) {
+        const int64_t row = r < work.rows ? r : work.rows - 1;
+        float x[kCount];
+        load(static_cast<const X*>(work.x) + row * work.x_stride + k, x);
+#pragma unroll
+        for (int i = 0; i < kOutputs; ++i) {
+#pragma unroll
+          for (int j = 0; j < kCount; ++j) sums[i][r] += to_f32(w[a][i].value[j]) * x[j];
+        }
+      }
+    }
+  }
+}
+
+// Afterwards totals[i][r] hold the block's sums.
+template <int kRows>
+__device__ void add_up(const float (&sums)[kOutputs][kRows], float (&totals)[kOutputs][kRows]) {
+  __shared__ float partial[kThreads / kWarp][kOutputs][kRows];
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+#pragma unroll
+  for (int i = 0; i < kOutputs; ++i) {
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      const float sum = reduce_warp(sums[i][r], [](float a, float b) { return a + b; });
+      if (lane == 0) partial[warp][i][r] = sum;
+    }
+  }
+  __syncthreads();
+  for (int at = static_cast<int>(threadIdx.x); at < kOutputs * kRows; at += kThreads) {
+    float sum = 0;
+    for (int w = 0; w < kThreads / kWarp; ++w) sum += partial[w][at / kRows][at % kRows];
+    totals[at / kRows][at % kRows] = sum;
+  }
+  __syncthreads();
+}
+
+__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
+
+template <typename X, typename W, typename Out, int kRows, bool kSwiglu>
+__global__ void __launch_bounds__(kThreads) matrix_vector_kernel(Work work) {
+  __shared__ float totals[kOutputs][kRows];
+  float sums[kOutputs][kRows] = {};
+  add_products<X, W, kRows, kSwiglu>(work, sums);
+  add_up(sums, totals);
+  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
+  for (int at = static_cast<int>(threadIdx.x); at < kWritten * kRows; at += kThreads) {
+    const int i = at / kRows, r = at % kRows;
+    const int64_t n = static_cast<int64_t>(blockIdx.x) * kWritten + i;
+    if (n >= work.outputs || r >= work.rows) continue;
+    Out* to = static_cast<Out*>(work.out) + r * work.out_stride + n;
+    float value = totals[i][r];
+    if (kSwiglu) value = silu(value) * totals[i + kOutputs / 2][r];
+    if (work.bias != nullptr) value += work.bias[n];
+    if (work.accumulate) value += to_f32(*to);
+    put(to, value);
+  }
+}
+
+template <typename X, typename W, bool kSwiglu>
+void launch(CudaDevice& device, const Work& work, DType out_type) {
+  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
+  const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
+  with_output_type(out_type, [&](auto type) {
+    using Out = decltype(type);
+    auto* kernel = work.rows == 1   ? matrix_vector_kernel<X, W, Out, 1, kSwiglu>
+                   : work.rows == 2 ? matrix_vector_kernel<X, W, Out, 2, kSwiglu>
+                   : work.rows <= 4 ? matrix_vector_kernel<X, W, Out, 4, kSwiglu>
+                                    : matrix_vector_kernel<X, W, Out, 8, kSwiglu>;
+    kernel<<<blocks, kThreads, 0, device.stream()>>>(work);
+  });
+  device.note_launch("matrix_vector");
+}
+
+// A thread reads 16 bytes of weights and as many inputs.
+bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
+  const auto count = static_cast<int64_t>(16 / size_of(weight.dtype()));
+  return packs(weight, count) && x.size(1) % count == 0 && packs(x, static_cast<int64_t>(16 / size_of(x.dtype()))) &&
+         packs(x, count);
+}
+
+template <bool kSwiglu>
+void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Work& work, DType out_type) {
+  if (x_type == DType::kBF16) {
+    launch<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, out_type);
+  } else {
+    with_weight_type(weight_type,
+                     [&](auto type) { launch<float, decltype(type), kSwiglu>(device, work, out_type); });
+  }
+}
+
+}  // namespace
+
+bool matrix_vector(CudaDevice& device, const Product& p) {
+  if (!fits(p.x, p.weight)) return false;
+  const Work work{.x = p.x.raw(),
+                  .x_stride = p.x.stride(0),
+                  .weight = p.weight.raw(),
+                  .up = nullptr,
+                  .weight_stride = p.weight.stride(0),
+                  .bias = p.bias.empty() ? nullptr : p.bias.data<float>(),
+                  .out = p.out.raw(),
+                  .out_stride = p.out.stride(0),
+                  .rows = p.rows(),
+                  .outputs = p.outputs(),
+                  .depth = p.depth(),
+                  .accumulate = p.accumulate};
+  launch_types<false>(device, p.x.dtype(), p.weight.dtype(), work, p.out.dtype());
+  return true;
+}
+
+bool swiglu_matrix_vector(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
+                          const ConstTensorView& up, const TensorView& out) {
+  if (!fits(x, gate) || !fits(x, up) || gate.stride(0) != up.stride(0)) return false;
+  const Work work{.x = x.raw(),
+                  .x_stride = x.stride(0),
+                  .weight = gate.raw(),
+                  .up = up.raw(),
+                  .weight_stride = gate.stride(0),
+                  .bias = nullptr,
+                  .out = out.raw(),
+                  .out_stride = out.stride(0),
+                  .rows = x.size(0),
+                  .outputs = gate.size(0),
+                  .depth = x.size(1),
+                  .accumulate = false};
+  launch_types<true>(device, x.dtype(), gate.dtype(), work, out.dtype());
+  return true;
+}
+
+}  // namespace glyph::ops::cuda

@@ -1,0 +1,44 @@
+// The kinds of matrix product that linear.cc chooses from. All queue work on the device's stream.
+#pragma once
+
+#include "ops/linear.h"
+#include "tensor/cuda/cuda_device.h"
+
+namespace glyph::ops::cuda {
+
+// out (rows, n) = x (rows, inputs) * weight (n, inputs)^T + bias; types and strides as in ops/linear.h.
+struct Product {
+  ConstTensorView x;
+  ConstTensorView weight;
+  ConstTensorView bias;  // (n) f32, or empty
+  TensorView out;
+  bool accumulate = false;
+
+  int64_t rows() const { return x.size(0); }
+  int64_t depth() const { return x.size(1); }
+  int64_t outputs() const { return weight.size(0); }
+};
+
+// At most this many rows are multiplied while the weights stream by once.
+constexpr int64_t kMaxVectorRows = 8;
+
+// matrix_vector.cu: one to kMaxVectorRows rows, bound by reading the weights. False when rows are not aligned to
+// 16 bytes.
+bool matrix_vector(CudaDevice& device, const Product& product);
+// out (rows, n) = silu(x * gate^T) * (x * up^T), likewise.
+bool swiglu_matrix_vector(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
+                          const ConstTensorView& up, const TensorView& out);
+
+// matrix_blas.cc: cuBLASLt, x and weight of one type, f32 or bf16. False when the library has no kernel for it.
+bool matrix_blas(CudaDevice& device, const Product& product);
+
+// matrix_any.cu: every type and alignment, slowly.
+void matrix_any(CudaDevice& device, const Product& product);
+
+// swiglu.cu: out (rows, n) = silu(gates) * ups, all f32 or bf16 of one type; out may differ.
+void swiglu(CudaDevice& device, const ConstTensorView& gates, const ConstTensorView& ups,
+            const TensorView& out);
+// to, dense bf16 or f32, = from, dense f32, f16 or bf16.
+void convert(CudaDevice& device, const ConstTensorView& from, const TensorView& to);
+
+}  // namespace glyph::ops::cuda

@@ -1,0 +1,37 @@
+// Sums and maxima over a block.
+#pragma once
+
+namespace glyph::ops::cuda {
+
+constexpr int kWarp = 32;
+
+template <typename Combine>
+__device__ float reduce_warp(float value, const Combine& combine) {
+#pragma unroll
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
+    value = combine(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));
+  }
+  return value;
+}
+
+// The same value in every thread. blockDim.x is a multiple of 32; `neutral` changes nothing when combined.
+template <typename Combine>
+__device__ float reduce_block(float value, float neutral, const Combine& combine) {
+  __shared__ float partial[kWarp];
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  value = reduce_warp(value, combine);
+  __syncthreads();  // a reduction before this one may still be read
+  if (lane == 0) partial[warp] = value;
+  __syncthreads();
+  value = lane < static_cast<int>(blockDim.x) / kWarp ? partial[lane] : neutral;
+  return reduce_warp(value, combine);
+}
+
+__device__ inline float sum_block(float value) {
+  return reduce_block(value, 0.0f, [](float a, float b) { return a + b; });
+}
+__device__ inline float max_block(float value) {
+  return reduce_block(value, -INFINITY, [](float a, float b) { return fmaxf(a, b); });
+}
+
+}  // namespace glyph::ops::cuda
