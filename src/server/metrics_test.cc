@@ -140,7 +140,7 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
   const std::string& text = response.body;
   EXPECT_EQ(Checker::problem_of(text), "") << text;
   const std::string model = R"(model_name="a \"model\"\\\nof mine")";
-  for (const std::string& line : {
+  for (const std::string& line : std::vector<std::string>{
            R"(http_requests_total{handler="/v1/chat/completions",method="POST",status="200"} 1)",
            R"(http_requests_total{handler="other",method="POST",status="499"} 1)",
            R"(http_request_duration_seconds_bucket{handler="other",le="0.01"} 0)",
@@ -151,7 +151,7 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
            "vllm:time_to_first_token_seconds_bucket{" + model + R"(,le="0.01"} 1)",
            "vllm:time_to_first_token_seconds_count{" + model + "} 1",
            "vllm:inter_token_latency_seconds_sum{" + model + "} 0.003",  // 30 ms for 10 steps of two answers
-           std::string("glyph_connections 7")}) {
+           "glyph_connections 7"}) {
     EXPECT_THAT(text, HasSubstr("\n" + line + "\n"));
   }
 }
