@@ -1,0 +1,31 @@
+# Written by packaging/generate.py from `glyph --help`.
+_glyph() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' flags='' words='' word
+  COMPREPLY=()
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case $word in ask | batch | render | extract | tokenize | bench | serve | doctor) command=$word; break ;; esac
+  done
+  case $previous in
+    ) compopt -o default; return ;;
+    --model | --output | --state | -m | -o) compopt -o dirnames; return ;;
+    --answer-tokens | --cache-features-mib | --cache-kv-mib | --dpi | --host | --kv-mib | --limit-file-mib | --limit-helper-mib | --limit-helper-seconds | --limit-image-megapixels | --limit-image-side | --limit-inflate-ratio | --limit-inflated-mib | --limit-pages | --limit-zip-entries | --max-tokens | --pages | --port | --repeats | --repetition-penalty | --seed | --stop | --temperature | --threads | --top-k | --top-p) return ;;
+    --log-level) COMPREPLY=($(compgen -W 'debug info warning error off' -- "$current")); return ;;
+    --precision) COMPREPLY=($(compgen -W 'auto fp32 bf16' -- "$current")); return ;;
+    --profile) COMPREPLY=($(compgen -W 'single batch api' -- "$current")); return ;;
+  esac
+  case $command in
+    ask) flags='-h --help --json -m --model --precision --threads --style --dpi --max-tokens --temperature --top-k --top-p --repetition-penalty --seed --stop --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    batch) flags='-h --help -o --output -m --model --precision --threads --style --dpi --max-tokens --temperature --top-k --top-p --repetition-penalty --seed --stop --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    render) flags='-h --help -o --output --style --dpi -m --model --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    extract) flags='-h --help --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    tokenize) flags='-h --help --decode --plain -m --model --version --config --log-level --log-json' words='' ;;
+    bench) flags='-h --help --json --pages --repeats --answer-tokens -m --model --precision --threads --style --dpi --version --config --log-level --log-json' words='render ops e2e' ;;
+    serve) flags='-h --help -m --model --precision --threads --host --port --profile --state --api-keys --allow-remote --kv-mib --cache-kv-mib --cache-features-mib --log-file --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    doctor) flags='-h --help --json -m --model --precision --threads --version --config --log-level --log-json' words='' ;;
+    *) flags='-h --help --version --config --log-level --log-json' words='ask batch render extract tokenize bench serve doctor' ;;
+  esac
+  if [[ $current == -* ]]; then words=$flags; fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  case $command in ask | batch | render | extract) if [[ $current != -* ]]; then compopt -o default; fi ;; esac
+}
+complete -F _glyph glyph
