@@ -1,9 +1,9 @@
-// Attention of many query rows on the tensor cores: bf16 operands, f32 scores, softmax and sums; head sizes 32, 64
-// and 128. Method: Dao, "FlashAttention-2" (2023): the scores of a tile stay in registers, and what was summed
-// before shrinks whenever a larger score turns up.
+// Attention of many query rows on the tensor cores: bf16 operands, f32 scores, softmax and sums; head sizes
+// 32, 64 and 128. Method: Dao, "FlashAttention-2" (2023): the scores of a tile stay in registers, and what
+// was summed before shrinks whenever a larger score turns up.
 //
-// A block of 4 warps holds 128 query rows, 32 a warp, and walks over the keys in steps of 64. Keys of the next
-// step travel while this step's softmax and values are computed, values while its scores are.
+// A block of 4 warps holds 128 query rows, 32 a warp, and walks over the keys in steps of 64. Keys of the
+// next step travel while this step's softmax and values are computed, values while its scores are.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -24,51 +24,57 @@ constexpr size_t flash_shared_bytes(int head_dim) {
 // Where 16-byte piece `piece` of row `row` lies in a shared matrix of rows of kHeadDim: in an order that puts
 // the same piece of 8 neighbouring rows into different banks. Offset in elements.
 template <int kHeadDim>
-__device__ inline int swizzled(int row, int piece) {
-  constexpr int kPieces = kHeadDim / 8;
-  constexpr int kRowsOfBanks = kPieces >= 8 ? 1 : 8 / kPieces;  // rows that share one 128-byte line of banks
-  constexpr int kMask = kPieces >= 8 ? 7 : kPieces - 1;
+__device__ inline unsigned swizzled(unsigned row, unsigned piece) {
+  constexpr unsigned kPieces = kHeadDim / 8;
+  constexpr unsigned kRowsOfBanks = kPieces >= 8 ? 1 : 8 / kPieces;  // rows that share one line of all banks
+  constexpr unsigned kMask = kPieces >= 8 ? 7 : kPieces - 1;
   return row * kHeadDim + (piece ^ (row / kRowsOfBanks & kMask)) * 8;
 }
 
 // Starts copying rows 0 ... num_rows - 1 of `rows` to a shared matrix; rows up to kRows become zeros.
 template <int kRows, int kHeadDim, int kThreads>
 __device__ inline void load_tile(__nv_bfloat16* shared, const Rows<__nv_bfloat16>& rows, int num_rows,
-                                 int thread) {
-  constexpr int kPieces = kHeadDim / 8;
+                                 unsigned thread) {
+  constexpr unsigned kPieces = kHeadDim / 8, kStep = kThreads / kPieces;  // rows that are copied at once
+  const unsigned piece = thread % kPieces;
+  const __nv_bfloat16* from = rows.data + thread / kPieces * rows.stride + piece * 8;
 #pragma unroll
-  for (int i = 0; i < kRows * kPieces / kThreads; ++i) {
-    const int row = (i * kThreads + thread) / kPieces, piece = (i * kThreads + thread) % kPieces;
-    const bool valid = row < num_rows;
-    copy_async(shared + swizzled<kHeadDim>(row, piece), rows.data + (valid ? row * rows.stride + piece * 8 : 0),
-               valid);
+  for (unsigned i = 0; i < kRows / kStep; ++i) {
+    const unsigned row = i * kStep + thread / kPieces;
+    const bool valid = static_cast<int>(row) < num_rows;
+    copy_async(shared + swizzled<kHeadDim>(row, piece), valid ? from : rows.data, valid);
+    from += kStep * rows.stride;
   }
 }
 
-// a (16, 16): rows row ... row + 15, columns 16 step ... of a shared matrix, as multiply_add() wants it.
+// What this lane reads of a shared matrix whenever the warp loads a 16x16 piece of it as one kind of operand
+// of multiply_add(). The matrix begins at a multiple of 256 bytes.
 template <int kHeadDim>
-__device__ inline void load_rows(uint32_t (&a)[4], const __nv_bfloat16* shared, int row, int step) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  load_matrices(a, shared + swizzled<kHeadDim>(row + lane % 16, 2 * step + lane / 16));
-}
+struct Operand {
+  uint32_t address;  // of this lane's row of the piece at row 0, column 0
 
-// Keys key ... key + 15, columns 16 step ...: b[0], b[1] belong to the first 8 keys, b[2], b[3] to the others.
-template <int kHeadDim>
-__device__ inline void load_keys(uint32_t (&b)[4], const __nv_bfloat16* shared, int key, int step) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  load_matrices(b, shared + swizzled<kHeadDim>(key + lane / 16 * 8 + lane % 8, 2 * step + lane / 8 % 2));
-}
+  __device__ static unsigned lane() { return threadIdx.x % 32; }
+  // As left operand: rows of the query.
+  __device__ static Operand left(const __nv_bfloat16* matrix) {
+    return {shared_address(matrix + swizzled<kHeadDim>(lane() % 16, lane() / 16))};
+  }
+  // As right operand, rows are its columns: keys.
+  __device__ static Operand columns(const __nv_bfloat16* matrix) {
+    return {shared_address(matrix + swizzled<kHeadDim>(lane() / 16 * 8 + lane() % 8, lane() / 8 % 2))};
+  }
+  // As right operand, rows are its rows: values, to be loaded transposed.
+  __device__ static Operand rows(const __nv_bfloat16* matrix) { return left(matrix); }
 
-// Values of keys key ... key + 15, columns 16 step ...: b[0], b[1] belong to the first 8 columns.
-template <int kHeadDim>
-__device__ inline void load_values(uint32_t (&b)[4], const __nv_bfloat16* shared, int key, int step) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  load_transposed(b, shared + swizzled<kHeadDim>(key + lane % 16, 2 * step + lane / 16));
-}
+  // The piece at row `row` (a multiple of 16) and column 16 * step. Moving along a row changes only bits of
+  // the swizzled piece number.
+  __device__ uint32_t at(int row, int step) const {
+    return (address ^ static_cast<uint32_t>(32 * step)) + static_cast<uint32_t>(2 * kHeadDim * row);
+  }
+};
 
 // scores[m][n]: rows 16 m ... of this warp's, keys 8 n ...
 template <int kHeadDim, int kTiles>
-__device__ inline void flash_scores(const __nv_bfloat16* q, const __nv_bfloat16* keys, int first_row,
+__device__ inline void flash_scores(const Operand<kHeadDim>& q, const Operand<kHeadDim>& keys,
                                     float (&scores)[kTiles][kFlashKeys / 8][4]) {
 #pragma unroll
   for (int m = 0; m < kTiles; ++m) {
@@ -82,11 +88,11 @@ __device__ inline void flash_scores(const __nv_bfloat16* q, const __nv_bfloat16*
   for (int step = 0; step < kHeadDim / 16; ++step) {
     uint32_t a[kTiles][4];
 #pragma unroll
-    for (int m = 0; m < kTiles; ++m) load_rows<kHeadDim>(a[m], q, first_row + 16 * m, step);
+    for (int m = 0; m < kTiles; ++m) load_matrices(a[m], q.at(16 * m, step));
 #pragma unroll
     for (int n = 0; n < kFlashKeys / 8; n += 2) {
       uint32_t b[4];
-      load_keys<kHeadDim>(b, keys, 8 * n, step);
+      load_matrices(b, keys.at(8 * n, step));  // b[0], b[1]: the first 8 keys
 #pragma unroll
       for (int m = 0; m < kTiles; ++m) {
         multiply_add(scores[m][n], a[m], b[0], b[1]);
@@ -114,8 +120,8 @@ struct SoftmaxRows {
   float sum[2] = {0, 0};                      // of this lane's keys
 };
 
-// Scores to weights 2^(scale_log2 (score - largest)); shrink[h]: what earlier results are to be multiplied by. Each
-// row has a key that it sees among those of the first step.
+// Scores to weights 2^(scale_log2 (score - largest)); shrink[h]: what earlier results are to be multiplied
+// by. Each row has a key that it sees among those of the first step.
 template <int kCount>
 __device__ inline void flash_softmax(float (&scores)[kCount][4], float scale_log2, SoftmaxRows& rows,
                                      float (&shrink)[2]) {
@@ -144,7 +150,7 @@ __device__ inline void flash_softmax(float (&scores)[kCount][4], float scale_log
 // result[m][n] += weights of rows 16 m ... times columns 8 n ... of the values.
 template <int kHeadDim, int kTiles>
 __device__ inline void flash_mix(const float (&weights)[kTiles][kFlashKeys / 8][4],
-                                 const __nv_bfloat16* values, float (&result)[kTiles][kHeadDim / 8][4]) {
+                                 const Operand<kHeadDim>& values, float (&result)[kTiles][kHeadDim / 8][4]) {
 #pragma unroll
   for (int key = 0; key < kFlashKeys; key += 16) {
     uint32_t a[kTiles][4];
@@ -160,7 +166,7 @@ __device__ inline void flash_mix(const float (&weights)[kTiles][kFlashKeys / 8][
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n += 2) {
       uint32_t b[4];
-      load_values<kHeadDim>(b, values, key, n / 2);
+      load_transposed(b, values.at(key, n / 2));  // b[0], b[1]: the first 8 columns
 #pragma unroll
       for (int m = 0; m < kTiles; ++m) {
         multiply_add(result[m][n], a[m], b[0], b[1]);
@@ -184,13 +190,15 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
   constexpr int kTiles = kFlashRows / 4 / 16;  // of 16 rows, a warp
   const Tile<__nv_bfloat16> tile = problem.template tile<kFlashRows>();
   if (tile.num_rows <= 0) return;
-  extern __shared__ __align__(16) unsigned char shared_memory[];
+  extern __shared__ __align__(256) unsigned char shared_memory[];
   auto* const q = reinterpret_cast<__nv_bfloat16*>(shared_memory);
   auto* const keys = q + kFlashRows * kHeadDim;
   auto* const values = keys + kFlashKeys * kHeadDim;
-  const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
-  const int first_row = thread / 32 * 16 * kTiles;
+  const unsigned thread = threadIdx.x;
+  const int lane = static_cast<int>(thread % 32), first_row = static_cast<int>(thread / 32) * 16 * kTiles;
 
+  auto q_operand = Operand<kHeadDim>::left(q + first_row * kHeadDim);
+  auto key_operand = Operand<kHeadDim>::columns(keys), value_operand = Operand<kHeadDim>::rows(values);
   float result[kTiles][kHeadDim / 8][4] = {};
   SoftmaxRows softmax[kTiles];
   load_tile<kFlashRows, kHeadDim, kFlashThreads>(q, tile.q, tile.num_rows, thread);
@@ -198,12 +206,15 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
                                                  thread);
   commit_copies();
   for (int key = tile.begin; key < tile.end; key += kFlashKeys) {
+    compute_from_here(q_operand.address);
+    compute_from_here(key_operand.address);
+    compute_from_here(value_operand.address);
     wait_copies<0>();
     __syncthreads();  // the keys are there, the values of the step before were read
     load_tile<kFlashKeys, kHeadDim, kFlashThreads>(values, problem.values(tile, key), tile.end - key, thread);
     commit_copies();
     float scores[kTiles][kFlashKeys / 8][4];
-    flash_scores<kHeadDim>(q, keys, first_row, scores);
+    flash_scores(q_operand, key_operand, scores);
     wait_copies<0>();
     __syncthreads();  // the values are there, the keys were read
     if (key + kFlashKeys < tile.end) {
@@ -221,7 +232,7 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
       flash_softmax(scores[m], problem.scale_log2, softmax[m], shrink);
       shrink_rows(result[m], shrink);
     }
-    flash_mix<kHeadDim>(scores, values, result);
+    flash_mix(scores, value_operand, result);
   }
 
 #pragma unroll

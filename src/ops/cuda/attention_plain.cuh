@@ -1,5 +1,5 @@
-// Attention on the CUDA cores: products and sums in f32, any head size up to 256, any alignment. What the tensor
-// cores cannot do (f32, odd head sizes) and what they are checked against.
+// Attention on the CUDA cores: products and sums in f32, any head size up to 256, any alignment. What the
+// tensor cores cannot do (f32, odd head sizes) and what they are checked against.
 //
 // A block of 256 threads, 16 x 16, holds 16 kRows query rows and walks over the keys in steps of 64. Thread
 // (x, y) owns rows kRows y ..., of the scores keys x, x + 16, ..., of the result columns 4 x ... 4 x + 3 of
@@ -16,10 +16,10 @@ inline constexpr int kPlainThreads = 256;
 inline constexpr int kPlainKeys = 64;  // of a step
 
 // Shared rows are four floats longer than a head, so that equal columns of 8 rows lie in different banks.
-constexpr int plain_stride(int head_dim) { return head_dim + 4; }
+__host__ __device__ constexpr int plain_stride(int head_dim) { return head_dim + 4; }
 constexpr size_t plain_shared_bytes(int rows, int head_dim) {
-  return sizeof(float) * static_cast<size_t>((rows + kPlainKeys) * plain_stride(head_dim) +
-                                             rows * plain_stride(kPlainKeys));
+  return sizeof(float) *
+         static_cast<size_t>((rows + kPlainKeys) * plain_stride(head_dim) + rows * plain_stride(kPlainKeys));
 }
 
 __device__ inline float widen(float x) { return x; }
@@ -157,13 +157,11 @@ __device__ inline float plain_softmax(float (&scores)[4], float scale_log2, int 
 }
 
 template <int kRowsPerThread, int kColumns, typename Problem>
-__global__ void __launch_bounds__(kPlainThreads)
-    plain_attention(const __grid_constant__ Problem problem) {
+__global__ void __launch_bounds__(kPlainThreads) plain_attention(const __grid_constant__ Problem problem) {
   constexpr int kRows = 16 * kRowsPerThread;
-  using T = typename Problem::Element;
-  const Tile<T> tile = problem.template tile<kRows>();
+  const Tile<typename Problem::Query> tile = problem.template tile<kRows>();
   if (tile.num_rows <= 0) return;
-  extern __shared__ __align__(16) unsigned char shared_memory[];
+  extern __shared__ __align__(256) unsigned char shared_memory[];
   const int head_dim = problem.head_dim, stride = plain_stride(head_dim);
   float* const q = reinterpret_cast<float*>(shared_memory);
   float* const other = q + kRows * stride;  // keys, then values

@@ -56,6 +56,7 @@ struct Output {
   }
 };
 
+// T: type of the query.
 template <typename T>
 struct Tile {
   Rows<T> q;
@@ -96,7 +97,7 @@ struct PageTable {
 // Grid: (tiles of all pages, heads).
 template <typename T>
 struct PagesProblem {
-  using Element = T;
+  using Query = T;
   static constexpr bool kPartial = false;
   HeadRows<T> q, k, v;
   Output out;
@@ -110,8 +111,13 @@ struct PagesProblem {
     const int x = static_cast<int>(blockIdx.x), page = pages.page_of_tile(x);
     const int begin = pages.first_row[page], tokens = pages.first_row[page + 1] - begin;
     const int row = (x - pages.first_tile[page]) * kRows;
-    return {{q.at(begin + row, head()), q.row_stride}, min(kRows, tokens - row), 0, tokens, kSeesAll,
-            begin + row, begin};
+    return {{q.at(begin + row, head()), q.row_stride},
+            min(kRows, tokens - row),
+            0,
+            tokens,
+            kSeesAll,
+            begin + row,
+            begin};
   }
   __device__ int head() const { return static_cast<int>(blockIdx.y); }
   __device__ Rows<T> keys(const Tile<T>& tile, int key) const {
@@ -138,7 +144,7 @@ __device__ Rows<T> cached_rows(const KvGeometry& kv, const void* const* blocks, 
 // longest tiles start first.
 template <typename T>
 struct CausalProblem {
-  using Element = T;
+  using Query = T;
   static constexpr bool kPartial = false;
   HeadRows<T> q;
   Output out;
@@ -175,15 +181,15 @@ struct Partials {
   float* totals;  // (sequences, heads, splits): log2 of that sum
 };
 
-// One query row a sequence; a tile holds up to kRows query heads of one KV head and sees one split of the
-// keys. Grid: (splits, KV heads * tiles of a group, sequences).
-template <typename T>
+// One query row of type Q a sequence, keys and values of type T. A tile holds up to kRows query heads of one
+// KV head and sees one split of the keys. Grid: (splits, KV heads * tiles of a group, sequences).
+template <typename Q, typename T>
 struct DecodeProblem {
-  using Element = T;
+  using Query = Q;
   static constexpr bool kPartial = true;
-  HeadRows<T> q;
-  Output out;          // used when there is one split
-  Partials partials;   // used when there are several
+  HeadRows<Q> q;
+  Output out;         // used when there is one split
+  Partials partials;  // used when there are several
   float scale_log2;
   int head_dim;
   bool vectors;
@@ -198,7 +204,7 @@ struct DecodeProblem {
   }
 
   template <int kRows>
-  __device__ Tile<T> tile() const {
+  __device__ Tile<Q> tile() const {
     const int tokens = static_cast<int>(sequence().num_tokens), step = split_tokens(tokens, num_splits);
     const int begin = static_cast<int>(blockIdx.x) * step, end = min(tokens, begin + step);
     const int first = first_of_group<kRows>(), head = kv_head<kRows>() * group + first;
@@ -207,20 +213,20 @@ struct DecodeProblem {
   }
   __device__ const DecodeSequence& sequence() const { return sequences[blockIdx.z]; }
   // In a decode tile first_row is the first query head, first_key the KV head.
-  __device__ Rows<T> keys(const Tile<T>& tile, int key) const {
+  __device__ Rows<T> keys(const Tile<Q>& tile, int key) const {
     return cached_rows<T>(kv, sequence().blocks, kv.key_offset, static_cast<int>(tile.first_key), key);
   }
-  __device__ Rows<T> values(const Tile<T>& tile, int key) const {
+  __device__ Rows<T> values(const Tile<Q>& tile, int key) const {
     return cached_rows<T>(kv, sequence().blocks, kv.value_offset, static_cast<int>(tile.first_key), key);
   }
-  __device__ void put(const Tile<T>& tile, int row, int column, float value) const {
+  __device__ void put(const Tile<Q>& tile, int row, int column, float value) const {
     if (num_splits == 1) {
       out.put(blockIdx.z, tile.first_row + row, column, value);
     } else {
       partials.values[slot(tile, row) * head_dim + column] = value;
     }
   }
-  __device__ void put_total(const Tile<T>& tile, int row, float total) const {
+  __device__ void put_total(const Tile<Q>& tile, int row, float total) const {
     if (num_splits > 1) partials.totals[slot(tile, row)] = total;
   }
 
@@ -237,7 +243,7 @@ struct DecodeProblem {
   __device__ int first_of_group() const {
     return static_cast<int>(blockIdx.y) % tiles_of_group<kRows>() * kRows;
   }
-  __device__ int64_t slot(const Tile<T>& tile, int row) const {
+  __device__ int64_t slot(const Tile<Q>& tile, int row) const {
     const int64_t heads = int64_t{kv.num_kv_heads} * group;
     return (blockIdx.z * heads + tile.first_row + row) * num_splits + blockIdx.x;
   }

@@ -1,4 +1,5 @@
-// The instructions that the attention kernels are made of, one function each. PTX ISA: cp.async, ldmatrix, mma.
+// The instructions that the attention kernels are made of, one function each. PTX ISA: cp.async, ldmatrix,
+// mma.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -27,28 +28,28 @@ __device__ inline void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
-// Four 8x8 matrices of 16-bit elements; lanes 8 i ... 8 i + 7 give the rows of matrix i. A lane gets elements
-// 2 (lane % 4) and the next of row lane / 4.
-__device__ inline void load_matrices(uint32_t (&r)[4], const void* row) {
+// Four 8x8 matrices of 16-bit elements; lanes 8 i ... 8 i + 7 give the shared addresses of the rows of matrix
+// i. A lane gets elements 2 (lane % 4) and the next of row lane / 4.
+__device__ inline void load_matrices(uint32_t (&r)[4], uint32_t row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared_address(row))
-               : "memory");
+               : "r"(row));
 }
 
 // The same, each matrix transposed.
-__device__ inline void load_transposed(uint32_t (&r)[4], const void* row) {
+__device__ inline void load_transposed(uint32_t (&r)[4], uint32_t row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(shared_address(row))
-               : "memory");
+               : "r"(row));
 }
+
+// Keeps the compiler from computing what follows from x ahead of this point, in registers that are scarce.
+__device__ inline void compute_from_here(uint32_t& x) { asm volatile("" : "+r"(x)); }
 
 // d (16, 8) += a (16, 16) b (16, 8): bf16 products, f32 sums. d[0], d[1]: row lane / 4, columns 2 (lane % 4)
 // and the next; d[2], d[3]: 8 rows below.
 __device__ inline void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));

@@ -1,0 +1,264 @@
+// Decode attention on the tensor cores: one query row a sequence, bf16 KV. The up to 16 query heads that
+// share a KV head are the rows of one product, so that every key and value is read once. The keys of a
+// sequence are split over blocks, inside a block over 4 warps that walk independently, each with its own
+// copies under way and its own softmax; their results are combined at the end. Method: Dao et al.,
+// "Flash-Decoding" (2023).
+#pragma once
+
+#include "ops/cuda/attention_flash.cuh"
+
+namespace glyph::ops::cuda {
+
+inline constexpr int kDecodeWarps = 4;
+inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
+inline constexpr int kDecodeHeads = 16;  // query heads of a block
+inline constexpr int kDecodeKeys = 16;   // keys of a step of one warp
+inline constexpr int kDecodeStages = 3;  // steps whose keys and values a warp has room for
+inline constexpr int kMaxSplits = 256;
+
+constexpr size_t decode_shared_bytes(int head_dim) {
+  return sizeof(__nv_bfloat16) *
+         static_cast<size_t>(kDecodeWarps * kDecodeStages * 2 * kDecodeKeys * head_dim);
+}
+
+// Two neighbouring elements as bf16.
+__device__ inline uint32_t load_pair(const __nv_bfloat16* x) { return *reinterpret_cast<const uint32_t*>(x); }
+__device__ inline uint32_t load_pair(const float* x) { return pack_bf16(x[0], x[1]); }
+
+// The query heads of the tile as left operands, step by step; missing heads are zeros.
+template <int kHeadDim, typename Q>
+__device__ inline void load_query(uint32_t (&a)[kHeadDim / 16][4], const Tile<Q>& tile) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+  for (int step = 0; step < kHeadDim / 16; ++step) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int row = lane / 4 + i % 2 * 8, column = 16 * step + i / 2 * 8 + lane % 4 * 2;
+      a[step][i] = row < tile.num_rows ? load_pair(tile.q.data + row * tile.q.stride + column) : 0;
+    }
+  }
+}
+
+// One warp's walk over its keys.
+template <int kHeadDim>
+struct DecodeWarp {
+  float result[kHeadDim / 8][4] = {};
+  SoftmaxRows softmax;
+
+  __device__ void step(const uint32_t (&q)[kHeadDim / 16][4], const Operand<kHeadDim>& keys,
+                       const Operand<kHeadDim>& values, float scale_log2, int visible) {
+    float scores[2][4] = {};
+#pragma unroll
+    for (int i = 0; i < kHeadDim / 16; ++i) {
+      uint32_t b[4];
+      load_matrices(b, keys.at(0, i));
+      multiply_add(scores[0], q[i], b[0], b[1]);
+      multiply_add(scores[1], q[i], b[2], b[3]);
+    }
+    if (visible < kDecodeKeys) hide(scores, visible);
+    float shrink[2];
+    flash_softmax(scores, scale_log2, softmax, shrink);
+    if (__any_sync(0xFFFFFFFFu, shrink[0] != 1.0f || shrink[1] != 1.0f)) shrink_rows(result, shrink);
+    mix(scores, values);
+  }
+
+ private:
+  __device__ static void hide(float (&scores)[2][4], int visible) {
+    const int column = static_cast<int>(threadIdx.x) % 4 * 2;
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (8 * n + column + i % 2 >= visible) scores[n][i] = -INFINITY;
+      }
+    }
+  }
+  __device__ void mix(const float (&weights)[2][4], const Operand<kHeadDim>& values) {
+    const uint32_t a[4] = {pack_bf16(weights[0][0], weights[0][1]), pack_bf16(weights[0][2], weights[0][3]),
+                           pack_bf16(weights[1][0], weights[1][1]), pack_bf16(weights[1][2], weights[1][3])};
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; n += 2) {
+      uint32_t b[4];
+      load_transposed(b, values.at(0, n / 2));
+      multiply_add(result[n], a, b[0], b[1]);
+      multiply_add(result[n + 1], a, b[2], b[3]);
+    }
+  }
+};
+
+// What the warps of a block leave for each other, in the memory that held keys and values.
+template <int kHeadDim>
+struct DecodeShared {
+  float result[kDecodeWarps][kDecodeHeads][kHeadDim];
+  float largest[kDecodeWarps][kDecodeHeads];
+  float sum[kDecodeWarps][kDecodeHeads];
+};
+
+template <int kHeadDim>
+__device__ inline void leave_results(DecodeShared<kHeadDim>& shared, const DecodeWarp<kHeadDim>& warp,
+                                     float scale_log2) {
+  const int index = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    const int row = lane / 4 + 8 * h;
+    const float sum = quad_sum(warp.softmax.sum[h]);
+    if (lane % 4 == 0) {
+      shared.largest[index][row] = warp.softmax.largest[h] * scale_log2;
+      shared.sum[index][row] = sum;
+    }
+#pragma unroll
+    for (int n = 0; n < kHeadDim / 8; ++n) {
+      *reinterpret_cast<float2*>(&shared.result[index][row][8 * n + lane % 4 * 2]) =
+          make_float2(warp.result[n][2 * h], warp.result[n][2 * h + 1]);
+    }
+  }
+}
+
+template <int kHeadDim, typename Q>
+__device__ inline void combine_warps(const DecodeShared<kHeadDim>& shared,
+                                     const DecodeProblem<Q, __nv_bfloat16>& problem, const Tile<Q>& tile) {
+  for (int i = static_cast<int>(threadIdx.x); i < tile.num_rows * kHeadDim; i += kDecodeThreads) {
+    const int row = i / kHeadDim, column = i % kHeadDim;
+    float top = -INFINITY;
+#pragma unroll
+    for (int w = 0; w < kDecodeWarps; ++w) top = fmaxf(top, shared.largest[w][row]);
+    float sum = 0, value = 0;
+#pragma unroll
+    for (int w = 0; w < kDecodeWarps; ++w) {
+      const float weight = fast_exp2(shared.largest[w][row] - top);  // 0 for a warp without keys
+      sum += weight * shared.sum[w][row];
+      value += weight * shared.result[w][row][column];
+    }
+    problem.put(tile, row, column, value / sum);
+    if (column == 0) problem.put_total(tile, row, top + log2f(sum));
+  }
+}
+
+// The copies of one warp: kDecodeStages buffers of keys and values that are filled ahead of their use.
+template <int kHeadDim, typename Q>
+struct DecodeCopies {
+  static constexpr int kElements = kDecodeKeys * kHeadDim;  // keys, or values, of a step
+  const KvGeometry& kv;
+  const Tile<Q>& tile;
+  const void* const* blocks;
+  __nv_bfloat16* buffers;
+
+  __device__ static int key_of(const Tile<Q>& tile, int step) {
+    const int warp = static_cast<int>(threadIdx.x) / 32;
+    return tile.begin + (step * kDecodeWarps + warp) * kDecodeKeys;
+  }
+  __device__ __nv_bfloat16* keys(int step) const { return buffers + step % kDecodeStages * 2 * kElements; }
+  __device__ __nv_bfloat16* values(int step) const { return keys(step) + kElements; }
+
+  // Starts the copies of a step, if there is one; always ends a group.
+  __device__ void start(int step) const {
+    const int key = key_of(tile, step), num_keys = tile.end - key;
+    if (num_keys > 0) {
+      const auto* block = static_cast<const char*>(blocks[key / kv.block_tokens]);
+      const int64_t row = tile.first_key * kv.block_tokens + key % kv.block_tokens;
+      const auto copy = [&](size_t offset, __nv_bfloat16* to) {
+        const auto* from = reinterpret_cast<const __nv_bfloat16*>(block + offset) + row * kHeadDim;
+        load_tile<kDecodeKeys, kHeadDim, 32>(to, {from, kHeadDim}, num_keys, threadIdx.x % 32);
+      };
+      copy(kv.key_offset, keys(step));
+      copy(kv.value_offset, values(step));
+    }
+    commit_copies();
+  }
+};
+
+template <int kHeadDim, typename Q>
+__global__ void __launch_bounds__(kDecodeThreads, 2)
+    decode_on_tensor_cores(const __grid_constant__ DecodeProblem<Q, __nv_bfloat16> problem) {
+  const Tile<Q> tile = problem.template tile<kDecodeHeads>();
+  if (tile.num_rows <= 0) return;
+  extern __shared__ __align__(256) unsigned char shared_memory[];
+  using Copies = DecodeCopies<kHeadDim, Q>;
+  const int index = static_cast<int>(threadIdx.x) / 32;
+  const Copies copies{
+      problem.kv, tile, problem.sequence().blocks,
+      reinterpret_cast<__nv_bfloat16*>(shared_memory) + index * kDecodeStages * 2 * Copies::kElements};
+#pragma unroll
+  for (int step = 0; step < kDecodeStages - 1; ++step) copies.start(step);
+  uint32_t q[kHeadDim / 16][4];
+  load_query<kHeadDim>(q, tile);
+
+  DecodeWarp<kHeadDim> warp;
+  for (int step = 0; Copies::key_of(tile, step) < tile.end; ++step) {
+    wait_copies<kDecodeStages - 2>();
+    __syncwarp();  // this step's copies are there, the step before was read
+    copies.start(step + kDecodeStages - 1);
+    warp.step(q, Operand<kHeadDim>::columns(copies.keys(step)), Operand<kHeadDim>::rows(copies.values(step)),
+              problem.scale_log2, tile.end - Copies::key_of(tile, step));
+  }
+  wait_copies<0>();
+  __syncthreads();  // nobody needs keys and values any more
+  auto& shared = *reinterpret_cast<DecodeShared<kHeadDim>*>(shared_memory);
+  leave_results(shared, warp, problem.scale_log2);
+  __syncthreads();
+  combine_warps(shared, problem, tile);
+}
+
+inline constexpr int kCombineThreads = 256;
+inline constexpr int kMaxHeadDim = 256;
+
+// Largest of the block; every thread gets it. `shared`: one float a warp.
+__device__ inline float block_max(float x, float* shared) {
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(0xFFFFFFFFu, x, step));
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = x;
+  __syncthreads();
+  float top = shared[0];
+#pragma unroll
+  for (int w = 1; w < kCombineThreads / 32; ++w) top = fmaxf(top, shared[w]);
+  return top;
+}
+
+// One query head of one sequence: the weighted mean of what its splits left. Grid: (heads, sequences). Warp w
+// takes splits w, w + 8, ...
+template <typename Problem>
+__global__ void __launch_bounds__(kCombineThreads) combine_splits(const __grid_constant__ Problem problem) {
+  constexpr int kWarps = kCombineThreads / 32, kColumns = kMaxHeadDim / 32;
+  __shared__ float weights[kMaxSplits], tops[kWarps], sums[kWarps][kMaxHeadDim];
+  const int tokens = static_cast<int>(problem.sequences[blockIdx.y].num_tokens);
+  if (tokens <= 0) return;
+  const int step = Problem::split_tokens(tokens, problem.num_splits);
+  const int splits = (tokens + step - 1) / step;  // that hold keys, at most kMaxSplits
+  const int64_t first = (int64_t{blockIdx.y} * gridDim.x + blockIdx.x) * problem.num_splits;
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+
+  const float total = thread < splits ? problem.partials.totals[first + thread] : -INFINITY;
+  const float top = block_max(total, tops);
+  weights[thread] = exp2f(total - top);
+  __syncthreads();
+
+  float sum[kColumns] = {}, weight_sum = 0;
+#pragma unroll 2
+  for (int split = warp; split < splits; split += kWarps) {
+    const float* values = problem.partials.values + (first + split) * problem.head_dim;
+    const float weight = weights[split];
+    weight_sum += weight;
+#pragma unroll
+    for (int c = 0; c < kColumns; ++c) {
+      const int column = 32 * c + lane;
+      if (column < problem.head_dim) sum[c] = fmaf(weight, values[column], sum[c]);
+    }
+  }
+#pragma unroll
+  for (int c = 0; c < kColumns; ++c) sums[warp][32 * c + lane] = sum[c];
+  if (lane == 0) tops[warp] = weight_sum;
+  __syncthreads();
+
+  if (thread >= problem.head_dim) return;
+  float value = 0, all = 0;
+#pragma unroll
+  for (int w = 0; w < kWarps; ++w) {
+    value += sums[w][thread];
+    all += tops[w];
+  }
+  problem.out.put(blockIdx.y, blockIdx.x, thread, value / all);
+}
+
+static_assert(kMaxSplits == kCombineThreads && kMaxHeadDim <= kCombineThreads, "a thread each");
+
+}  // namespace glyph::ops::cuda

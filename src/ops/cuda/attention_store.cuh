@@ -1,0 +1,68 @@
+// Keys and values into the blocks of a cache.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "ops/cuda/attention_problem.cuh"
+
+namespace glyph::ops::cuda {
+
+inline constexpr int kStoreThreads = 256;
+
+// A tensor (rows, heads, head_dim) f32 or bf16.
+struct StoreSource {
+  const void* data;
+  int64_t row_stride;
+  int64_t head_stride;
+  bool bf16;
+
+  __device__ float at(int64_t row, int64_t head, int column) const {
+    const int64_t i = row * row_stride + head * head_stride + column;
+    return bf16 ? __bfloat162float(static_cast<const __nv_bfloat16*>(data)[i])
+                : static_cast<const float*>(data)[i];
+  }
+};
+
+struct StoreProblem {
+  StoreSource k, v;
+  KvGeometry kv;
+  bool bf16;  // the cache
+  // Either row i goes to position first + i of `blocks`, or to the last position of sequence i.
+  const void* const* blocks;
+  int64_t first;
+  const DecodeSequence* sequences;
+};
+
+// Address of one element of a cache, in elements from where its head's rows of the block begin.
+__device__ inline void store_element(const StoreProblem& problem, const void* block, size_t offset,
+                                     int64_t element, float value) {
+  char* const to = const_cast<char*>(static_cast<const char*>(block)) + offset;
+  if (problem.bf16) {
+    reinterpret_cast<__nv_bfloat16*>(to)[element] = __float2bfloat16_rn(value);
+  } else {
+    reinterpret_cast<float*>(to)[element] = value;
+  }
+}
+
+// Grid: rows.
+__global__ void __launch_bounds__(kStoreThreads) store_rows(const __grid_constant__ StoreProblem problem) {
+  const int64_t row = blockIdx.x;
+  const void* const* blocks = problem.blocks;
+  int64_t position = problem.first + row;
+  if (problem.sequences != nullptr) {
+    blocks = problem.sequences[row].blocks;
+    position = problem.sequences[row].num_tokens - 1;
+  }
+  if (position < 0) return;
+  const KvGeometry& kv = problem.kv;
+  const void* const block = blocks[position / kv.block_tokens];
+  const int64_t row_of_block = position % kv.block_tokens;
+  for (int i = static_cast<int>(threadIdx.x); i < kv.num_kv_heads * kv.head_dim; i += kStoreThreads) {
+    const int head = i / kv.head_dim, column = i % kv.head_dim;
+    const int64_t element = (int64_t{head} * kv.block_tokens + row_of_block) * kv.head_dim + column;
+    store_element(problem, block, kv.key_offset, element, problem.k.at(row, head, column));
+    store_element(problem, block, kv.value_offset, element, problem.v.at(row, head, column));
+  }
+}
+
+}  // namespace glyph::ops::cuda
