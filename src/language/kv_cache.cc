@@ -103,15 +103,27 @@ KvCache KvCache::from_blocks(KvBlockPool& pool, std::vector<KvBlockPool::BlockPt
 }
 
 void KvCache::update_pointers() {
-  pointers_.clear();
-  for (const KvBlockPool::BlockPtr& block : blocks_) pointers_.push_back(block->memory.get());
+  std::vector<void*> pointers;
+  for (const KvBlockPool::BlockPtr& block : blocks_) pointers.push_back(block->memory.get());
+  if (pointers == pointers_) return;
+  pointers_ = std::move(pointers);
+  device_pointers_.reset();
 }
 
 ops::KvLayer KvCache::layer(int64_t index) const {
   const KvLayout& shape = layout();
   GLYPH_CHECK(index >= 0 && index < shape.num_layers);
   const size_t key_offset = static_cast<size_t>(2 * index) * shape.half_layer_bytes();
+  Device& device = pool_->device();
+  if (!device.host_memory() && device_pointers_ == nullptr && !pointers_.empty()) {
+    const size_t num_bytes = pointers_.size() * sizeof(void*);
+    DeviceMemory table = device.allocate(num_bytes);
+    device.upload(table.get(), pointers_.data(), num_bytes);
+    device_pointers_ = std::make_shared<const DeviceMemory>(std::move(table));
+  }
   return {.blocks = pointers_,
+          .device_blocks =
+              device_pointers_ == nullptr ? nullptr : static_cast<const void* const*>(device_pointers_->get()),
           .key_offset = key_offset,
           .value_offset = key_offset + shape.half_layer_bytes(),
           .block_tokens = shape.block_tokens,

@@ -85,7 +85,7 @@ class KvCache {
                              int64_t next_position);
 
   const std::vector<KvBlockPool::BlockPtr>& blocks() const { return blocks_; }
-  // For the ops; valid until the next reserve().
+  // For the ops; valid until the next reserve(). On the thread that queues work.
   ops::KvLayer layer(int64_t index) const;
 
  private:
@@ -95,6 +95,7 @@ class KvCache {
   KvBlockPool* pool_;
   std::vector<KvBlockPool::BlockPtr> blocks_;
   std::vector<void*> pointers_;  // of blocks_, for the ops
+  mutable std::shared_ptr<const DeviceMemory> device_pointers_;  // the same for kernels of a GPU; null: to be made
   int64_t num_tokens_ = 0;
   int64_t next_position_ = 0;
 };

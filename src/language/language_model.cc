@@ -14,8 +14,9 @@
 namespace glyph {
 namespace {
 
-// Up to this many rows a linear layer is bound by reading weights, and f32 rows cost nothing.
-constexpr int64_t kFewRows = 16;
+// Up to this many rows a linear layer is bound by reading weights, and f32 rows cost nothing. On a GPU more rows
+// need the tensor cores, which want rows of the weights' type.
+int64_t few_rows(const Device& device) { return device.kind() == DeviceKind::kCuda ? 8 : 16; }
 
 }  // namespace
 
@@ -51,10 +52,10 @@ struct LanguageModel::Impl {
   TensorView run_layers(const Pass& pass, const Attend& attend) const;
   TensorView attention_branch(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
                               const ConstTensorView& normed, int64_t wanted, const Attend& attend) const;
-  Tensor logits(const ConstTensorView& normed) const;
+  Result<Tensor> logits(const ConstTensorView& normed) const;
   float scale() const { return 1.0f / std::sqrt(static_cast<float>(config.head_dim())); }
   void show(std::string_view stage, const ConstTensorView& values) const {
-    if (observer) observer(stage, values);
+    show_stage(observer, device, stage, values);
   }
 };
 
@@ -82,7 +83,7 @@ LanguageModel::Impl::Pass LanguageModel::Impl::begin_pass(
   ops::text_rotary_table(device, positions, {.theta = config.rope_theta, .sections = config.mrope_section},
                          cos, sin);
   Pass pass{.x = workspace.take(DType::kF32, {rows, config.hidden_size}), .cos = cos, .sin = sin};
-  pass.activation = rows <= kFewRows ? DType::kF32 : compute;
+  pass.activation = rows <= few_rows(device) ? DType::kF32 : compute;
   return pass;
 }
 
@@ -121,9 +122,9 @@ TensorView LanguageModel::Impl::attention_branch(const LanguageLayerWeights& lay
   const int64_t rows = normed.size(0), hidden = config.hidden_size,
                 kv_size = config.num_kv_heads * config.head_dim();
   const TensorView qkv = workspace.take(pass.qkv, {rows, hidden + 2 * kv_size});
-  const ops::LinearPart parts[] = {{layer.q.view(), layer.q_bias.view()},
-                                   {layer.k.view(), layer.k_bias.view()},
-                                   {layer.v.view(), layer.v_bias.view()}};
+  const std::vector<ConstTensorView>& bias = layer.qkv_bias.views;
+  const ops::LinearPart parts[] = {
+      {layer.q.view(), bias[0]}, {layer.k.view(), bias[1]}, {layer.v.view(), bias[2]}};
   ops::linear(device, normed, parts, qkv);
   const TensorView q = qkv.slice(1, 0, hidden).split_last(config.num_heads);
   const TensorView k = qkv.slice(1, hidden, hidden + kv_size).split_last(config.num_kv_heads);
@@ -169,9 +170,19 @@ TensorView LanguageModel::Impl::run_layers(const Pass& pass, const Attend& atten
   return normed.rows(normed.size(0) - pass.num_outputs, normed.size(0));
 }
 
-Tensor LanguageModel::Impl::logits(const ConstTensorView& normed) const {
-  Tensor result(device, DType::kF32, {normed.size(0), config.vocab_size});
-  ops::linear(device, normed, {.weight = weights.head.view(), .bias = {}}, result.view());
+// In host memory, where tokens are chosen. Waits for the pass on a GPU, whose errors show here.
+Result<Tensor> LanguageModel::Impl::logits(const ConstTensorView& normed) const {
+  const Shape shape{normed.size(0), config.vocab_size};
+  if (device.host_memory()) {
+    Tensor result(device, DType::kF32, shape);
+    ops::linear(device, normed, {.weight = weights.head.view(), .bias = {}}, result.view());
+    return result;
+  }
+  Workspace::Frame frame(workspace);
+  const TensorView there = workspace.take(DType::kF32, shape);
+  ops::linear(device, normed, {.weight = weights.head.view(), .bias = {}}, there);
+  Tensor result = host_copy(device, there);
+  GLYPH_RETURN_IF_ERROR(device.take_status());
   return result;
 }
 
@@ -196,8 +207,9 @@ Result<Tensor> LanguageModel::Impl::read(const Prompt& prompt, int64_t begin, in
       });
   const bool whole = end == prompt.num_tokens();
   cache.commit(rows, whole ? prompt.next_position : prompt.positions[static_cast<size_t>(end)].time);
-  if (!want_logits) return Tensor();
-  return logits(normed);
+  if (want_logits) return logits(normed);
+  GLYPH_RETURN_IF_ERROR(device.take_status());
+  return Tensor();
 }
 
 Result<Tensor> LanguageModel::Impl::decode(std::span<const int32_t> ids,
@@ -239,6 +251,7 @@ Result<LanguageModel> LanguageModel::load(Device& device, const ModelConfig& con
   const DType compute = glyph::compute_type(device, options.precision);
   const WeightLoader loader(device, checkpoint, compute);
   GLYPH_ASSIGN_OR_RETURN(LanguageWeights weights, load_language_weights(loader, config));
+  GLYPH_RETURN_IF_ERROR(device.take_status());
   return LanguageModel(std::unique_ptr<Impl>(new Impl{.device = device,
                                                       .config = config.text,
                                                       .image_token_id = config.image_token_id,
@@ -274,7 +287,7 @@ Result<Tensor> LanguageModel::read(const Prompt& prompt, int64_t begin, int64_t 
 Result<Tensor> LanguageModel::prefill(std::span<const int32_t> ids,
                                       std::span<const PageFeatures* const> pages, KvCache& cache,
                                       const PrefillOptions& options) const {
-  GLYPH_CHECK(options.chunk_tokens > 0);
+  GLYPH_CHECK(options.chunk_tokens >= 0);
   GLYPH_ASSIGN_OR_RETURN(const Prompt prompt, begin_prefill(ids, pages, cache));
   const int64_t tokens_before = cache.num_tokens(), position_before = cache.next_position();
   Result<Tensor> logits = read_all(prompt, cache, options);
@@ -285,9 +298,10 @@ Result<Tensor> LanguageModel::prefill(std::span<const int32_t> ids,
 Result<Tensor> LanguageModel::read_all(const Prompt& prompt, KvCache& cache,
                                        const PrefillOptions& options) const {
   const int64_t total = prompt.num_tokens();
+  const int64_t chunk = options.chunk_tokens > 0 ? options.chunk_tokens : chunk_tokens();
   for (int64_t begin = 0;;) {
     if (options.stop.stop_requested()) return cancelled("reading the prompt was cancelled");
-    const int64_t end = std::min(total, begin + options.chunk_tokens);
+    const int64_t end = std::min(total, begin + chunk);
     GLYPH_ASSIGN_OR_RETURN(Tensor logits, read(prompt, begin, end, cache, end == total));
     if (options.progress) options.progress(end, total);
     if (end == total) return Tensor(std::move(logits));
@@ -301,6 +315,8 @@ Result<Tensor> LanguageModel::decode(std::span<const int32_t> ids, std::span<KvC
 
 void LanguageModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }
 DType LanguageModel::compute_type() const { return impl_->compute; }
+// A GPU is full at some thousand rows; on the host a chunk should take a fraction of a second.
+int64_t LanguageModel::chunk_tokens() const { return impl_->device.host_memory() ? 512 : 8192; }
 int64_t LanguageModel::vocab_size() const { return impl_->config.vocab_size; }
 int64_t LanguageModel::max_tokens() const { return impl_->config.max_position_embeddings; }
 size_t LanguageModel::workspace_bytes() const { return impl_->workspace.num_bytes(); }

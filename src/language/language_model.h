@@ -22,7 +22,7 @@ struct LanguageOptions {
 };
 
 struct PrefillOptions {
-  int64_t chunk_tokens = 1024;  // rows of one pass
+  int64_t chunk_tokens = 0;     // rows of one pass; 0: LanguageModel::chunk_tokens()
   std::stop_token stop = {};    // looked at before each chunk
   std::function<void(int64_t tokens_done, int64_t tokens_total)> progress = {};  // after each chunk
 };
@@ -41,9 +41,9 @@ class LanguageModel {
   KvLayout kv_layout(int64_t block_tokens = 64) const;
 
   // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a
-  // beginning. Logits of the last row, (vocab_size) f32. kRefused: placeholders and pages do not match, an id
-  // outside the vocabulary, past the context window; kExhausted: no KV blocks; kCancelled. After an error the
-  // cache is as it was.
+  // beginning. Logits of the last row, (1, vocab_size) f32 in host memory, like all logits. kRefused: placeholders and pages do not match, an id
+  // outside the vocabulary, past the context window; kExhausted: no KV blocks; kCancelled; the device's errors
+  // (Device::take_status). After an error the cache is as it was.
   Result<Tensor> prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
                          KvCache& cache, const PrefillOptions& options = {}) const;
 
@@ -62,6 +62,7 @@ class LanguageModel {
   // Stages "embed", "layer.0" ..., "norm" of each pass, (rows, hidden) f32.
   void observe(StageObserver observer);
   DType compute_type() const;
+  int64_t chunk_tokens() const;  // rows of one pass that suit the device: fast, and soon over
   int64_t vocab_size() const;
   int64_t max_tokens() const;      // context window
   size_t workspace_bytes() const;  // held for intermediate tensors

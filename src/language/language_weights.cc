@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace glyph {
 namespace {
 
@@ -14,13 +16,16 @@ Result<Tensor> load_vector(const WeightLoader& loader, const std::string& name, 
 Status load_attention(const WeightLoader& loader, const TextConfig& t, const std::string& name,
                       LanguageLayerWeights& layer) {
   const int64_t kv_size = t.num_kv_heads * t.head_dim();
-  GLYPH_ASSIGN_OR_RETURN(layer.q,
-                         loader.matrix(kRoot + name + "q_proj.weight", t.hidden_size, t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.k, loader.matrix(kRoot + name + "k_proj.weight", kv_size, t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.v, loader.matrix(kRoot + name + "v_proj.weight", kv_size, t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.q_bias, load_vector(loader, name + "q_proj.bias", t.hidden_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.k_bias, load_vector(loader, name + "k_proj.bias", kv_size));
-  GLYPH_ASSIGN_OR_RETURN(layer.v_bias, load_vector(loader, name + "v_proj.bias", kv_size));
+  const auto names = [&](const char* what) {
+    return std::array{MatrixName{kRoot + name + "q_proj." + what, t.hidden_size},
+                      MatrixName{kRoot + name + "k_proj." + what, kv_size},
+                      MatrixName{kRoot + name + "v_proj." + what, kv_size}};
+  };
+  GLYPH_ASSIGN_OR_RETURN(std::vector<Weight> qkv, loader.matrices(names("weight"), t.hidden_size));
+  layer.q = std::move(qkv[0]);
+  layer.k = std::move(qkv[1]);
+  layer.v = std::move(qkv[2]);
+  GLYPH_ASSIGN_OR_RETURN(layer.qkv_bias, loader.vectors(names("bias")));
   GLYPH_ASSIGN_OR_RETURN(layer.o,
                          loader.matrix(kRoot + name + "o_proj.weight", t.hidden_size, t.hidden_size));
   return {};

@@ -12,7 +12,7 @@ namespace glyph {
 struct LanguageLayerWeights {
   Tensor input_norm;  // (hidden)
   Weight q, k, v;     // (heads * head_dim, hidden), (kv_heads * head_dim, hidden) twice
-  Tensor q_bias, k_bias, v_bias;
+  WeightLoader::Vectors qkv_bias;  // of q, k and v
   Weight o;                    // (hidden, hidden)
   Tensor post_attention_norm;  // (hidden): of the attention branch (reference: post_self_attn_layernorm)
   Tensor mlp_norm;             // (hidden): before the MLP (reference: post_attention_layernorm)

@@ -1,8 +1,9 @@
 #include "ops/weight.h"
 
-#include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
+#include "ops/load.h"
 
 namespace glyph {
 namespace {
@@ -23,15 +24,30 @@ ConstTensorView view_of(const TensorRef& tensor, const Shape& shape) {
   return {tensor.bytes.data(), dtype_of(tensor.type), shape};
 }
 
-float element(const ConstTensorView& view, int64_t i) {
-  switch (view.dtype()) {
-    case DType::kF16:
-      return to_float(view.data<F16>()[i]);
-    case DType::kBF16:
-      return to_float(view.data<BF16>()[i]);
-    default:
-      return view.data<float>()[i];
+// The values of a tensor that only a seed knows: norms near one, the others with the spread that keeps activations
+// near one. Reference: tools/model_oracle/tiny_model.py.
+ops::RandomValues random_values(const std::string& name, std::span<const int64_t> shape, uint64_t seed) {
+  uint64_t hash = 0xCBF29CE484222325u;  // FNV-1a
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3u;
+  ops::RandomValues values{.start = hash + seed};
+  if (name.find("norm") != std::string::npos && name.ends_with(".weight")) {
+    values.scale = 0.25f;
+    values.offset = 1.0f;
+  } else if (name.ends_with(".bias")) {
+    values.scale = 0.25f;
+  } else if (name.find("embed_tokens") == std::string::npos) {
+    double inputs = 1;
+    for (size_t i = 1; i < shape.size(); ++i) inputs *= static_cast<double>(shape[i]);
+    values.scale = static_cast<float>(std::sqrt(3.0 / inputs));
   }
+  return values;
+}
+
+// A vector, or a matrix of what belongs to each index of the first dimension.
+Shape flat_shape(std::span<const int64_t> shape) {
+  int64_t rest = 1;
+  for (size_t i = 1; i < shape.size(); ++i) rest *= shape[i];
+  return shape.size() < 2 ? Shape{shape.empty() ? 1 : shape[0]} : Shape{shape[0], rest};
 }
 
 }  // namespace
@@ -41,39 +57,100 @@ DType compute_type(const Device& device, Precision precision) {
   return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32;
 }
 
+Status WeightLoader::fill(Device& device, const std::string& name, std::span<const int64_t> shape,
+                          const TensorView& out) const {
+  if (const auto seed = checkpoint_.random_seed()) {
+    ops::fill_random(device, random_values(name, shape, *seed), out);
+    return {};
+  }
+  GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(name, shape));
+  ops::load(device, view_of(tensor, out.shape()), out);
+  return {};
+}
+
 Result<Weight> WeightLoader::table(const std::string& name, int64_t rows, int64_t columns) const {
   const int64_t shape[] = {rows, columns};
-  GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(name, shape));
-  return Weight(view_of(tensor, {rows, columns}));
+  DType stored = compute_;
+  if (!checkpoint_.random_seed()) {
+    GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(name, shape));
+    if (device_.host_memory()) return Weight(view_of(tensor, {rows, columns}));
+    stored = dtype_of(tensor.type);
+  }
+  Tensor copy(device_, stored, {rows, columns});
+  GLYPH_RETURN_IF_ERROR(fill(device_, name, shape, copy.view()));
+  return Weight(std::move(copy));
 }
 
 Result<Weight> WeightLoader::matrix(const std::string& name, int64_t rows, int64_t columns) const {
-  GLYPH_ASSIGN_OR_RETURN(Weight stored, table(name, rows, columns));
-  if (compute_ == DType::kF32 || stored.view().dtype() == DType::kBF16) return stored;
-  Tensor converted(device_, DType::kBF16, {rows, columns});
-  for (int64_t i = 0; i < rows * columns; ++i) converted.data<BF16>()[i] = to_bf16(element(stored.view(), i));
+  const int64_t shape[] = {rows, columns};
+  if (device_.host_memory() && !checkpoint_.random_seed()) {
+    GLYPH_ASSIGN_OR_RETURN(Weight stored, table(name, rows, columns));
+    if (compute_ == DType::kF32 || stored.view().dtype() == DType::kBF16) return stored;
+  }
+  Tensor converted(device_, compute_, {rows, columns});
+  GLYPH_RETURN_IF_ERROR(fill(device_, name, shape, converted.view()));
   return Weight(std::move(converted));
 }
 
+Result<std::vector<Weight>> WeightLoader::matrices(std::span<const MatrixName> names, int64_t columns) const {
+  std::vector<Weight> weights;
+  if (device_.host_memory()) {
+    for (const MatrixName& one : names) {
+      GLYPH_ASSIGN_OR_RETURN(Weight weight, matrix(one.name, one.rows, columns));
+      weights.push_back(std::move(weight));
+    }
+    return weights;
+  }
+  int64_t total = 0;
+  for (const MatrixName& one : names) total += one.rows;
+  const auto storage = std::make_shared<Tensor>(device_, compute_, Shape{total, columns});
+  int64_t begin = 0;
+  for (const MatrixName& one : names) {
+    const int64_t shape[] = {one.rows, columns};
+    const TensorView part = storage->view().rows(begin, begin + one.rows);
+    GLYPH_RETURN_IF_ERROR(fill(device_, one.name, shape, part));
+    weights.emplace_back(storage, part);
+    begin += one.rows;
+  }
+  return weights;
+}
+
 Result<Tensor> WeightLoader::f32(const std::string& name, std::span<const int64_t> shape) const {
-  GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(name, shape));
-  const ConstTensorView stored = view_of(tensor, {tensor.num_elements()});
-  // A vector, or a matrix of what belongs to each index of the first dimension.
-  const Shape out = shape.size() < 2
-                        ? Shape{tensor.num_elements()}
-                        : Shape{shape[0], tensor.num_elements() / std::max<int64_t>(1, shape[0])};
-  Tensor wide(device_, DType::kF32, out);
-  for (int64_t i = 0; i < tensor.num_elements(); ++i) wide.data<float>()[i] = element(stored, i);
+  Tensor wide(device_, DType::kF32, flat_shape(shape));
+  GLYPH_RETURN_IF_ERROR(fill(device_, name, shape, wide.view()));
   return wide;
+}
+
+Result<Tensor> WeightLoader::host_f32(const std::string& name, std::span<const int64_t> shape) const {
+  Tensor wide(host_device(), DType::kF32, flat_shape(shape));
+  GLYPH_RETURN_IF_ERROR(fill(host_device(), name, shape, wide.view()));
+  return wide;
+}
+
+Result<WeightLoader::Vectors> WeightLoader::vectors(std::span<const MatrixName> names) const {
+  int64_t total = 0;
+  for (const MatrixName& one : names) total += one.rows;
+  Vectors vectors{.storage = Tensor(device_, DType::kF32, {total}), .views = {}};
+  int64_t begin = 0;
+  for (const MatrixName& one : names) {
+    const TensorView part = vectors.storage.view().rows(begin, begin + one.rows);
+    GLYPH_RETURN_IF_ERROR(fill(device_, one.name, std::span(&one.rows, 1), part));
+    vectors.views.push_back(part);
+    begin += one.rows;
+  }
+  return vectors;
 }
 
 Weight WeightLoader::convert(Tensor matrix) const {
   GLYPH_CHECK(matrix.dtype() == DType::kF32);
-  if (compute_ == DType::kF32) return Weight(std::move(matrix));
-  Tensor converted(device_, DType::kBF16, matrix.shape());
-  const int64_t count = matrix.shape().num_elements();
-  for (int64_t i = 0; i < count; ++i) converted.data<BF16>()[i] = to_bf16(matrix.data<float>()[i]);
+  if (device_.host_memory() && compute_ == DType::kF32) return Weight(std::move(matrix));
+  Tensor converted(device_, compute_, matrix.shape());
+  ops::load(device_, matrix.view(), converted.view());
   return Weight(std::move(converted));
+}
+
+Tensor WeightLoader::on_device(Tensor tensor) const {
+  return device_.host_memory() ? std::move(tensor) : tensor.copy(device_);
 }
 
 }  // namespace glyph

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "glyph/status.h"
 #include "tensor/tensor.h"
@@ -20,22 +22,29 @@ enum class Precision {
 // kF32 or kBF16.
 DType compute_type(const Device& device, Precision precision);
 
-// A weight that looks into the checkpoint's file or owns a converted copy.
+// A weight that looks into the checkpoint's file, or into memory that it shares with its neighbours.
 class Weight {
  public:
   Weight() = default;
-  explicit Weight(ConstTensorView mapped) : mapped_(mapped) {}
-  explicit Weight(Tensor owned) : owned_(std::move(owned)) {}
+  explicit Weight(ConstTensorView mapped) : view_(mapped) {}
+  explicit Weight(Tensor owned) : storage_(std::make_shared<Tensor>(std::move(owned))), view_(storage_->view()) {}
+  // Rows of a tensor that holds several weights.
+  Weight(std::shared_ptr<Tensor> storage, ConstTensorView view) : storage_(std::move(storage)), view_(view) {}
 
-  ConstTensorView view() const { return owned_.empty() ? mapped_ : owned_.view(); }
-  size_t owned_bytes() const { return owned_.empty() ? 0 : owned_.num_bytes(); }
+  ConstTensorView view() const { return view_; }
 
  private:
-  ConstTensorView mapped_;
-  Tensor owned_;
+  std::shared_ptr<Tensor> storage_;
+  ConstTensorView view_;
 };
 
-// Reads weights of one checkpoint for products in `compute`.
+struct MatrixName {
+  std::string name;
+  int64_t rows = 0;
+};
+
+// Reads weights of one checkpoint for products in `compute`. On a host device they stay in the checkpoint's file
+// where their type allows; on a GPU they are copied to its memory in the type they are computed with.
 class WeightLoader {
  public:
   WeightLoader(Device& device, const Checkpoint& checkpoint, DType compute)
@@ -44,14 +53,26 @@ class WeightLoader {
   // A matrix of a linear layer. In place when compute is f32 (any stored type) or when it is stored in bf16;
   // converted otherwise.
   Result<Weight> matrix(const std::string& name, int64_t rows, int64_t columns) const;
+  // Matrices of the same inputs. On a GPU they lie one after another, so that one product can do them all.
+  Result<std::vector<Weight>> matrices(std::span<const MatrixName> names, int64_t columns) const;
   // Anything small, of any shape, as f32: norms, biases, the position table, convolutions that will be
   // rearranged. One dimension stays one, more become (first, all others).
   Result<Tensor> f32(const std::string& name, std::span<const int64_t> shape) const;
+  // The same in host memory, to be rearranged.
+  Result<Tensor> host_f32(const std::string& name, std::span<const int64_t> shape) const;
+  // Vectors one after another, as the biases of matrices(); a view into `storage` of each.
+  struct Vectors {
+    Tensor storage;  // (sum of sizes) f32
+    std::vector<ConstTensorView> views;
+  };
+  Result<Vectors> vectors(std::span<const MatrixName> names) const;
   // The token table, always where it lies.
   Result<Weight> table(const std::string& name, int64_t rows, int64_t columns) const;
 
-  // An f32 matrix made at load time, converted to the compute type.
+  // An f32 matrix made at load time in host memory, on the device in the compute type.
   Weight convert(Tensor matrix) const;
+  // A tensor made at load time in host memory, on the device.
+  Tensor on_device(Tensor tensor) const;
   DType compute() const { return compute_; }
   Device& device() const { return device_; }
 
@@ -59,6 +80,8 @@ class WeightLoader {
   Device& device_;
   const Checkpoint& checkpoint_;
   DType compute_;
+
+  Status fill(Device& device, const std::string& name, std::span<const int64_t> shape, const TensorView& out) const;
 };
 
 }  // namespace glyph

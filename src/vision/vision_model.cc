@@ -6,6 +6,7 @@
 
 #include "ops/attention.h"
 #include "ops/norm.h"
+#include "ops/patches.h"
 #include "ops/rotary.h"
 #include "tensor/workspace.h"
 #include "vision/vision_weights.h"
@@ -22,16 +23,19 @@ struct VisionModel::Impl {
   StageObserver observer;
 
   void show(std::string_view stage, const ConstTensorView& values) const {
-    if (observer) observer(stage, values);
+    show_stage(observer, device, stage, values);
   }
 
-  Result<PageFeatures> encode(const Patches& patches, const std::stop_token& stop) const;
-  void embed_patches(const Patches& patches, const TensorView& x) const;
-  struct Rotary {
-    ConstTensorView cos, sin;  // (patches, head_dim / 2)
+  // What the blocks need to know about the rows of one pass: pages one after another.
+  struct Rows {
+    ConstTensorView cos, sin;          // (patches, head_dim / 2)
+    std::vector<int64_t> page_tokens;  // patches of each page
   };
-  void run_block(const VisionBlockWeights& block, const Rotary& rotary, const TensorView& x) const;
+  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, const std::stop_token& stop) const;
+  void embed_patches(const Patches& patches, const TensorView& x) const;
+  void run_block(const VisionBlockWeights& block, const Rows& rows, const TensorView& x) const;
   Tensor merge(const ConstTensorView& x) const;
+  std::vector<PageFeatures> split(std::span<const Patches> pages, Tensor features) const;
 };
 
 // Reference: Glm4vVisionPatchEmbed.forward, then post_conv_layernorm.
@@ -39,8 +43,7 @@ void VisionModel::Impl::embed_patches(const Patches& patches, const TensorView& 
   Workspace::Frame frame(workspace);
   const int64_t inputs = patches.channels * config.patch_size * config.patch_size;
   const TensorView bytes = workspace.take(DType::kF32, {x.size(0), inputs});
-  auto* to = bytes.data<float>();
-  for (const uint8_t pixel : patches.pixels) *to++ = pixel;
+  ops::widen_bytes(device, patches.pixels, bytes);
   const Tensor& weight = patches.channels == 1 ? weights.patch.grey : weights.patch.colour;
   ops::linear(device, bytes, {.weight = weight.view(), .bias = weights.patch.bias.view()}, x);
   show("patch_embed", x);
@@ -48,7 +51,7 @@ void VisionModel::Impl::embed_patches(const Patches& patches, const TensorView& 
 }
 
 // Reference: Glm4vVisionBlock.forward.
-void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rotary& rotary,
+void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rows& rows,
                                   const TensorView& x) const {
   Workspace::Frame frame(workspace);
   const int64_t patches = x.size(0), hidden = config.hidden_size;
@@ -64,10 +67,10 @@ void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rotary&
     return qkv.slice(1, i * hidden, (i + 1) * hidden).split_last(config.num_heads);
   };
   const TensorView q = heads(0), k = heads(1), v = heads(2);
-  ops::rotary(device, q, rotary.cos, rotary.sin, ops::RotaryPairs::kHalves);
-  ops::rotary(device, k, rotary.cos, rotary.sin, ops::RotaryPairs::kHalves);
+  ops::rotary(device, q, rows.cos, rows.sin, ops::RotaryPairs::kHalves);
+  ops::rotary(device, k, rows.cos, rows.sin, ops::RotaryPairs::kHalves);
   const float scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim()));
-  ops::full_attention(device, q, k, v, scale, attended.split_last(config.num_heads));
+  ops::full_attention(device, q, k, v, scale, attended.split_last(config.num_heads), rows.page_tokens);
   ops::linear(device, attended, {.weight = block.proj.view(), .bias = {}}, x, {.accumulate = true});
 
   ops::rms_norm(device, x, block.norm2.view(), config.rms_norm_eps, normed);
@@ -103,23 +106,60 @@ Tensor VisionModel::Impl::merge(const ConstTensorView& x) const {
   return features;
 }
 
-Result<PageFeatures> VisionModel::Impl::encode(const Patches& patches, const std::stop_token& stop) const {
+Result<std::vector<PageFeatures>> VisionModel::Impl::encode(std::span<const Patches> pages,
+                                                            const std::stop_token& stop) const {
   Workspace::Frame frame(workspace);
-  const int64_t num_patches = patches.grid.num_patches(), angles = config.head_dim() / 2;
-  const std::vector<ops::PatchPosition> positions = patch_positions(patches.grid, config.spatial_merge_size);
+  Rows rows;
+  std::vector<ops::PatchPosition> positions;
+  for (const Patches& page : pages) {
+    const std::vector<ops::PatchPosition> on_page = patch_positions(page.grid, config.spatial_merge_size);
+    positions.insert(positions.end(), on_page.begin(), on_page.end());
+    rows.page_tokens.push_back(page.grid.num_patches());
+  }
+  const auto num_patches = std::ssize(positions);
+  const int64_t angles = config.head_dim() / 2;
   const TensorView x = workspace.take(DType::kF32, {num_patches, config.hidden_size});
   const TensorView cos = workspace.take(DType::kF32, {num_patches, angles});
   const TensorView sin = workspace.take(DType::kF32, {num_patches, angles});
   ops::vision_rotary_table(device, positions, config.rope_theta, cos, sin);
-  embed_patches(patches, x);
-  ops::add_position_table(device, positions, patches.grid, weights.position_table.view(), x);
+  rows.cos = cos;
+  rows.sin = sin;
+  int64_t begin = 0;
+  for (const Patches& page : pages) {
+    const int64_t end = begin + page.grid.num_patches();
+    const auto on_page = std::span(positions).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    embed_patches(page, x.rows(begin, end));
+    ops::add_position_table(device, on_page, page.grid, weights.position_table.view(), x.rows(begin, end));
+    begin = end;
+  }
   show("position", x);
   for (size_t i = 0; i < weights.blocks.size(); ++i) {
     if (stop.stop_requested()) return cancelled("encoding the page was cancelled");
-    run_block(weights.blocks[i], {cos, sin}, x);
+    run_block(weights.blocks[i], rows, x);
     show(fmt::format("block.{}", i), x);
   }
-  return PageFeatures{.grid = patches.grid, .merge_size = config.spatial_merge_size, .values = merge(x)};
+  Tensor features = merge(x);
+  GLYPH_RETURN_IF_ERROR(device.take_status());
+  return split(pages, std::move(features));
+}
+
+// A tensor for each page, because pages are kept and dropped one by one.
+std::vector<PageFeatures> VisionModel::Impl::split(std::span<const Patches> pages, Tensor features) const {
+  std::vector<PageFeatures> result;
+  int64_t begin = 0;
+  for (const Patches& page : pages) {
+    result.push_back({.grid = page.grid, .merge_size = config.spatial_merge_size, .values = {}});
+    if (pages.size() == 1) {
+      result.back().values = std::move(features);
+      break;
+    }
+    const int64_t end = begin + page.grid.num_patches() / (config.spatial_merge_size * config.spatial_merge_size);
+    Tensor values(device, features.dtype(), {end - begin, features.shape()[1]});
+    device.copy_bytes(values.view().raw(), features.view().rows(begin, end).raw(), values.num_bytes());
+    result.back().values = std::move(values);
+    begin = end;
+  }
+  return result;
 }
 
 VisionModel::VisionModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -133,6 +173,7 @@ Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config,
   const DType compute = glyph::compute_type(device, options.precision);
   const WeightLoader loader(device, checkpoint, compute);
   GLYPH_ASSIGN_OR_RETURN(VisionWeights weights, load_vision_weights(loader, config.vision, preprocessor));
+  GLYPH_RETURN_IF_ERROR(device.take_status());
   return VisionModel(std::unique_ptr<Impl>(new Impl{.device = device,
                                                     .config = config.vision,
                                                     .preprocessor = preprocessor,
@@ -144,11 +185,17 @@ Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config,
 
 Result<PageFeatures> VisionModel::encode(const Image& page, std::stop_token stop) const {
   GLYPH_ASSIGN_OR_RETURN(const Patches patches, make_patches(page, impl_->preprocessor));
-  return impl_->encode(patches, stop);
+  return encode(patches, std::move(stop));
 }
 
 Result<PageFeatures> VisionModel::encode(const Patches& patches, std::stop_token stop) const {
-  return impl_->encode(patches, stop);
+  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features, impl_->encode(std::span(&patches, 1), stop));
+  return std::move(features.front());
+}
+
+Result<std::vector<PageFeatures>> VisionModel::encode(std::span<const Patches> pages, std::stop_token stop) const {
+  if (pages.empty()) return std::vector<PageFeatures>();
+  return impl_->encode(pages, stop);
 }
 
 void VisionModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }

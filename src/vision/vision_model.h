@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <stop_token>
+#include <vector>
 
 #include "glyph/document.h"
 #include "glyph/status.h"
@@ -32,9 +34,12 @@ class VisionModel {
   ~VisionModel();
 
   // Features (tokens, out_hidden_size), one per patch_size * merge_size pixels square. kRefused as
-  // make_patches; kCancelled when `stop` is requested, which is looked at before each block.
+  // make_patches; kCancelled when `stop` is requested, which is looked at before each block; the device's errors
+  // (Device::take_status).
   Result<PageFeatures> encode(const Image& page, std::stop_token stop = {}) const;
   Result<PageFeatures> encode(const Patches& patches, std::stop_token stop = {}) const;
+  // Several pages in one pass: the same features, sooner on a device that one page does not fill.
+  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, std::stop_token stop = {}) const;
 
   // Stages "patch_embed", "position", "block.0" ..., "post_norm", "downsample", "merger".
   void observe(StageObserver observer);

@@ -25,11 +25,12 @@ Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const Vision
   if (v.in_channels != 3)
     return refused(fmt::format("the vision model reads {} channels; 3 are supported", v.in_channels));
   const int64_t shape[] = {v.hidden_size, v.in_channels, v.temporal_patch_size, v.patch_size, v.patch_size};
-  GLYPH_ASSIGN_OR_RETURN(const Tensor weight, loader.f32(kRoot + "patch_embed.proj.weight", shape));
-  GLYPH_ASSIGN_OR_RETURN(Tensor bias, load_vector(loader, "patch_embed.proj.bias", v.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(const Tensor weight, loader.host_f32(kRoot + "patch_embed.proj.weight", shape));
+  GLYPH_ASSIGN_OR_RETURN(Tensor bias,
+                         loader.host_f32(kRoot + "patch_embed.proj.bias", std::span(&v.hidden_size, 1)));
   const int64_t area = v.patch_size * v.patch_size;
-  PatchWeights patch{.grey = Tensor(loader.device(), DType::kF32, {v.hidden_size, area}),
-                     .colour = Tensor(loader.device(), DType::kF32, {v.hidden_size, 3 * area}),
+  PatchWeights patch{.grey = Tensor(host_device(), DType::kF32, {v.hidden_size, area}),
+                     .colour = Tensor(host_device(), DType::kF32, {v.hidden_size, 3 * area}),
                      .bias = std::move(bias)};
   for (int64_t n = 0; n < v.hidden_size; ++n) {
     double offset_sum = 0;
@@ -50,7 +51,9 @@ Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const Vision
     }
     patch.bias.data<float>()[n] = static_cast<float>(patch.bias.data<float>()[n] + offset_sum);
   }
-  return patch;
+  return PatchWeights{.grey = loader.on_device(std::move(patch.grey)),
+                      .colour = loader.on_device(std::move(patch.colour)),
+                      .bias = loader.on_device(std::move(patch.bias))};
 }
 
 // A convolution whose stride is its size is a linear layer over the patches of a group: (out, channel, y, x)
@@ -58,8 +61,8 @@ Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const Vision
 Result<Weight> load_downsample(const WeightLoader& loader, const VisionConfig& v) {
   const int64_t cells = v.spatial_merge_size * v.spatial_merge_size;
   const int64_t shape[] = {v.out_hidden_size, v.hidden_size, v.spatial_merge_size, v.spatial_merge_size};
-  GLYPH_ASSIGN_OR_RETURN(const Tensor stored, loader.f32(kRoot + "downsample.weight", shape));
-  Tensor rearranged(loader.device(), DType::kF32, {v.out_hidden_size, cells * v.hidden_size});
+  GLYPH_ASSIGN_OR_RETURN(const Tensor stored, loader.host_f32(kRoot + "downsample.weight", shape));
+  Tensor rearranged(host_device(), DType::kF32, {v.out_hidden_size, cells * v.hidden_size});
   const float* from = stored.data<float>();
   for (int64_t n = 0; n < v.out_hidden_size; ++n) {
     float* row = rearranged.view().row<float>(n);
@@ -82,8 +85,11 @@ Result<VisionBlockWeights> load_block(const WeightLoader& loader, const VisionCo
     GLYPH_ASSIGN_OR_RETURN(block.qkv_bias, load_vector(loader, name + "attn.qkv.bias", 3 * hidden));
   }
   GLYPH_ASSIGN_OR_RETURN(block.proj, load_matrix(loader, name + "attn.proj.weight", hidden, hidden));
-  GLYPH_ASSIGN_OR_RETURN(block.gate, load_matrix(loader, name + "mlp.gate_proj.weight", inner, hidden));
-  GLYPH_ASSIGN_OR_RETURN(block.up, load_matrix(loader, name + "mlp.up_proj.weight", inner, hidden));
+  const MatrixName gate_and_up[] = {{kRoot + name + "mlp.gate_proj.weight", inner},
+                                    {kRoot + name + "mlp.up_proj.weight", inner}};
+  GLYPH_ASSIGN_OR_RETURN(std::vector<Weight> mlp, loader.matrices(gate_and_up, hidden));
+  block.gate = std::move(mlp[0]);
+  block.up = std::move(mlp[1]);
   GLYPH_ASSIGN_OR_RETURN(block.down, load_matrix(loader, name + "mlp.down_proj.weight", hidden, inner));
   return block;
 }
@@ -112,10 +118,11 @@ Result<VisionWeights> load_vision_weights(const WeightLoader& loader, const Visi
   GLYPH_ASSIGN_OR_RETURN(weights.merger_norm, load_vector(loader, "merger.post_projection_norm.weight", out));
   GLYPH_ASSIGN_OR_RETURN(weights.merger_norm_bias,
                          load_vector(loader, "merger.post_projection_norm.bias", out));
-  GLYPH_ASSIGN_OR_RETURN(weights.merger_gate,
-                         load_matrix(loader, "merger.gate_proj.weight", v.intermediate_size, out));
-  GLYPH_ASSIGN_OR_RETURN(weights.merger_up,
-                         load_matrix(loader, "merger.up_proj.weight", v.intermediate_size, out));
+  const MatrixName gate_and_up[] = {{kRoot + "merger.gate_proj.weight", v.intermediate_size},
+                                    {kRoot + "merger.up_proj.weight", v.intermediate_size}};
+  GLYPH_ASSIGN_OR_RETURN(std::vector<Weight> merger, loader.matrices(gate_and_up, out));
+  weights.merger_gate = std::move(merger[0]);
+  weights.merger_up = std::move(merger[1]);
   GLYPH_ASSIGN_OR_RETURN(weights.merger_down,
                          load_matrix(loader, "merger.down_proj.weight", out, v.intermediate_size));
   return weights;

@@ -117,6 +117,14 @@ Result<Checkpoint> Checkpoint::open_file(const fs::path& file) {
   return checkpoint;
 }
 
+Checkpoint Checkpoint::random(uint64_t seed) {
+  Checkpoint checkpoint;
+  checkpoint.where_ = "random weights";
+  checkpoint.random_seed_ = seed;
+  checkpoint.identity_ = hex(Sha256().field("random weights").field(std::to_string(seed)).finish());
+  return checkpoint;
+}
+
 Result<Checkpoint> Checkpoint::open(const fs::path& dir) {
   std::error_code ignored;
   const fs::path single = dir / "model.safetensors";
@@ -139,7 +147,9 @@ Result<Checkpoint> Checkpoint::open(const fs::path& dir) {
   return checkpoint;
 }
 
-bool Checkpoint::contains(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
+bool Checkpoint::contains(std::string_view name) const {
+  return random_seed_ || tensors_.find(name) != tensors_.end();
+}
 
 Result<TensorRef> Checkpoint::tensor(std::string_view name) const {
   const auto found = tensors_.find(name);

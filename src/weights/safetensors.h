@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -72,6 +73,11 @@ class Checkpoint {
   // One file, whatever its name.
   static Result<Checkpoint> open_file(const std::filesystem::path& file);
 
+  // No file: every tensor exists and its values follow from its name and the seed (WeightLoader makes them), for
+  // measurements at sizes whose weights are not at hand. tensor() and expect() give none.
+  static Checkpoint random(uint64_t seed);
+  std::optional<uint64_t> random_seed() const { return random_seed_; }
+
   bool contains(std::string_view name) const;
   // kRefused naming the tensor and the directory when there is none.
   Result<TensorRef> tensor(std::string_view name) const;
@@ -98,6 +104,7 @@ class Checkpoint {
                      const std::unordered_map<std::string, std::string>& weight_map) const;
 
   std::string where_;
+  std::optional<uint64_t> random_seed_;
   std::vector<MappedFile> files_;
   std::unordered_map<std::string, TensorRef, NameHash, std::equal_to<>> tensors_;
   std::unordered_map<std::string, std::string> shard_of_;  // tensor -> file name

@@ -6,6 +6,7 @@
 #include "ops/attention.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
+#include "ops/load.h"
 #include "ops/norm.h"
 #include "ops/patches.h"
 #include "ops/rotary.h"
@@ -38,6 +39,8 @@ void embedding(CudaDevice& device, std::span<const int32_t> ids, const ConstTens
 void add_position_table(CudaDevice& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x);
 void widen_bytes(CudaDevice& device, std::span<const uint8_t> bytes, const TensorView& out);
+void load(CudaDevice& device, const ConstTensorView& from, const TensorView& out);
+void fill_random(CudaDevice& device, const RandomValues& values, const TensorView& out);
 
 // attention*.cu
 void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,

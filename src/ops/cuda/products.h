@@ -38,7 +38,7 @@ void matrix_any(CudaDevice& device, const Product& product);
 // swiglu.cu: out (rows, n) = silu(gates) * ups, all f32 or bf16 of one type; out may differ.
 void swiglu(CudaDevice& device, const ConstTensorView& gates, const ConstTensorView& ups,
             const TensorView& out);
-// to, dense bf16 or f32, = from, dense f32, f16 or bf16.
+// load.cu: to, dense bf16 or f32, = from, dense f32, f16 or bf16.
 void convert(CudaDevice& device, const ConstTensorView& from, const TensorView& to);
 
 }  // namespace glyph::ops::cuda

@@ -1,4 +1,4 @@
-// Element by element: the gate of a SwiGLU layer, and conversion between types.
+// The gate of a SwiGLU layer, element by element.
 #include <algorithm>
 
 #include "ops/cuda/elements.cuh"
@@ -22,14 +22,6 @@ __global__ void swiglu_kernel(Matrix<const T> gates, Matrix<const T> ups, int64_
 #pragma unroll
   for (int j = 0; j < kWidth; ++j) g[j] = silu(g[j]) * u[j];
   store(g, out.row(row) + i);
-}
-
-template <typename T, typename Out>
-__global__ void convert_kernel(const T* from, int64_t count, Out* to) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
-    put(to + i, to_f32(from[i]));
-  }
 }
 
 }  // namespace
@@ -56,23 +48,6 @@ void swiglu(CudaDevice& device, const ConstTensorView& gates, const ConstTensorV
     });
   }
   device.note_launch("swiglu");
-}
-
-void convert(CudaDevice& device, const ConstTensorView& from, const TensorView& to) {
-  const int64_t count = from.shape().num_elements();
-  GLYPH_CHECK(from.dense() && to.dense() && to.shape().num_elements() == count);
-  if (!device.ok() || count == 0) return;
-  const auto blocks = static_cast<unsigned>(
-      std::min<int64_t>((count + kThreads - 1) / kThreads, 32 * device.num_multiprocessors()));
-  with_weight_type(from.dtype(), [&](auto type) {
-    with_output_type(to.dtype(), [&](auto out_type) {
-      using T = decltype(type);
-      using Out = decltype(out_type);
-      convert_kernel<T, Out><<<blocks, kThreads, 0, device.stream()>>>(static_cast<const T*>(from.raw()), count,
-                                                                        static_cast<Out*>(to.raw()));
-    });
-  });
-  device.note_launch("convert");
 }
 
 }  // namespace glyph::ops::cuda

@@ -50,6 +50,8 @@ void add_position_table(CudaDevice&, std::span<const PatchPosition>, const Patch
   unreachable();
 }
 void widen_bytes(CudaDevice&, std::span<const uint8_t>, const TensorView&) { unreachable(); }
+void load(CudaDevice&, const ConstTensorView&, const TensorView&) { unreachable(); }
+void fill_random(CudaDevice&, const RandomValues&, const TensorView&) { unreachable(); }
 void full_attention(CudaDevice&, const ConstTensorView&, const ConstTensorView&, const ConstTensorView&,
                     float, const TensorView&, std::span<const int64_t>) {
   unreachable();
