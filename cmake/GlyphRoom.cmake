@@ -41,12 +41,14 @@ function(glyph_room name)
   endif()
 endfunction()
 
-# glyph_test(NAME SOURCES ... LINK ...): one GoogleTest executable, run from the repository root.
+# glyph_test(NAME [MAIN] SOURCES ... LINK ...): one GoogleTest executable, run from the repository root. MAIN: the sources
+# have a main() of their own.
 function(glyph_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "MAIN" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   glyph_warnings(${name})
   target_compile_definitions(${name} PRIVATE GLYPH_SOURCE_DIR="${CMAKE_SOURCE_DIR}" GLYPH_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest GTest::gmock
+    $<$<NOT:$<BOOL:${ARG_MAIN}>>:GTest::gtest_main>)
   gtest_discover_tests(${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
 endfunction()

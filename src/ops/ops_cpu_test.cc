@@ -1,0 +1,140 @@
+// Ops on the processor, at each of its instruction sets: the shared bodies of ops_test.cc, and attention.
+#include "ops/attention.h"
+#include "ops/ops_test.h"
+#include "ops/rotary.h"
+#include "tensor/cpu_device.h"
+
+namespace glyph::ops {
+namespace {
+
+template <CpuLevel kLevel>
+std::unique_ptr<Device> open_level() {
+  auto cpu = std::make_unique<CpuDevice>(CpuOptions{.num_threads = 3, .max_level = kLevel});
+  return cpu->level() == kLevel ? std::move(cpu) : nullptr;
+}
+
+const DeviceCase kLevels[] = {{"Baseline", open_level<CpuLevel::kBaseline>},
+                              {"Avx2", open_level<CpuLevel::kAvx2>},
+                              {"Avx512", open_level<CpuLevel::kAvx512>},
+                              {"Avx512Bf16", open_level<CpuLevel::kAvx512Bf16>},
+                              {"Amx", open_level<CpuLevel::kAmx>}};
+INSTANTIATE_TEST_SUITE_P(Levels, OpsTest, testing::ValuesIn(kLevels), name_of_case);
+
+class CpuAttentionTest : public OpsTest {};
+INSTANTIATE_TEST_SUITE_P(Levels, CpuAttentionTest, testing::ValuesIn(kLevels), name_of_case);
+
+TEST_P(CpuAttentionTest, FullAttention) {
+  Data data(7);
+  for (const DType type : {DType::kF32, DType::kBF16}) {
+    for (const int64_t head_dim : {8, 24, 64, 128}) {
+      for (const int64_t tokens : {1, 31, 64, 333}) {
+        const Tensor qkv = data.floats({tokens, 3 * 2 * head_dim}, type);
+        const auto part = [&](int64_t i) {
+          return qkv.view().slice(1, i * 2 * head_dim, (i + 1) * 2 * head_dim).split_last(2);
+        };
+        Tensor expected = data.empty({tokens, 2, head_dim}), actual = data.empty({tokens, 2, head_dim});
+        full_attention(data.device(), part(0), part(1), part(2), 0.3f, expected.view());
+        full_attention(*device_, part(0), part(1), part(2), 0.3f, actual.view());
+        ASSERT_LT(difference(actual, expected), tolerance(type))
+            << tokens << " tokens, head size " << head_dim;
+      }
+    }
+  }
+}
+
+// Blocks of KV memory, filled with NaN so that positions nobody stored show.
+struct Cache {
+  Cache(Data& data, int64_t num_blocks, int64_t num_kv_heads, int64_t head_dim, DType type) {
+    const int64_t half = num_kv_heads * head_dim * 64;
+    for (int64_t i = 0; i < num_blocks; ++i) memory.push_back(data.empty({2 * half + 32}, type));
+    for (Tensor& block : memory) pointers.push_back(block.view().raw());
+    layer = {.blocks = pointers,
+             .key_offset = 16 * size_of(type),
+             .value_offset = static_cast<size_t>(half + 32) * size_of(type),
+             .block_tokens = 64,
+             .num_kv_heads = num_kv_heads,
+             .head_dim = head_dim,
+             .dtype = type};
+  }
+  std::vector<Tensor> memory;
+  std::vector<void*> pointers;
+  KvLayer layer;
+};
+
+TEST_P(CpuAttentionTest, CausalAttentionOverACache) {
+  Data data(8);
+  for (const DType type : {DType::kF32, DType::kBF16}) {
+    for (const int64_t head_dim : {16, 64}) {
+      for (const int64_t first : {0, 5, 64, 300}) {
+        for (const int64_t rows : {1, 30, 97}) {
+          Cache expected_cache(data, 7, 2, head_dim, type), actual_cache(data, 7, 2, head_dim, type);
+          const Tensor k = data.floats({first + rows, 2 * head_dim}),
+                       v = data.floats({first + rows, 2 * head_dim});
+          store_kv(data.device(), k.view().split_last(2), v.view().split_last(2), 0, expected_cache.layer);
+          const auto store = [&](int64_t begin, int64_t end) {
+            store_kv(*device_, k.view().rows(begin, end).split_last(2), v.view().rows(begin, end).split_last(2),
+                     begin, actual_cache.layer);
+          };
+          store(0, first);
+          store(first, first + rows);
+          const Tensor q = data.floats({rows, 6, head_dim}, type);
+          Tensor expected = data.empty({rows, 6, head_dim}), actual = data.empty({rows, 6, head_dim});
+          causal_attention(data.device(), q.view(), expected_cache.layer, first, 0.25f, expected.view());
+          causal_attention(*device_, q.view(), actual_cache.layer, first, 0.25f, actual.view());
+          ASSERT_LT(difference(actual, expected), tolerance(type))
+              << first << " + " << rows << " head size " << head_dim;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(CpuAttentionTest, DecodeAttention) {
+  Data data(9);
+  for (const DType type : {DType::kF32, DType::kBF16}) {
+    std::vector<Cache> caches;
+    std::vector<DecodeRow> rows;
+    for (const int64_t tokens : {1, 63, 700, 1100}) {
+      caches.emplace_back(data, 18, 2, 24, type);
+      const Tensor k = data.floats({tokens, 2, 24}), v = data.floats({tokens, 2, 24});
+      store_kv(*device_, k.view(), v.view(), 0, caches.back().layer);
+      rows.push_back({.kv = {}, .num_tokens = tokens});
+    }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      caches[i].layer.blocks = caches[i].pointers;
+      rows[i].kv = caches[i].layer;
+    }
+    const Tensor q = data.floats({4, 10, 24}, type);
+    Tensor expected = data.empty({4, 10, 24}), actual = data.empty({4, 10, 24});
+    decode_attention(data.device(), q.view(), rows, 0.4f, expected.view());
+    decode_attention(*device_, q.view(), rows, 0.4f, actual.view());
+    ASSERT_LT(difference(actual, expected), 2 * kF32Tolerance);
+  }
+}
+
+// The tables have no second implementation: known values.
+TEST(RotaryTable, TurnsEachSectionWithItsAxis) {
+  Data data(12);
+  Tensor cos = data.empty({2, 4}), sin = data.empty({2, 4});
+  const std::vector<TokenPosition> positions{{0, 0, 0}, {5, 7, 11}};
+  text_rotary_table(data.device(), positions, {.theta = 10000.0, .sections = {1, 1, 2}}, cos.view(),
+                    sin.view());
+  const float angles[] = {5.0f, 7.0f * 0.1f, 11.0f * 0.01f, 11.0f * 0.001f};
+  for (int64_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(value_at(cos.view(), {0, i}), 1.0f);
+    EXPECT_NEAR(value_at(cos.view(), {1, i}), std::cos(angles[i]), 1e-6);
+    EXPECT_NEAR(value_at(sin.view(), {1, i}), std::sin(angles[i]), 1e-6);
+  }
+}
+
+TEST(RotaryTable, VisionTurnsHalfWithTheRowAndHalfWithTheColumn) {
+  Data data(13);
+  Tensor cos = data.empty({1, 4}), sin = data.empty({1, 4});
+  const std::vector<PatchPosition> positions{{3, 20}};
+  vision_rotary_table(data.device(), positions, 10000.0, cos.view(), sin.view());
+  const float angles[] = {3.0f, 3.0f * 0.01f, 20.0f, 20.0f * 0.01f};
+  for (int64_t i = 0; i < 4; ++i) EXPECT_NEAR(value_at(sin.view(), {0, i}), std::sin(angles[i]), 1e-6);
+}
+
+}  // namespace
+}  // namespace glyph::ops
