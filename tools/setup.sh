@@ -10,6 +10,8 @@ build_packages=(
 # To build and run the tests as well.
 test_packages=(
   "${build_packages[@]}" clang-14 libclang-rt-14-dev libgmock-dev libgtest-dev python3
+  chromium chromium-driver python3-selenium                # the page
+  fish mandoc systemd zsh                                  # completions, manual, service unit
 )
 
 say() { echo "glyph: $*" >&2; }
