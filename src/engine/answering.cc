@@ -23,7 +23,7 @@ AnsweringOptions answering_options_of(const GenerationConfig& model, const Sampl
   options.sampling.top_p = asked.top_p.value_or(model.top_p);
   options.sampling.repetition_penalty = asked.repetition_penalty.value_or(model.repetition_penalty);
   options.sampling.seed = asked.seed;
-  options.stop_ids = model.stop_ids;
+  if (!asked.ignore_eos) options.stop_ids = model.stop_ids;
   options.stop_strings = asked.stop;
   return options;
 }

@@ -28,6 +28,7 @@ struct SamplingRequest {
   std::optional<double> repetition_penalty;
   uint64_t seed = 0;
   std::vector<std::string> stop;      // the answer ends before any of these
+  bool ignore_eos = false;            // go on past the model's own stop ids; for measurements
 };
 
 struct AskRequest {
