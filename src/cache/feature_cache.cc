@@ -13,6 +13,11 @@ FeaturesPtr FeatureCache::find(const Digest& key) {
   return it->second.features;
 }
 
+FeaturesPtr FeatureCache::peek(const Digest& key) const {
+  const auto it = entries_.find(key);
+  return it == entries_.end() ? nullptr : it->second.features;
+}
+
 void FeatureCache::insert(const Digest& key, FeaturesPtr features) {
   const size_t bytes = features->values.num_bytes();
   if (bytes > max_bytes_ || entries_.contains(key)) return;
@@ -22,11 +27,17 @@ void FeatureCache::insert(const Digest& key, FeaturesPtr features) {
   num_bytes_ += bytes;
 }
 
-void FeatureCache::drop_oldest() {
-  const auto it = entries_.find(recency_.back());
+void FeatureCache::erase(const Digest& key) {
+  const auto it = entries_.find(key);
+  if (it == entries_.end()) return;
   num_bytes_ -= it->second.features->values.num_bytes();
+  recency_.erase(it->second.recency);
   entries_.erase(it);
-  recency_.pop_back();
+}
+
+void FeatureCache::drop_oldest() {
+  const Digest key = recency_.back();
+  erase(key);
 }
 
 Status FeatureCache::check_integrity() const {

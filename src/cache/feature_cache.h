@@ -24,6 +24,10 @@ class FeatureCache {
   // Keeps it if it fits into the budget at all; others make room.
   void insert(const Digest& key, FeaturesPtr features);
 
+  // The same without counting as use.
+  FeaturesPtr peek(const Digest& key) const;
+  void erase(const Digest& key);
+
   size_t num_bytes() const { return num_bytes_; }
   size_t num_pages() const { return entries_.size(); }
   // kInternal with a sentence when the bookkeeping is wrong.

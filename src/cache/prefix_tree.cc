@@ -10,7 +10,8 @@
 namespace glyph {
 
 struct PrefixTree::Node {
-  Digest key{};
+  Digest page{};        // a head's: the head
+  Digest key{};         // prefix_key(); a head's: the head
   Node* parent = nullptr;  // nullptr: a head
   Children children;
   std::vector<KvBlockPool::BlockPtr> blocks;  // from first_block on
@@ -19,6 +20,8 @@ struct PrefixTree::Node {
   int64_t next_position = 0;
   std::list<Node*>::iterator recency;
 };
+
+Digest prefix_key(const Digest& before, const Digest& page) { return Sha256().update(before).update(page).finish(); }
 
 PrefixTree::PrefixTree(const KvLayout& layout, size_t max_bytes) : layout_(layout), max_bytes_(max_bytes) {}
 PrefixTree::~PrefixTree() = default;
@@ -52,6 +55,7 @@ PrefixTree::Match PrefixTree::find(const Digest& head, std::span<const Digest> p
   touch(last);
   match.num_tokens = last->num_tokens;
   match.next_position = last->next_position;
+  match.key = last->key;
   std::vector<const Node*> path;
   for (const Node* node = last; node->parent != nullptr; node = node->parent) path.push_back(node);
   for (auto node = path.rbegin(); node != path.rend(); ++node) {
@@ -61,50 +65,98 @@ PrefixTree::Match PrefixTree::find(const Digest& head, std::span<const Digest> p
   return match;
 }
 
-void PrefixTree::insert(const Digest& head, std::span<const Digest> pages, const KvCache& cache) {
+bool PrefixTree::insert(const Digest& head, std::span<const Digest> pages, const KvCache& cache) {
   GLYPH_CHECK(!pages.empty());
-  if (pages.size() == 1 && !heads_.contains(head)) {
-    const auto added = heads_.emplace(head, std::make_unique<Node>()).first;
-    added->second->key = head;
-  }
   size_t depth = 0;
-  Node* const parent = walk(head, pages.first(pages.size() - 1), &depth);
-  if (parent == nullptr || depth + 1 != pages.size() || parent->children.contains(pages.back())) return;
-  GLYPH_CHECK(cache.num_tokens() > parent->num_tokens);
+  const Node* const parent = walk(head, pages.first(pages.size() - 1), &depth);
+  if (depth + 1 != pages.size()) return false;
+  Part part;
+  part.begin_tokens = parent == nullptr ? 0 : parent->num_tokens;
+  part.end_tokens = cache.num_tokens();
+  part.next_position = cache.next_position();
+  const int64_t end = (part.end_tokens + layout_.block_tokens - 1) / layout_.block_tokens;
+  part.blocks.assign(cache.blocks().begin() + part.begin_tokens / layout_.block_tokens, cache.blocks().begin() + end);
+  return insert(head, pages, std::move(part));
+}
+
+bool PrefixTree::insert(const Digest& head, std::span<const Digest> pages, Part part) {
+  GLYPH_CHECK(!pages.empty());
+  size_t depth = 0;
+  Node* parent = walk(head, pages.first(pages.size() - 1), &depth);
+  if (depth + 1 != pages.size()) return false;
+  if (parent == nullptr) {  // the first page after a new head
+    parent = heads_.emplace(head, std::make_unique<Node>()).first->second.get();
+    parent->page = parent->key = head;
+  }
+  if (parent->children.contains(pages.back())) return false;
+  GLYPH_CHECK(part.begin_tokens == parent->num_tokens && part.end_tokens > part.begin_tokens);
 
   auto node = std::make_unique<Node>();
-  node->key = pages.back();
+  node->page = pages.back();
+  node->key = prefix_key(parent->key, node->page);
   node->parent = parent;
-  node->first_block = parent->num_tokens / layout_.block_tokens;
-  node->num_tokens = cache.num_tokens();
-  node->next_position = cache.next_position();
-  const int64_t end = (cache.num_tokens() + layout_.block_tokens - 1) / layout_.block_tokens;
-  node->blocks.assign(cache.blocks().begin() + node->first_block, cache.blocks().begin() + end);
+  node->first_block = part.begin_tokens / layout_.block_tokens;
+  node->num_tokens = part.end_tokens;
+  node->next_position = part.next_position;
+  node->blocks = std::move(part.blocks);
   num_bytes_ += bytes_of(*node);
   recency_.push_front(node.get());
   node->recency = recency_.begin();
   Node* const added = node.get();
-  parent->children.emplace(added->key, std::move(node));
+  const Digest key = added->key;
+  parent->children.emplace(added->page, std::move(node));
+  by_key_.emplace(key, added);
   touch(added);
-  while (num_bytes_ > max_bytes_) drop_oldest();
+  make_room(0);
+  return by_key_.contains(key);
+}
+
+std::optional<PrefixTree::Part> PrefixTree::part(const Digest& key) const {
+  const auto it = by_key_.find(key);
+  if (it == by_key_.end()) return std::nullopt;
+  const Node& node = *it->second;
+  return Part{node.key, node.parent->key, node.page, node.blocks, node.parent->num_tokens, node.num_tokens, node.next_position};
+}
+
+void PrefixTree::make_room(size_t bytes) {
+  while (num_bytes_ + bytes > max_bytes_ && !recency_.empty()) drop_oldest();
 }
 
 void PrefixTree::drop_oldest() {
   Node* const node = recency_.back();
   GLYPH_CHECK(node->children.empty());
-  recency_.pop_back();
-  num_bytes_ -= bytes_of(*node);
   Node* const parent = node->parent;
-  const Digest key = node->key;
-  parent->children.erase(key);
+  drop(node);
   if (parent->parent != nullptr || !parent->children.empty()) return;
   const Digest head = parent->key;
   heads_.erase(head);
 }
 
+// With all below it.
+void PrefixTree::drop(Node* node) {
+  while (!node->children.empty()) drop(node->children.begin()->second.get());
+  recency_.erase(node->recency);
+  by_key_.erase(node->key);
+  num_bytes_ -= bytes_of(*node);
+  const Digest page = node->page;
+  node->parent->children.erase(page);
+}
+
+void PrefixTree::forget(const std::set<Digest>& pages) {
+  std::vector<Node*> doomed;
+  for (Node* node : recency_) {
+    if (pages.contains(node->page)) doomed.push_back(node);
+  }
+  // Deepest first: a doomed page may stand below another one.
+  std::sort(doomed.begin(), doomed.end(), [](const Node* a, const Node* b) { return a->num_tokens > b->num_tokens; });
+  for (Node* node : doomed) drop(node);
+  std::erase_if(heads_, [](const auto& head) { return head.second->children.empty(); });
+}
+
 void PrefixTree::clear() {
   heads_.clear();
   recency_.clear();
+  by_key_.clear();
   num_bytes_ = 0;
 }
 
@@ -123,11 +175,14 @@ Status PrefixTree::check_integrity() const {
     if (node->parent->parent != nullptr && rank.at(node->parent) >= rank.at(node)) {
       return internal_error("prefix tree: a page is more recent than the page before it");
     }
-    const auto in_parent = node->parent->children.find(node->key);
+    const auto by_key = by_key_.find(node->key);
+    if (by_key == by_key_.end() || by_key->second != node) return internal_error("prefix tree: a page is not known by its key");
+    const auto in_parent = node->parent->children.find(node->page);
     if (in_parent == node->parent->children.end() || in_parent->second.get() != node) {
       return internal_error("prefix tree: a page is not among the children of the page before it");
     }
   }
+  if (by_key_.size() != recency_.size()) return internal_error("prefix tree: a page that is gone is still known by its key");
   for (const auto& [key, head] : heads_) {
     if (head->children.empty()) return internal_error("prefix tree: a head without pages was kept");
   }

@@ -9,6 +9,8 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -17,6 +19,9 @@
 #include "language/kv_cache.h"
 
 namespace glyph {
+
+// Names a prompt up to the end of a page by what stands before it: another such key, or the head of the first page.
+Digest prefix_key(const Digest& before, const Digest& page);
 
 // One thread. The pool of the blocks must outlive it.
 class PrefixTree {
@@ -27,6 +32,15 @@ class PrefixTree {
     int64_t num_tokens = 0;     // 0: nothing is known
     int64_t next_position = 0;  // rotary, of the token after
     size_t num_pages = 0;       // of those asked for
+    Digest key{};               // of the last page that is known, as prefix_key()
+  };
+  // What one page adds to the pages before it.
+  struct Part {
+    Digest key{}, parent{}, page{};
+    std::vector<KvBlockPool::BlockPtr> blocks;  // whole ones, from the block in which the pages before it end
+    int64_t begin_tokens = 0;                   // 0: the first page, with what stands before it
+    int64_t end_tokens = 0;
+    int64_t next_position = 0;
   };
 
   PrefixTree(const KvLayout& layout, size_t max_bytes);
@@ -37,7 +51,17 @@ class PrefixTree {
   // The longest known beginning of `pages` after `head`; it counts as used now.
   Match find(const Digest& head, std::span<const Digest> pages);
   // Keeps what `cache` holds, which must end right after the last of `pages`. Without a node for the pages before, nothing happens.
-  void insert(const Digest& head, std::span<const Digest> pages, const KvCache& cache);
+  // True when the page was not there and is now.
+  bool insert(const Digest& head, std::span<const Digest> pages, const KvCache& cache);
+  // The same with the part that the last page adds: of another tier.
+  bool insert(const Digest& head, std::span<const Digest> pages, Part part);
+  bool contains(const Digest& key) const { return by_key_.contains(key); }
+  // What a page added, if it is still there; this does not count as use.
+  std::optional<Part> part(const Digest& key) const;
+  // Drops what was not used for longest until `bytes` more fit, or nothing is left.
+  void make_room(size_t bytes);
+  // Forgets these pages wherever they stand, with all that was read after them.
+  void forget(const std::set<Digest>& pages);
   // Forgets everything.
   void clear();
 
@@ -53,6 +77,7 @@ class PrefixTree {
   Node* walk(const Digest& head, std::span<const Digest> pages, size_t* depth);
   void touch(Node* node);
   void drop_oldest();
+  void drop(Node* node);
   size_t bytes_of(const Node& node) const;
 
   const KvLayout layout_;
@@ -60,6 +85,7 @@ class PrefixTree {
   size_t num_bytes_ = 0;
   std::list<Node*> recency_;  // most recent first; all nodes but the heads
   Children heads_;            // hold no blocks
+  std::map<Digest, Node*> by_key_;
 };
 
 }  // namespace glyph

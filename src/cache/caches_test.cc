@@ -1,0 +1,228 @@
+#include "cache/caches.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace glyph {
+namespace {
+
+namespace fs = std::filesystem;
+
+const KvLayout kLayout{.num_layers = 2, .num_kv_heads = 2, .head_dim = 8, .block_tokens = 64, .dtype = DType::kF32};
+constexpr size_t kMemory = size_t{1} << 24;
+
+class CachesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(dir_);
+    open();
+  }
+  void TearDown() override { check(); }
+
+  void check() {
+    caches_->write_all(10);
+    Status status = caches_->check_integrity();
+    if (status.ok()) status = caches_->check_files();
+    EXPECT_TRUE(status.ok()) << status.message();
+  }
+  // As after a restart.
+  void open(size_t memory = kMemory) {
+    if (caches_ != nullptr) check();
+    caches_.reset();
+    auto disk = DiskTier::open({dir_, uint64_t{1} << 24, sha256("model")}, {});
+    ASSERT_TRUE(disk.ok()) << disk.status().message();
+    caches_ = std::make_unique<Caches>(pool_, memory, memory, *std::move(disk));
+  }
+
+  static std::vector<Digest> pages(const std::string& names) {
+    std::vector<Digest> keys;
+    for (char c : names) keys.push_back(sha256(std::string(1, c)));
+    return keys;
+  }
+  // Reads what is not known, as a job does; pages of 100 tokens after a head of 4. Returns how many pages were known.
+  size_t read(const std::string& names, const std::string& owner) {
+    const std::vector<Digest> keys = pages(names);
+    PrefixTree::Match match = find(names);
+    const size_t known = match.num_pages;
+    KvCache cache = KvCache::from_blocks(pool_, match.blocks, match.num_tokens, match.next_position);
+    for (size_t i = known; i < keys.size(); ++i) {
+      const int64_t count = i == 0 ? 104 : 100;
+      EXPECT_TRUE(cache.reserve(count).ok());
+      for (int64_t token = cache.num_tokens(); token < cache.num_tokens() + count; ++token) write(cache, token, names[i]);
+      cache.commit(count, cache.next_position() + 10);
+      caches_->add_page(owner, keys[i]);
+      caches_->insert_prefix(head_, std::span(keys).first(i + 1), cache, owner);
+    }
+    caches_->set_owner(owner, keys);
+    return known;
+  }
+  PrefixTree::Match find(const std::string& names) {
+    const std::vector<Digest> keys = pages(names);
+    PrefixTree::Match match = caches_->find_prefix(head_, keys);
+    while (match.num_pages < keys.size() && caches_->extend_prefix(head_, std::span(keys).first(match.num_pages + 1), match)) {
+    }
+    return match;
+  }
+  // Keys and values of a token, in the layout of the host.
+  static void write(KvCache& cache, int64_t token, char value) {
+    for (int64_t index = 0; index < kLayout.num_layers; ++index) {
+      const ops::KvLayer layer = cache.layer(index);
+      auto* block = static_cast<uint8_t*>(layer.blocks[static_cast<size_t>(token / 64)]);
+      for (int64_t row = 0; row < 2 * 8; ++row) {
+        reinterpret_cast<float*>(block + layer.key_offset)[row * 64 + token % 64] = static_cast<float>(value + row);
+        reinterpret_cast<float*>(block + layer.value_offset)[(row / 8 * 64 + token % 64) * 8 + row % 8] = static_cast<float>(value - row);
+      }
+    }
+  }
+  // What two caches hold of their common tokens.
+  static bool same(const PrefixTree::Match& a, const PrefixTree::Match& b) {
+    if (a.num_tokens != b.num_tokens || a.next_position != b.next_position || a.blocks.size() != b.blocks.size()) return false;
+    for (size_t i = 0; i < a.blocks.size(); ++i) {
+      const int64_t tokens = std::min<int64_t>(64, a.num_tokens - static_cast<int64_t>(i) * 64);
+      const auto* x = static_cast<const float*>(a.blocks[i]->memory.get());
+      const auto* y = static_cast<const float*>(b.blocks[i]->memory.get());
+      for (int64_t half = 0; half < 4; ++half) {
+        for (int64_t row = 0; row < 16; ++row) {
+          for (int64_t token = 0; token < tokens; ++token) {
+            const int64_t at = half * 1024 + (half % 2 == 0 ? row * 64 + token : (row / 8 * 64 + token) * 8 + row % 8);
+            if (x[at] != y[at]) return false;
+          }
+        }
+      }
+    }
+    return true;
+  }
+  FeaturesPtr features(float value, int64_t tokens = 6) {
+    auto made = std::make_shared<PageFeatures>();
+    made->grid = {4, tokens};
+    made->values = Tensor(device_, DType::kF32, {tokens, 16});
+    std::fill_n(made->values.data<float>(), tokens * 16, value);
+    return made;
+  }
+
+  ReferenceDevice device_;
+  KvBlockPool pool_{device_, kLayout};
+  const Digest head_ = sha256("head");
+  fs::path dir_;
+  std::unique_ptr<Caches> caches_;
+};
+
+TEST_F(CachesTest, KvComesBackFromDiskAsItWas) {
+  EXPECT_EQ(read("abc", "doc"), 0u);
+  const PrefixTree::Match before = find("abc");
+  open();
+  const PrefixTree::Match after = find("abcd");
+  EXPECT_EQ(after.num_pages, 3u);
+  EXPECT_TRUE(same(before, after));
+  EXPECT_EQ(caches_->stats().disk_kv.hits, 3u);
+  EXPECT_EQ(caches_->stats().disk_kv.misses, 1u);
+  EXPECT_EQ(caches_->find_prefix(head_, pages("abc")).num_pages, 3u);  // in memory again
+  EXPECT_EQ(caches_->find_prefix(sha256("other head"), pages("abc")).num_pages, 0u);
+}
+
+TEST_F(CachesTest, FeaturesComeBackFromDiskAsTheyWere) {
+  caches_->insert_features(sha256("a"), features(1.5f), "doc");
+  open();
+  const FeaturesPtr found = caches_->find_features(sha256("a"));
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->grid, (ops::PatchGrid{4, 6}));
+  EXPECT_EQ(found->num_tokens(), 6);
+  EXPECT_EQ(found->values.data<float>()[95], 1.5f);
+  EXPECT_EQ(caches_->find_features(sha256("b")), nullptr);
+  caches_->find_features(sha256("a"));
+  EXPECT_EQ(caches_->stats().disk_features.hits, 1u);
+  EXPECT_EQ(caches_->stats().memory_features.hits, 1u);
+}
+
+TEST_F(CachesTest, ReadingGoesOnWhereTheDiskEnds) {
+  read("ab", "doc");
+  open();
+  EXPECT_EQ(read("abcd", "longer"), 2u);
+  open();
+  EXPECT_EQ(find("abcd").num_pages, 4u);
+}
+
+TEST_F(CachesTest, WhatBelongsToNoDocumentStaysInMemory) {
+  read("ab", "");
+  caches_->insert_features(sha256("a"), features(1), "");
+  EXPECT_EQ(find("ab").num_pages, 2u);
+  open();
+  EXPECT_EQ(find("ab").num_pages, 0u);
+  EXPECT_EQ(caches_->find_features(sha256("a")), nullptr);
+}
+
+TEST_F(CachesTest, WhatMemoryDropsTheDiskStillHas) {
+  open(20 * kLayout.block_bytes());
+  read("abcdefgh", "one");
+  caches_->write_all(10);
+  read("ijklmnop", "two");
+  EXPECT_LT(caches_->find_prefix(head_, pages("abcdefgh")).num_pages, 8u);
+  caches_->write_all(10);
+  ASSERT_TRUE(caches_->check_files().ok());
+  EXPECT_EQ(find("abcdefgh").num_pages, 8u);
+  EXPECT_LE(caches_->stats().memory_kv_bytes, 20 * kLayout.block_bytes());
+}
+
+TEST_F(CachesTest, ADamagedPageEndsTheMatchBeforeIt) {
+  read("abc", "doc");
+  open();
+  const Digest second = prefix_key(prefix_key(head_, sha256("a")), sha256("b"));
+  std::fstream file(dir_ / "kv" / hex(second), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(5000);
+  file.put('x');
+  file.close();
+  EXPECT_EQ(read("abc", "doc"), 1u);
+  EXPECT_EQ(caches_->stats().disk.num_damaged, 1u);
+  open();
+  EXPECT_EQ(find("abc").num_pages, 3u);
+}
+
+TEST_F(CachesTest, ADeletedDocumentLeavesBothTiers) {
+  read("abc", "first");
+  read("axc", "second");
+  caches_->insert_features(sha256("b"), features(1), "first");
+  caches_->insert_features(sha256("c"), features(2), "second");
+  caches_->forget("first");
+  EXPECT_EQ(find("abc").num_pages, 1u);
+  EXPECT_EQ(find("axc").num_pages, 3u);
+  EXPECT_EQ(caches_->find_features(sha256("b")), nullptr);
+  EXPECT_NE(caches_->find_features(sha256("c")), nullptr);
+  caches_->forget("second");
+  EXPECT_EQ(find("axc").num_pages, 0u);
+  EXPECT_EQ(pool_.num_blocks_in_use(), 0);
+  check();
+  EXPECT_EQ(caches_->stats().disk.num_entries, 0u);
+}
+
+// The positions of a block that the page does not fill may hold another document's keys and values.
+TEST_F(CachesTest, NothingBehindThePageIsWritten) {
+  {
+    KvCache secret(pool_);
+    ASSERT_TRUE(secret.reserve(128).ok());
+    for (int64_t token = 0; token < 128; ++token) write(secret, token, 'S');
+  }
+  read("a", "doc");  // 104 tokens in the same memory
+  open();
+  const PrefixTree::Match match = find("a");
+  ASSERT_EQ(match.blocks.size(), 2u);
+  const auto* last = static_cast<const float*>(match.blocks[1]->memory.get());
+  size_t filled = 0;
+  for (size_t i = 0; i < kLayout.block_bytes() / sizeof(float); ++i) filled += last[i] != 0;
+  EXPECT_EQ(filled, 40u * 2 * 2 * 16);
+}
+
+TEST_F(CachesTest, WithoutADiskOrABudgetNothingIsKept) {
+  Caches none(kLayout, 0, 0);
+  none.insert_features(sha256("a"), features(1), "doc");
+  EXPECT_EQ(none.find_features(sha256("a")), nullptr);
+  EXPECT_FALSE(none.write_one());
+  EXPECT_TRUE(none.check_integrity().ok());
+  EXPECT_TRUE(none.check_files().ok());
+}
+
+}  // namespace
+}  // namespace glyph
