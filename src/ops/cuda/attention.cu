@@ -3,6 +3,7 @@
 
 #include "ops/cuda/attention_flash.cuh"
 #include "ops/cuda/attention_launch.cuh"
+#include "ops/cuda/attention_pages.h"
 #include "ops/cuda/attention_plain.cuh"
 #include "ops/cuda/ops.h"
 
@@ -45,7 +46,7 @@ int64_t lay_out(PageTable& table, std::span<const int64_t> page_tokens, int64_t 
 }
 
 template <typename T>
-void attend_pages(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,
+void attend_table(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,
                   const ConstTensorView& v, float scale, const TensorView& out,
                   std::span<const int64_t> page_tokens) {
   const int head_dim = static_cast<int>(q.size(2));
@@ -110,31 +111,22 @@ void attend_cached(CudaDevice& device, const ConstTensorView& q, const KvLayer& 
   });
 }
 
-void attend_pages_here(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,
-                       const ConstTensorView& v, float scale, const TensorView& out,
-                       std::span<const int64_t> page_tokens) {
+}  // namespace
+
+void attend_pages(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,
+                  const ConstTensorView& v, float scale, const TensorView& out,
+                  std::span<const int64_t> page_tokens) {
+  check_head_dim(q.size(2));
   int64_t first = 0;
   while (!page_tokens.empty()) {
     const auto some = page_tokens.first(std::min<size_t>(page_tokens.size(), PageTable::kMaxPages));
     page_tokens = page_tokens.subspan(some.size());
     const int64_t end = std::accumulate(some.begin(), some.end(), first);
-    const auto attend = q.dtype() == DType::kBF16 ? attend_pages<__nv_bfloat16> : attend_pages<float>;
+    const auto attend = q.dtype() == DType::kBF16 ? attend_table<__nv_bfloat16> : attend_table<float>;
     attend(device, q.rows(first, end), k.rows(first, end), v.rows(first, end), scale, out.rows(first, end),
            some);
     first = end;
   }
-}
-
-}  // namespace
-
-void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,
-                    const ConstTensorView& v, float scale, const TensorView& out,
-                    std::span<const int64_t> page_tokens) {
-  GLYPH_CHECK(q.size(0) == k.size(0) && scale > 0);
-  check_head_dim(q.size(2));
-  const int64_t all = q.size(0);
-  if (page_tokens.empty()) page_tokens = {&all, 1};
-  attend_pages_here(device, q, k, v, scale, out, page_tokens);
 }
 
 void causal_attention(CudaDevice& device, const ConstTensorView& q, const KvLayer& kv, int64_t first,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/cuda/attention_cudnn.h"
 #include "ops/cuda/attention_decode.h"
 #include "tensor/cuda_backend.h"
 
@@ -43,7 +44,9 @@ class CudaAttentionTest : public testing::Test {
     gpu_ = std::move(device).value();
   }
   void TearDown() override {
-    if (gpu_ != nullptr) EXPECT_TRUE(gpu_->take_status().ok());
+    if (gpu_ == nullptr) return;
+    const Status status = gpu_->take_status();
+    EXPECT_TRUE(status.ok()) << status.message();
   }
 
   Tensor floats(const Shape& shape, DType type, float scale = 1.0f) {
@@ -145,6 +148,31 @@ TEST_F(CudaAttentionTest, MorePagesThanOneTableHolds) {
   full_attention(host_, q.view(), k.view(), v.view(), 0.2f, expected.view(), page_tokens);
   full_attention(*gpu_, to_gpu(q).view(), to_gpu(k).view(), to_gpu(v).view(), 0.2f, out.view(), page_tokens);
   ASSERT_LT(difference(to_host(out), expected), tolerance(DType::kBF16));
+}
+
+TEST_F(CudaAttentionTest, PagesByCudnn) {
+  cuda::CudnnAttention cudnn;
+  for (const int64_t head_dim : {64, 128}) {
+    for (const int64_t tokens : {1, 64, 333}) {
+      const int64_t rows = 3 * tokens, width = 2 * head_dim;
+      const Tensor qkv = floats({rows, 3 * width}, DType::kBF16), gpu_qkv = to_gpu(qkv);
+      const auto part = [&](const Tensor& tensor, int64_t i) {
+        return tensor.view().slice(1, i * width, (i + 1) * width).split_last(2);
+      };
+      Tensor expected = empty({rows, 2, head_dim}), out = to_gpu(empty({rows, 2, head_dim}, DType::kBF16));
+      const std::vector<int64_t> page_tokens(3, tokens);
+      full_attention(host_, part(qkv, 0), part(qkv, 1), part(qkv, 2), 0.2f, expected.view(), page_tokens);
+      const bool done = cudnn.run(gpu_->cuda(), {.q = part(gpu_qkv, 0),
+                                                 .k = part(gpu_qkv, 1),
+                                                 .v = part(gpu_qkv, 2),
+                                                 .out = out.view(),
+                                                 .num_pages = 3,
+                                                 .tokens = tokens,
+                                                 .scale = 0.2f});
+      if (!done) GTEST_SKIP() << "cuDNN: " << cuda::cudnn_description();
+      ASSERT_LT(difference(to_host(out), expected), tolerance(DType::kBF16)) << tokens << " x " << head_dim;
+    }
+  }
 }
 
 // A row that one key wins by far, whose scores rise from step to step.
