@@ -12,7 +12,9 @@ install(FILES ${packaging}/glyph.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${packaging}/completions/glyph.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME glyph)
 install(FILES ${packaging}/completions/_glyph DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
 install(FILES ${packaging}/completions/glyph.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
-configure_file(${packaging}/glyph.service.in ${CMAKE_BINARY_DIR}/packaging/glyph.service @ONLY)
+# The prefix is known when it is installed, not before.
+install(CODE "set(GLYPH_BINDIR \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR})
+  configure_file(${packaging}/glyph.service.in ${CMAKE_BINARY_DIR}/packaging/glyph.service @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/packaging/glyph.service DESTINATION lib/systemd/system)
 install(FILES ${packaging}/glyph-gpu.conf ${packaging}/glyph.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/README.zh.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/LICENSE

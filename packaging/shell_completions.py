@@ -20,7 +20,7 @@ def bash(program):
         cases.append(f"    {command.name}) flags='{names}' words='{words}' ;;")
         for flag in command.flags + root.flags:
             for name in flag.names:
-                if flag.value and file_kind(values.get(name, flag).value) != "files":  # -o is a file here and a folder there
+                if flag.value and (name not in values or file_kind(flag.value) == "files"):  # -o is a file here and a folder there
                     values[name] = flag
     answers = []
     for kind in ("files", "folders", ""):

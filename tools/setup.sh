@@ -12,6 +12,7 @@ test_packages=(
   "${build_packages[@]}" clang-14 libclang-rt-14-dev libgmock-dev libgtest-dev python3
   chromium chromium-driver python3-selenium                # the page
   fish mandoc systemd zsh                                  # completions, manual, service unit
+  curl file jq python3-venv                                # the examples of docs/
 )
 
 say() { echo "glyph: $*" >&2; }
@@ -42,6 +43,21 @@ install_missing() {
     die "apt-get could not install: ${missing[*]}"
   fi
   rm -f "$log"
+}
+
+# make_test_python: build/python, a Python with the packages of tests/requirements.txt.
+make_test_python() {
+  mkdir -p build
+  (
+    flock 9
+    cmp -s tests/requirements.txt build/python/requirements.txt && return
+    say "installing $(grep -vc '^#' tests/requirements.txt) Python packages for the tests"
+    rm -rf build/python
+    python3 -m venv build/python
+    build/python/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt >build/python/install.log 2>&1 ||
+      { tail -n 5 build/python/install.log >&2; die "pip could not install tests/requirements.txt"; }
+    cp tests/requirements.txt build/python/requirements.txt
+  ) 9>build/.lock
 }
 
 # build PRESET [TARGET...]: configures once, then builds; prints nothing when all is up to date, and never on stdout.

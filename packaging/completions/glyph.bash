@@ -6,8 +6,8 @@ _glyph() {
     case $word in ask | batch | render | extract | tokenize | bench | serve | doctor) command=$word; break ;; esac
   done
   case $previous in
-    ) compopt -o default; return ;;
-    --model | --output | --state | -m | -o) compopt -o dirnames; return ;;
+    --api-keys | --config | --log-file | --output | --style | -o) compopt -o default; return ;;
+    --model | --state | -m) compopt -o dirnames; return ;;
     --answer-tokens | --cache-features-mib | --cache-kv-mib | --dpi | --host | --kv-mib | --limit-file-mib | --limit-helper-mib | --limit-helper-seconds | --limit-image-megapixels | --limit-image-side | --limit-inflate-ratio | --limit-inflated-mib | --limit-pages | --limit-zip-entries | --max-tokens | --pages | --port | --repeats | --repetition-penalty | --seed | --stop | --temperature | --threads | --top-k | --top-p) return ;;
     --log-level) COMPREPLY=($(compgen -W 'debug info warning error off' -- "$current")); return ;;
     --precision) COMPREPLY=($(compgen -W 'auto fp32 bf16' -- "$current")); return ;;
