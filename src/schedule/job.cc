@@ -67,7 +67,7 @@ Status Job::check() {
 Status Job::read_page(Caches& caches) {
   if (!reading_) {
     GLYPH_RETURN_IF_ERROR(check());
-    if (!request_.use_cache) no_caches_.reset(new Caches{FeatureCache(0), PrefixTree(model_.language().kv_layout(), 0)});
+    if (!request_.use_cache) no_caches_ = std::make_unique<Caches>(model_.language().kv_layout(), 0, 0);
     reading_.emplace(model_, no_caches_ ? *no_caches_ : caches, request_.turns, head_, stop_);
   }
   GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step());
@@ -75,9 +75,27 @@ Status Job::read_page(Caches& caches) {
   progress_.pages_encoded = reading_->num_pages();
   report(AskStage::kEncode);
   if (more) return {};
+  if (is_question()) touch_sources(caches);
+  else keep_stored(caches);
   GLYPH_RETURN_IF_ERROR(build_prompt());
   stage_ = Stage::kWaiting;
   return {};
+}
+
+// What a document finds in memory may not be on disk: it was read before it was stored.
+void Job::keep_stored(Caches& caches) const {
+  Digest key = head_;
+  for (size_t i = 0; i < reading_->num_stored_prefix_pages(); ++i) {
+    const Digest& page = reading_->prefix_keys()[i];
+    key = prefix_key(key, page);
+    caches.keep_stored(page, key, reading_->prefix_source(i).id);
+  }
+}
+
+void Job::touch_sources(Caches& caches) const {
+  for (const ChatTurn& turn : request_.turns) {
+    for (const SourcePtr& source : turn.sources) caches.touch(source->id);
+  }
 }
 
 // All ids, then what of them is not known yet.
@@ -116,6 +134,10 @@ Status Job::build_prompt() {
   GLYPH_RETURN_IF_ERROR(check_window(first_name(request_.turns), use, model_.language().max_tokens(), style));
 
   const PrefixTree::Match& match = reading_->match();
+  if (match.num_pages > 0 && match.num_tokens != page_end(match.num_pages - 1)) {
+    return internal_error(fmt::format("the cache holds {} tokens up to page {}, the prompt has {}", match.num_tokens, match.num_pages,
+                                      page_end(match.num_pages - 1)));
+  }
   rest_ids_.assign(ids.begin() + match.num_tokens, ids.end());
   for (size_t i = match.num_pages; i < features.size(); ++i) {
     rest_pages_.push_back(features[i]);
@@ -182,8 +204,11 @@ Status Job::read_chunk(Caches& caches) {
 // The cache ends with a page: if it stands at the beginning of the conversation, the next question finds it.
 void Job::keep_prefix(Caches& caches) {
   if (!request_.use_cache || num_kept_pages_ >= reading_->num_prefix_pages()) return;
+  const Source& source = reading_->prefix_source(num_kept_pages_);
   ++num_kept_pages_;
-  caches.prefixes.insert(head_, reading_->prefix_keys().first(num_kept_pages_), *cache_);
+  if (source.forgotten) return;
+  const bool stored = num_kept_pages_ <= reading_->num_stored_prefix_pages();
+  caches.insert_prefix(head_, reading_->prefix_keys().first(num_kept_pages_), *cache_, stored ? source.id : "");
 }
 
 Status Job::start_answers(const Tensor& logits) {

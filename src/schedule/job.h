@@ -70,6 +70,8 @@ class Job {
   Status start_answers(const Tensor& logits);
   AnsweringOptions answering_options(int index) const;
   int64_t max_tokens() const;
+  void keep_stored(Caches& caches) const;
+  void touch_sources(Caches& caches) const;
   void keep_prefix(Caches& caches);
   void report(AskStage stage);
   JobResult take_result();

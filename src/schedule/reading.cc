@@ -20,6 +20,12 @@ std::string text_blocks(const Document& document) {
   return text;
 }
 
+std::vector<Digest> keys_of(const Source::Known& known) {
+  std::vector<Digest> keys;
+  for (const Source::Page& page : known.pages) keys.push_back(page.key);
+  return keys;
+}
+
 }  // namespace
 
 Digest page_key(const Image& page) {
@@ -34,6 +40,10 @@ Reading::Reading(const Model& model, Caches& caches, const std::vector<ChatTurn>
 
 Result<bool> Reading::step() {
   if (stop_.stop_requested()) return cancelled("reading was stopped");
+  if (taking_known_) {
+    GLYPH_RETURN_IF_ERROR(take_known());
+    return true;
+  }
   if (drawing_ == nullptr) return next_source();
   GLYPH_ASSIGN_OR_RETURN(const std::optional<Page> page, drawing_->next());
   if (page) GLYPH_RETURN_IF_ERROR(take_page(*page));
@@ -41,69 +51,95 @@ Result<bool> Reading::step() {
   return true;
 }
 
-// Opens the next document that must be drawn.
+// Opens the next document of which a page is not in memory.
 Result<bool> Reading::next_source() {
   for (; turn_ < turns_.size(); ++turn_, source_ = 0) {
     for (; source_ < turns_[turn_].sources.size(); ++source_) {
       if (!prefix_turn_) prefix_turn_ = turn_;
-      const Source& source = *turns_[turn_].sources[source_];
-      if (skip_known(source)) continue;
-      DrawingOptions options;
-      options.preprocessor = model_.preprocessor();
-      options.max_image_tokens = std::max<int64_t>(0, model_.language().max_tokens() - image_tokens_);
-      GLYPH_ASSIGN_OR_RETURN(drawing_, Drawing::start(*source.document, source.style, options, stop_));
-      drawn_pages_.clear();
-      const std::string text = text_blocks(*source.document);
-      warnings_.insert(warnings_.end(), source.document->warnings.begin(), source.document->warnings.end());
-      if (auto warning = unread_scripts_warning(source.document->name, text, model_.config().scripts)) warnings_.push_back(*warning);
-      return true;
+      if (!current().known) {
+        GLYPH_RETURN_IF_ERROR(start_drawing(0));
+        return true;
+      }
+      num_taken_ = 0;
+      match_known();
+      taking_known_ = num_taken_ < current().known->pages.size();
+      if (taking_known_) return true;
+      text_tokens_ += current().known->text_tokens;
     }
   }
   return false;
 }
 
-// A document whose pages are known and all cached is not drawn again.
-bool Reading::skip_known(const Source& source) {
-  if (!source.known) return false;
-  std::vector<FeaturesPtr> features;
-  PrefixTree::Match match;
-  if (turn_ == prefix_turn_ && match_.num_pages == keys_.size()) {
-    std::vector<Digest> keys = keys_;
-    for (const Source::Page& page : source.known->pages) keys.push_back(page.key);
-    match = caches_.prefixes.find(head_, keys);
+// Takes all pages at once that the tree in memory has.
+void Reading::match_known() {
+  if (turn_ != prefix_turn_ || match_.num_pages != keys_.size()) return;
+  const std::vector<Source::Page>& pages = current().known->pages;
+  std::vector<Digest> keys = keys_;
+  for (const Source::Page& page : pages) keys.push_back(page.key);
+  PrefixTree::Match match = caches_.find_prefix(head_, keys);
+  if (match.num_pages <= match_.num_pages) return;
+  match_ = std::move(match);
+  while (keys_.size() < match_.num_pages) add(pages[num_taken_++], nullptr);
+}
+
+// One page of a document whose pages are known: from a cache, or else the document is drawn again from there on.
+Status Reading::take_known() {
+  const Source::Known& known = *current().known;
+  const Source::Page& page = known.pages[num_taken_];
+  FeaturesPtr features;
+  if (!extends_match(page.key)) {
+    features = caches_.find_features(page.key);
+    if (features == nullptr) {
+      taking_known_ = false;
+      return start_drawing(num_taken_);
+    }
   }
-  for (size_t i = 0; i < source.known->pages.size(); ++i) {
-    const bool matched = keys_.size() + i < match.num_pages;
-    features.push_back(matched ? nullptr : caches_.features.find(source.known->pages[i].key));
-    if (!matched && features.back() == nullptr) return false;
-  }
-  if (match.num_pages > match_.num_pages) match_ = std::move(match);
-  for (size_t i = 0; i < features.size(); ++i) add(source.known->pages[i], std::move(features[i]));
-  text_tokens_ += source.known->text_tokens;
-  return true;
+  add(page, std::move(features));
+  if (++num_taken_ < known.pages.size()) return {};
+  taking_known_ = false;
+  text_tokens_ += known.text_tokens;
+  ++source_;
+  return {};
+}
+
+// The first `num_taken` pages were taken already.
+Status Reading::start_drawing(size_t num_taken) {
+  const Source& source = current();
+  DrawingOptions options;
+  options.preprocessor = model_.preprocessor();
+  options.max_image_tokens = std::max<int64_t>(0, model_.language().max_tokens() - image_tokens_);
+  for (size_t i = 0; i < num_taken; ++i) options.max_image_tokens += source.known->pages[i].num_tokens;  // they are drawn again
+  GLYPH_ASSIGN_OR_RETURN(drawing_, Drawing::start(*source.document, source.style, options, stop_));
+  num_taken_ = num_taken;
+  drawn_pages_.clear();
+  const std::string text = text_blocks(*source.document);
+  warnings_.insert(warnings_.end(), source.document->warnings.begin(), source.document->warnings.end());
+  if (auto warning = unread_scripts_warning(source.document->name, text, model_.config().scripts)) warnings_.push_back(*warning);
+  return {};
 }
 
 bool Reading::extends_match(const Digest& key) {
   if (turn_ != prefix_turn_ || match_.num_pages != keys_.size()) return false;
   std::vector<Digest> keys = keys_;
   keys.push_back(key);
-  PrefixTree::Match match = caches_.prefixes.find(head_, keys);
-  if (match.num_pages != keys.size()) return false;
-  match_ = std::move(match);
-  return true;
+  return caches_.extend_prefix(head_, keys, match_);
 }
 
 Status Reading::take_page(const Page& page) {
+  if (drawn_pages_.size() < num_taken_) {
+    drawn_pages_.push_back(current().known->pages[drawn_pages_.size()]);
+    return {};
+  }
   Source::Page entry{page_key(page.image), 0};
   GLYPH_ASSIGN_OR_RETURN(entry.num_tokens, num_image_tokens({page.image.width, page.image.height}, model_.preprocessor()));
   FeaturesPtr features;
-  if (!extends_match(entry.key)) features = caches_.features.find(entry.key);
+  if (!extends_match(entry.key)) features = caches_.find_features(entry.key);
   if (features == nullptr && match_.num_pages <= keys_.size()) {
     const Stopwatch watch;
     GLYPH_ASSIGN_OR_RETURN(PageFeatures encoded, model_.vision().encode(page.image, stop_));
     vision_seconds_ += watch.seconds();
     features = std::make_shared<const PageFeatures>(std::move(encoded));
-    caches_.features.insert(entry.key, features);
+    if (!current().forgotten) caches_.insert_features(entry.key, features, current().id);
   }
   drawn_pages_.push_back(entry);
   add(entry, std::move(features));
@@ -112,7 +148,13 @@ Status Reading::take_page(const Page& page) {
 
 void Reading::add(const Source::Page& page, FeaturesPtr features) {
   pages_[turn_].push_back({page, std::move(features)});
-  if (turn_ == prefix_turn_) keys_.push_back(page.key);
+  const Source& source = current();
+  if (!source.forgotten) caches_.add_page(source.id, page.key);
+  if (turn_ == prefix_turn_) {
+    if (num_stored_ == keys_.size() && !source.id.empty()) ++num_stored_;
+    keys_.push_back(page.key);
+    prefix_sources_.push_back(&source);
+  }
   image_tokens_ += page.num_tokens;
   ++num_pages_;
 }
@@ -121,13 +163,14 @@ void Reading::finish_source() {
   const DrawingTotals totals = drawing_->totals();
   render_seconds_ += totals.seconds;
   warnings_.insert(warnings_.end(), totals.warnings.begin(), totals.warnings.end());
-  Source& source = *turns_[turn_].sources[source_];
+  Source& source = current();
   Source::Known known;
   known.text_tokens = static_cast<int64_t>(model_.tokenizer().encode_plain(text_blocks(*source.document)).size());
   text_tokens_ += known.text_tokens;
   if (totals.num_pages == drawn_pages_.size()) {
     known.pages = std::move(drawn_pages_);
     source.known = std::move(known);
+    if (!source.forgotten) caches_.set_owner(source.id, keys_of(*source.known));
   } else {  // past the window: the rest was only counted
     num_pages_ += totals.num_pages - drawn_pages_.size();
     image_tokens_ = std::max(image_tokens_, totals.num_image_tokens);

@@ -7,18 +7,12 @@
 #include <stop_token>
 #include <vector>
 
-#include "cache/feature_cache.h"
-#include "cache/prefix_tree.h"
+#include "cache/caches.h"
 #include "engine/drawing.h"
 #include "engine/model.h"
 #include "schedule/request.h"
 
 namespace glyph {
-
-struct Caches {
-  FeatureCache features;
-  PrefixTree prefixes;
-};
 
 // One thread.
 class Reading {
@@ -38,6 +32,9 @@ class Reading {
   const PrefixTree::Match& match() const { return match_; }
   size_t num_prefix_pages() const { return keys_.size(); }            // pages that may stand in the tree
   std::span<const Digest> prefix_keys() const { return keys_; }
+  const Source& prefix_source(size_t page) const { return *prefix_sources_[page]; }
+  // Leading pages that belong to stored documents: what may be kept on disk.
+  size_t num_stored_prefix_pages() const { return num_stored_; }
 
   size_t num_pages() const { return num_pages_; }
   size_t num_drawn() const { return num_pages_ + (drawing_ ? drawing_->num_drawn() - drawn_pages_.size() : 0); }
@@ -48,10 +45,13 @@ class Reading {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
+  Source& current() const { return *turns_[turn_].sources[source_]; }
   Result<bool> next_source();
+  void match_known();
+  Status take_known();
+  Status start_drawing(size_t num_taken);
   Status take_page(const Page& page);
   void finish_source();
-  bool skip_known(const Source& source);
   bool extends_match(const Digest& key);
   void add(const Source::Page& page, FeaturesPtr features);
 
@@ -65,8 +65,12 @@ class Reading {
   std::optional<size_t> prefix_turn_;  // the first turn with pages
   std::unique_ptr<Drawing> drawing_;
   std::vector<Source::Page> drawn_pages_;  // of the source that is being drawn
+  size_t num_taken_ = 0;                   // of a source whose pages are known: pages that need not be drawn
+  bool taking_known_ = false;
   std::vector<std::vector<PageEntry>> pages_;
   std::vector<Digest> keys_;
+  std::vector<const Source*> prefix_sources_;  // of keys_
+  size_t num_stored_ = 0;                      // of keys_
   PrefixTree::Match match_;
   size_t num_pages_ = 0;
   int64_t image_tokens_ = 0, text_tokens_ = 0;

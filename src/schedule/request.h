@@ -20,7 +20,8 @@
 
 namespace glyph {
 
-// A document in the form it is read. The scheduler fills in `known` once all pages were drawn; nobody else touches it.
+// A document in the form it is read. The scheduler fills in `known` once all pages were drawn, and `forgotten`; nobody else touches
+// them.
 struct Source {
   std::shared_ptr<const Document> document;
   PageStyle style;
@@ -34,6 +35,8 @@ struct Source {
     int64_t text_tokens = 0;
   };
   std::optional<Known> known;
+  std::string id = {};     // of a stored document; "": what is read of it is kept in memory only
+  bool forgotten = false;  // the document was deleted: nothing of it is kept any more
 };
 using SourcePtr = std::shared_ptr<Source>;
 

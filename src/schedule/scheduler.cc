@@ -8,13 +8,25 @@
 
 #include "base/log.h"
 #include "engine/stopwatch.h"
+#include "schedule/cache_identity.h"
 
 namespace glyph {
 namespace {
 
 constexpr double kMaxCredit = 1.0;  // seconds a document may catch up on
 
+constexpr double kMaxWriteSeconds = 10;  // at the end, for what is not on disk yet
+
 int64_t blocks_in(size_t bytes, const KvLayout& layout) { return static_cast<int64_t>(bytes / layout.block_bytes()); }
+
+// A disk that cannot be used costs a warning, not the server.
+std::unique_ptr<DiskTier> open_disk(const Model& model, const SchedulerOptions& options, std::function<void()> on_room) {
+  if (options.disk_dir.empty() || options.disk_bytes == 0) return nullptr;
+  auto disk = DiskTier::open({options.disk_dir, options.disk_bytes, cache_identity(model)}, std::move(on_room));
+  if (disk.ok()) return *std::move(disk);
+  log_warning("nothing is cached on disk: {}", disk.status().message());
+  return nullptr;
+}
 
 }  // namespace
 
@@ -23,7 +35,7 @@ Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
       options_(options),
       max_active_blocks_(blocks_in(options.active_kv_bytes, model.language().kv_layout())),
       pool_(model.device(), model.language().kv_layout(), max_active_blocks_ + blocks_in(options.prefix_bytes, model.language().kv_layout())),
-      caches_{FeatureCache(options.feature_bytes), PrefixTree(model.language().kv_layout(), options.prefix_bytes)} {
+      caches_(pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "glyph-engine");
 }
@@ -60,6 +72,15 @@ void Scheduler::notify() {
   changed_.notify_all();
 }
 
+void Scheduler::forget(const std::string& id, SourcePtr source) {
+  {
+    const std::lock_guard lock(mutex_);
+    deleted_.emplace_back(id, std::move(source));
+    notified_ = true;
+  }
+  changed_.notify_all();
+}
+
 void Scheduler::run() {
   for (;;) {
     const bool worked = step();
@@ -68,8 +89,7 @@ void Scheduler::run() {
     if (worked || !submitted_.empty()) continue;
     if (num_active_ == 0) {
       lock.unlock();
-      Status checked = caches_.features.check_integrity();
-      if (checked.ok()) checked = caches_.prefixes.check_integrity();
+      Status checked = caches_.check_integrity();
       lock.lock();
       if (!checked.ok()) log_error("{}", checked.message());
       failed_check_ = std::move(checked);
@@ -81,6 +101,7 @@ void Scheduler::run() {
   admit_submitted();
   for (const auto& job : jobs_) job->end(cancelled("the server is shutting down"));
   jobs_.clear();
+  caches_.write_all(kMaxWriteSeconds);
   idle_.notify_all();
 }
 
@@ -88,11 +109,13 @@ void Scheduler::run() {
 bool Scheduler::step() {
   admit_submitted();
   drop_stopped();
+  forget_deleted();
   decode();
   Job* const reader = next_reader();
   if (reader != nullptr) piece(*reader);
+  const bool wrote = caches_.write_one();
   publish();
-  return reader != nullptr || std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->stage() == Job::Stage::kDecode; });
+  return reader != nullptr || wrote || std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->stage() == Job::Stage::kDecode; });
 }
 
 void Scheduler::admit_submitted() {
@@ -108,6 +131,19 @@ void Scheduler::drop_stopped() {
     if (job->stopped()) stopped.push_back(job.get());
   }
   for (Job* job : stopped) end_job(*job, cancelled("the request was stopped"));
+}
+
+// After the jobs that were stopped with the document are gone.
+void Scheduler::forget_deleted() {
+  std::vector<std::pair<std::string, SourcePtr>> deleted;
+  {
+    const std::lock_guard lock(mutex_);
+    deleted.swap(deleted_);
+  }
+  for (const auto& [id, source] : deleted) {
+    if (source != nullptr) source->forgotten = true;
+    caches_.forget(id);
+  }
 }
 
 void Scheduler::decode() {
@@ -229,15 +265,21 @@ void Scheduler::publish() {
   num_active_ = jobs_.size();
   stats_.num_waiting = waiting;
   stats_.num_running = jobs_.size() - waiting;
-  stats_.feature_bytes = caches_.features.num_bytes();
-  stats_.prefix_bytes = caches_.prefixes.num_bytes();
+  stats_.caches = caches_.stats();
+  stats_.feature_bytes = stats_.caches.memory_feature_bytes;
+  stats_.prefix_bytes = stats_.caches.memory_kv_bytes;
   stats_.kv_blocks_in_use = pool_.num_blocks_in_use();
   stats_.max_kv_blocks = max_active_blocks_ + blocks_in(options_.prefix_bytes, pool_.layout());
 }
 
 SchedulerStats Scheduler::stats() const {
-  const std::lock_guard lock(mutex_);
-  return stats_;
+  SchedulerStats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats = stats_;
+  }
+  stats.caches = caches_.with_disk(stats.caches);
+  return stats;
 }
 
 size_t Scheduler::num_unfinished() const {
@@ -249,8 +291,11 @@ Status Scheduler::check_integrity() {
   std::unique_lock lock(mutex_);
   notified_ = true;
   changed_.notify_all();
-  idle_.wait(lock, [this] { return ending_ || (num_active_ == 0 && submitted_.empty() && !notified_); });
+  idle_.wait(lock, [this] { return ending_ || (num_active_ == 0 && submitted_.empty() && !notified_ && stats_.caches.num_waiting == 0); });
   GLYPH_RETURN_IF_ERROR(failed_check_);
+  lock.unlock();
+  GLYPH_RETURN_IF_ERROR(caches_.check_files());
+  lock.lock();
   const auto cached = static_cast<int64_t>(stats_.prefix_bytes / pool_.layout().block_bytes());
   if (pool_.num_blocks_in_use() != cached) {
     return internal_error(fmt::format("{} KV blocks are in use, the prefix tree holds {}", pool_.num_blocks_in_use(), cached));

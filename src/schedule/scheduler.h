@@ -5,12 +5,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <stop_token>
 #include <thread>
 #include <vector>
 
+#include "cache/caches.h"
 #include "engine/model.h"
 #include "glyph/status.h"
 #include "schedule/job.h"
@@ -22,6 +24,8 @@ namespace glyph {
 struct SchedulerOptions {
   size_t feature_bytes = size_t{1} << 30;      // features of pages kept; 0: none
   size_t prefix_bytes = size_t{2} << 30;       // KV of documents kept; 0: none
+  std::filesystem::path disk_dir = {};         // both of stored documents on disk, too; "": not
+  size_t disk_bytes = size_t{8} << 30;         // 0: not
   size_t active_kv_bytes = size_t{2} << 30;    // KV of jobs that run
   size_t max_running = 16;                     // questions at once
   size_t max_waiting = 256;                    // questions; one more is refused
@@ -40,6 +44,7 @@ struct SchedulerStats {
   size_t prefix_bytes = 0;
   int64_t kv_blocks_in_use = 0;
   int64_t max_kv_blocks = 0;
+  CacheStats caches;
 };
 
 class Scheduler {
@@ -55,11 +60,15 @@ class Scheduler {
   // piece of work; notify() makes an idle thread look.
   Status submit(JobRequest request, JobListener listener, std::stop_token stop);
   void notify();
+  // Any thread. A stored document was deleted: with it go what only it had in the caches, on disk, too. `source` may be nullptr.
+  void forget(const std::string& id, SourcePtr source);
+  // Any thread. Stored documents but these are gone: for the start.
+  void retain(std::vector<std::string> ids) { caches_.retain_owners(std::move(ids)); }
 
   // Any thread.
   SchedulerStats stats() const;
   size_t num_unfinished() const;
-  // Waits until nothing is left to do, then checks caches and blocks; for tests.
+  // Waits until nothing is left to do or to write, then checks caches, files and blocks; for tests.
   Status check_integrity();
 
  private:
@@ -67,6 +76,7 @@ class Scheduler {
   bool step();
   void admit_submitted();
   void drop_stopped();
+  void forget_deleted();
   void decode();
   bool is_writing() const;
   bool may_read(const Job& job) const;
@@ -80,12 +90,8 @@ class Scheduler {
   const Model& model_;
   const SchedulerOptions options_;
   const int64_t max_active_blocks_;
-  KvBlockPool pool_;
-  Caches caches_;
 
-  std::deque<std::unique_ptr<Job>> jobs_;  // engine thread; in turn
-  double credit_ = 0;                      // seconds that documents may take while answers are written
-
+  // Before the caches, whose writing thread notifies.
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable idle_;
@@ -95,6 +101,12 @@ class Scheduler {
   bool notified_ = false;                       // guarded by mutex_
   bool ending_ = false;                         // guarded by mutex_
   Status failed_check_;                         // guarded by mutex_: of the last time it went idle
+  std::vector<std::pair<std::string, SourcePtr>> deleted_;  // guarded by mutex_: documents to forget
+
+  KvBlockPool pool_;
+  Caches caches_;
+  std::deque<std::unique_ptr<Job>> jobs_;  // engine thread; in turn
+  double credit_ = 0;                      // seconds that documents may take while answers are written
   std::thread thread_;
 };
 
