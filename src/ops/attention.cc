@@ -92,17 +92,30 @@ void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& k
 
 void decode_attention(Device& device, const ConstTensorView& q, std::span<const DecodeRow> sequences,
                       float scale, const TensorView& out) {
-  GLYPH_CHECK(q.rank() == 3 && q.size(0) == static_cast<int64_t>(sequences.size()));
-  for (const DecodeRow& row : sequences) {
-    GLYPH_CHECK(row.num_tokens > 0);
-    check_kv(row.kv, row.num_tokens);
-    check_query(q, row.kv);
+  int64_t num_rows = 0;
+  for (const DecodeRow& sequence : sequences) {
+    GLYPH_CHECK(sequence.num_rows > 0 && sequence.num_tokens >= sequence.num_rows);
+    check_kv(sequence.kv, sequence.num_tokens);
+    check_query(q, sequence.kv);
+    num_rows += sequence.num_rows;
   }
+  GLYPH_CHECK(q.rank() == 3 && q.size(0) == num_rows);
   check_out(q, out);
   on_device(
       device, [&](CpuDevice& cpu) { cpu::decode_attention(cpu, q, sequences, scale, out); },
       [&] { reference::decode_attention(q, sequences, scale, out); },
-      [&](CudaDevice& cuda) { cuda::decode_attention(cuda, q, sequences, scale, out); });
+      [&](CudaDevice& cuda) {
+        if (num_rows == static_cast<int64_t>(sequences.size())) {
+          return cuda::decode_attention(cuda, q, sequences, scale, out);
+        }
+        int64_t row = 0;
+        for (const DecodeRow& sequence : sequences) {
+          const int64_t end = row + sequence.num_rows;
+          cuda::causal_attention(cuda, q.rows(row, end), sequence.kv, sequence.num_tokens - sequence.num_rows, scale,
+                                 out.rows(row, end));
+          row = end;
+        }
+      });
 }
 
 }  // namespace glyph::ops

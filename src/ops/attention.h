@@ -47,10 +47,12 @@ void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& k
 
 struct DecodeRow {
   KvLayer kv;
-  int64_t num_tokens = 0;  // positions 0 ... num_tokens - 1 are stored and seen
+  int64_t num_tokens = 0;  // positions 0 ... num_tokens - 1 are stored
+  int64_t num_rows = 1;    // query rows: those of the last positions, each of which sees itself and what is before it
 };
 
-// One query row a sequence: q and out (sequences, heads, head_dim) f32 or bf16; KV of either type.
+// A few query rows a sequence, one sequence after the other: q and out (rows of all, heads, head_dim) f32 or bf16;
+// KV of either type. Sequences may share blocks.
 void decode_attention(Device& device, const ConstTensorView& q, std::span<const DecodeRow> sequences,
                       float scale, const TensorView& out);
 

@@ -5,43 +5,14 @@
 #include <limits>
 
 #include "ops/cpu/ops.h"
+#include "ops/cpu/packed_kv.h"
 #include "ops/cpu/scratch.h"
 
 namespace glyph::ops::cpu {
 namespace {
 
 constexpr int64_t kKeyBlock = 512;  // keys of one softmax step; a multiple of every panel's columns
-constexpr int64_t kPieceKeys = 64;  // keys packed at once; divides kKeyBlock and the tokens of a KV block
 constexpr int64_t kTaskRows = 32;   // query rows that share a pass over the keys, about
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Keys and values of all KV heads in the kernel's order.
-struct PackedKv {
-  const MatrixKernel& matrix;
-  int64_t num_keys = 0;
-  int64_t head_dim = 0;
-  std::byte* keys = nullptr;
-  std::byte* values = nullptr;
-
-  int64_t padded_keys() const { return ceil_div(num_keys, kPieceKeys) * kPieceKeys; }
-  size_t key_panel_bytes() const { return matrix.panel_bytes(head_dim); }
-  size_t key_bytes() const { return static_cast<size_t>(padded_keys() / matrix.columns) * key_panel_bytes(); }
-  size_t value_panel_bytes() const { return matrix.panel_bytes(padded_keys()); }
-  int64_t num_value_panels() const { return ceil_div(head_dim, matrix.columns); }
-  size_t value_bytes() const { return static_cast<size_t>(num_value_panels()) * value_panel_bytes(); }
-
-  std::byte* key_panel(int64_t head, int64_t key) const {
-    return keys + static_cast<size_t>(head) * key_bytes() +
-           static_cast<size_t>(key / matrix.columns) * key_panel_bytes();
-  }
-  // The rows from `key` on of the panel of columns [panel * columns, ...).
-  std::byte* value_panel(int64_t head, int64_t panel, int64_t key) const {
-    return values + static_cast<size_t>(head) * value_bytes() +
-           static_cast<size_t>(panel) * value_panel_bytes() +
-           static_cast<size_t>(key * matrix.columns) * size_of(matrix.type);
-  }
-};
 
 PackedKv make_packed(const MatrixKernel& matrix, int64_t num_heads, int64_t num_keys, int64_t head_dim) {
   PackedKv packed{.matrix = matrix, .num_keys = num_keys, .head_dim = head_dim};
@@ -50,24 +21,6 @@ PackedKv make_packed(const MatrixKernel& matrix, int64_t num_heads, int64_t num_
   packed.values =
       static_cast<std::byte*>(scratch_bytes(ScratchUse::kMorePanels, heads * packed.value_bytes()));
   return packed;
-}
-
-// Values of up to kPieceKeys keys, rows of `source`, from key `first` on.
-void pack_values(const PackedKv& packed, int64_t head, int64_t first, const PackSource& source) {
-  for (int64_t panel = 0; panel < packed.num_value_panels(); ++panel) {
-    PackSource part = source;
-    const int64_t column = panel * packed.matrix.columns;
-    part.data =
-        static_cast<const std::byte*>(source.data) + column * static_cast<int64_t>(size_of(source.dtype));
-    part.depth = std::min<int64_t>(packed.matrix.columns, packed.head_dim - column);
-    std::byte* to = packed.value_panel(head, panel, first);
-    packed.matrix.pack_transposed(part, to);
-    // A piece that is not full: its remaining rows must not hold old numbers, zero weights multiply them.
-    const size_t row_bytes = static_cast<size_t>(packed.matrix.columns) * size_of(packed.matrix.type);
-    const int64_t filled = packed.matrix.padded_depth(part.count);
-    std::fill_n(to + static_cast<size_t>(filled) * row_bytes,
-                static_cast<size_t>(kPieceKeys - filled) * row_bytes, std::byte{0});
-  }
 }
 
 // pack(head, first key, number of keys) for every piece of every head.
@@ -107,26 +60,8 @@ PackedKv pack_page(CpuDevice& device, const MatrixKernel& matrix, const ConstTen
 
 PackedKv pack_cache(CpuDevice& device, const MatrixKernel& matrix, const KvLayer& kv, int64_t num_keys) {
   const PackedKv packed = make_packed(matrix, kv.num_kv_heads, num_keys, kv.head_dim);
-  const auto element = static_cast<int64_t>(size_of(kv.dtype));
   for_pieces(device, kv.num_kv_heads, num_keys, [&](int64_t head, int64_t first, int64_t count) {
-    const auto* block =
-        static_cast<const std::byte*>(kv.blocks[static_cast<size_t>(first / kv.block_tokens)]);
-    const int64_t head_offset = head * kv.head_dim * kv.block_tokens;
-    const int64_t token = first % kv.block_tokens;
-    for (int64_t i = 0; i < kPieceKeys; i += matrix.columns) {
-      const PackSource keys{.data = block + kv.key_offset + (head_offset + token + i) * element,
-                            .dtype = kv.dtype,
-                            .stride = kv.block_tokens,
-                            .count = kv.head_dim,
-                            .depth = std::clamp<int64_t>(count - i, 0, matrix.columns)};
-      matrix.pack_transposed(keys, packed.key_panel(head, first + i));
-    }
-    pack_values(packed, head, first,
-                {.data = block + kv.value_offset + (head_offset + token * kv.head_dim) * element,
-                 .dtype = kv.dtype,
-                 .stride = kv.head_dim,
-                 .count = count,
-                 .depth = kv.head_dim});
+    pack_piece(kv, {.kv_head = head, .first = first, .count = count}, packed, head, first);
   });
   return packed;
 }

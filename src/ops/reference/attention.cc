@@ -101,12 +101,11 @@ void causal_attention(const ConstTensorView& q, const KvLayer& kv, int64_t first
 
 void decode_attention(const ConstTensorView& q, std::span<const DecodeRow> sequences, float scale,
                       const TensorView& out) {
-  for (int64_t row = 0; row < q.size(0); ++row) {
-    const DecodeRow& sequence = sequences[static_cast<size_t>(row)];
-    for (int64_t head = 0; head < q.size(1); ++head) {
-      attend_cached(q, {.row = row, .head = head, .num_visible = sequence.num_tokens, .scale = scale},
-                    sequence.kv, out);
-    }
+  int64_t row = 0;
+  for (const DecodeRow& sequence : sequences) {
+    const int64_t end = row + sequence.num_rows;
+    causal_attention(q.rows(row, end), sequence.kv, sequence.num_tokens - sequence.num_rows, scale, out.rows(row, end));
+    row = end;
   }
 }
 
