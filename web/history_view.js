@@ -146,7 +146,7 @@ function documentRow(document) {
             el('button', {type: 'button', class: 'row-main', 'aria-label': t('show_document', {name}), title: name,
                           'data-focus': id, on: {click: show}},
                el('span', {class: 'row-title'}, name), el('span', {class: 'row-detail'}, detail.filter(Boolean).join(' · '))),
-            inside ? el('span', {class: 'row-sign'}, icon('check'))
+            inside ? el('span', {class: state === 'ready' ? 'row-sign is-ready' : 'row-sign'}, icon('check'))
                    : iconButton('plus', t('add_to_conversation', {name}), () => chat.addDocument(id), {'data-focus': `add-${id}`}),
             menuButton(t('more_actions', {name}), () => [
               {icon: 'pages', label: t('viewer_toggle'), run: show},

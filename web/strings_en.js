@@ -85,7 +85,7 @@ export default {
 
   question: 'Question',
   question_placeholder: 'Ask about the documents',
-  question_placeholder_bare: 'Add a document, then ask',
+  question_placeholder_bare: 'Add a file, then ask',
   attach: 'Add documents',
   send: 'Send',
   stop: 'Stop',

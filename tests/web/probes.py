@@ -61,7 +61,7 @@ for (const field of scope.querySelectorAll('input, textarea, select')) {
 return bad;
 """
 
-# Anything wider than the window, and any control that sticks out of it.
+# Anything wider than the window, any control that sticks out of it, any hint that does not fit its field.
 OVERFLOW = """
 const bad = [];
 const root = document.scrollingElement;
@@ -71,6 +71,7 @@ for (const node of document.querySelectorAll('button, input, select, textarea, h
   if (!width || !node.checkVisibility() || node.closest('.skip, .visually-hidden, .cards, .prose, .sheet, [hidden]')) continue;
   if (node.closest('[inert]') || node.matches('.skip, [type=radio]')) continue;
   if (left < -1 || right > innerWidth + 1) bad.push(`${node.tagName}#${node.id}.${node.className} ${left}..${right}`);
+  if (node.matches('textarea') && node.scrollWidth > node.clientWidth) bad.push(`the words of ${node.tagName}#${node.id} are cut`);
 }
 return bad;
 """
