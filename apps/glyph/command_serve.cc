@@ -39,6 +39,7 @@ Status apply_profile(const Settings& settings, ServerOptions& options) {
     options.schedule.max_running = 8;
     options.schedule.feature_bytes = 0;
     options.schedule.prefix_bytes = 0;
+    options.schedule.disk_bytes = 0;
     options.read_ahead = false;
   } else if (profile != "api") {
     return usage_error(fmt::format("profile: '{}' is none of single, batch, api", profile));
@@ -52,7 +53,7 @@ Status apply_memory(const Settings& settings, SchedulerOptions& options) {
     size_t& bytes;
   };
   for (const Budget& budget : {Budget{"cache-features-mib", options.feature_bytes}, Budget{"cache-kv-mib", options.prefix_bytes},
-                               Budget{"kv-mib", options.active_kv_bytes}}) {
+                               Budget{"cache-disk-mib", options.disk_bytes}, Budget{"kv-mib", options.active_kv_bytes}}) {
     GLYPH_ASSIGN_OR_RETURN(const int64_t mib, settings.integer(budget.name, static_cast<int64_t>(budget.bytes >> 20), 0, kMaxMib));
     budget.bytes = static_cast<size_t>(mib) << 20;
   }
@@ -71,6 +72,7 @@ Result<ServerOptions> server_options(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(options.allow_remote_without_keys, settings.boolean("allow-remote", false));
   const auto state = settings.text("state");
   options.state_dir = state ? fs::path(*state) : default_state_dir();
+  options.schedule.disk_dir = options.state_dir / "cache";
   options.max_upload_bytes = options.ingest.limits.file_bytes + (size_t{1} << 20);
   if (const auto keys = settings.text("api-keys")) { GLYPH_ASSIGN_OR_RETURN(options.api_keys, Access::read_keys(*keys)); }
   return options;
@@ -118,7 +120,7 @@ Command serve_command() {
   return {"serve", "Answer over HTTP: a page for people, the OpenAI API for programs.",
           [](Arguments& arguments) {
             arguments.model_settings();
-            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "kv-mib", "cache-kv-mib", "cache-features-mib", "log-file"});
+            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-disk-mib", "log-file"});
             arguments.limit_settings();
           },
           [](Context& context) { return run_serve(context); }};

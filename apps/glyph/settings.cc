@@ -17,7 +17,8 @@ constexpr std::array kSettings{
     SettingInfo{"style", "FILE", "page style file (default: by the document's language)"},
     SettingInfo{"dpi", "N", "draw the pages at N dots an inch, whatever the style says"},
     SettingInfo{"threads", "N", "threads that compute (default: one a core)"},
-    SettingInfo{"precision", "TYPE", "auto, fp32 or bf16 (default: auto, which is bf16 where the CPU multiplies it)"},
+    SettingInfo{"device", "NAME", "auto, cpu or cuda (default: auto, which is a GPU that this build can use, else the CPU)"},
+    SettingInfo{"precision", "TYPE", "auto, fp32 or bf16 (default: auto, which is bf16 where the device multiplies it)"},
     SettingInfo{"max-tokens", "N", "longest answer in tokens (default: the model's, or 1024)"},
     SettingInfo{"temperature", "X", "0 always takes the likeliest token (default: the model's)"},
     SettingInfo{"top-k", "N", "sample among the N likeliest tokens; 0 is off (default: the model's)"},
@@ -44,6 +45,7 @@ constexpr std::array kSettings{
     SettingInfo{"cache-kv-mib", "N", "KV of documents kept in memory, MiB (default: 2048)"},
     SettingInfo{"cache-features-mib", "N", "features of pages kept in memory, MiB (default: 1024)"},
     SettingInfo{"log-file", "FILE", "append a JSON line about each request here (default: stderr)"},
+    SettingInfo{"cache-disk-mib", "N", "KV and features of stored documents kept on disk, MiB; 0 keeps none (default: 8192)"},
     SettingInfo{"log-level", "LEVEL", "debug, info, warning, error or off (default: info)"},
     SettingInfo{"log-json", "", "log lines as JSON objects"},
 };

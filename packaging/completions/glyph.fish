@@ -108,6 +108,7 @@ complete -c glyph -n '__fish_seen_subcommand_from serve' -l allow-remote -d 'let
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l kv-mib -x -d 'KV of running questions, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-kv-mib -x -d 'KV of documents kept in memory, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-features-mib -x -d 'features of pages kept in memory, MiB (default: 1024)'
+complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-disk-mib -x -d 'KV and features of stored documents kept on disk, MiB; 0 keeps none (default: 8192)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l log-file -r -F -d 'append a JSON line about each request here (default: stderr)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l limit-file-mib -x -d 'largest input file, MiB (default: 256)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l limit-inflated-mib -x -d 'largest unpacked document, MiB (default: 1024)'

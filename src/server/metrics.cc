@@ -84,6 +84,34 @@ void Metrics::write_scheduler(Exposition& out, const SchedulerStats& stats) cons
   write("glyph_requests_cancelled_total", Type::kCounter, "Questions and documents whose client went away.", number(stats.num_cancelled));
   write("glyph_feature_cache_bytes", Type::kGauge, "Features of pages kept in memory.", number(stats.feature_bytes));
   write("glyph_prefix_cache_bytes", Type::kGauge, "KV of documents kept in memory.", number(stats.prefix_bytes));
+  write_caches(out, stats.caches);
+}
+
+void Metrics::write_caches(Exposition& out, const CacheStats& stats) const {
+  struct Tier {
+    const char *tier, *kind;
+    uint64_t bytes;
+    CacheCounts counts;
+  };
+  const Tier tiers[] = {{"memory", "features", stats.memory_feature_bytes, stats.memory_features},
+                        {"memory", "kv", stats.memory_kv_bytes, stats.memory_kv},
+                        {"disk", "features", stats.disk.feature_bytes, stats.disk_features},
+                        {"disk", "kv", stats.disk.kv_bytes, stats.disk_kv}};
+  const auto write = [&](const char* name, Type type, const char* help, const auto& value_of) {
+    out.family(name, type, help);
+    for (const Tier& tier : tiers) out.sample({{"kind", tier.kind}, {"model_name", model_}, {"tier", tier.tier}}, number(value_of(tier)));
+  };
+  write("glyph_cache_bytes", Type::kGauge, "Held by the caches of pages.", [](const Tier& tier) { return tier.bytes; });
+  write("glyph_cache_hits_total", Type::kCounter, "Pages found.", [](const Tier& tier) { return tier.counts.hits; });
+  write("glyph_cache_misses_total", Type::kCounter, "Pages looked up in vain; the disk is asked for what memory lacks.",
+        [](const Tier& tier) { return tier.counts.misses; });
+  const Exposition::Labels labels{{"model_name", model_}};
+  out.family("glyph_cache_unwritten_entries", Type::kGauge, "Entries on their way to disk.");
+  out.sample(labels, number(stats.num_waiting + stats.num_writing));
+  out.family("glyph_cache_damaged_total", Type::kCounter, "Entries on disk that were damaged or foreign, and deleted.");
+  out.sample(labels, number(stats.disk.num_damaged));
+  out.family("glyph_cache_dropped_writes_total", Type::kCounter, "Entries that could not be written or found no room.");
+  out.sample(labels, number(stats.disk.num_dropped));
 }
 
 void Metrics::write_answers(Exposition& out) const {

@@ -27,6 +27,7 @@ class Metrics {
  private:
   void add_answer(const AnswerFigures& answer, double ms);
   void write_scheduler(Exposition& out, const SchedulerStats& stats) const;
+  void write_caches(Exposition& out, const CacheStats& stats) const;
   void write_answers(Exposition& out) const;
   void write_requests(Exposition& out) const;
 
