@@ -74,6 +74,9 @@ Result<std::unique_ptr<DocumentStore>> DocumentStore::open(const DocumentStoreOp
   if (error) return internal_error(fmt::format("{}: {}", options.dir.string(), error.message()));
   std::unique_ptr<DocumentStore> store(new DocumentStore(options, scheduler));
   GLYPH_RETURN_IF_ERROR(store->load_saved());
+  std::vector<std::string> ids;
+  for (const auto& [id, record] : store->records_) ids.push_back(id);
+  scheduler.retain(std::move(ids));
   store->thread_ = std::thread([raw = store.get()] { raw->run(); });
   pthread_setname_np(store->thread_.native_handle(), "glyph-documents");
   return store;
@@ -177,17 +180,19 @@ Result<DocumentInfo> DocumentStore::get(const std::string& id) const {
 
 Status DocumentStore::remove(const std::string& id) {
   RecordPtr record;
+  SourcePtr source;
   {
     std::unique_lock lock(mutex_);
     record = find(id);
     if (record == nullptr) return not_found(fmt::format("there is no document '{}'", id));
     records_.erase(id);
+    source = record->source;
     record->stop.request_stop();
     record->info.state = DocumentState::kFailed;
     record->info.error = "the document was deleted";
     tell(record, lock);
   }
-  scheduler_.notify();
+  scheduler_.forget(id, std::move(source));
   std::error_code error;
   fs::remove_all(record->dir, error);
   if (error) return internal_error(fmt::format("the document cannot be deleted: {}", error.message()));
@@ -198,6 +203,8 @@ Result<SourcePtr> DocumentStore::source(const std::string& id, std::stop_token s
   std::unique_lock lock(mutex_);
   const RecordPtr record = find(id);
   if (record == nullptr) return not_found(fmt::format("there is no document '{}'", id));
+  const auto waiting = std::find(to_extract_.begin(), to_extract_.end(), record);  // after a restart: before those nobody asks for
+  if (waiting != to_extract_.end()) std::rotate(to_extract_.begin(), waiting, waiting + 1);
   changed_.wait(lock, stop, [&] { return ending_ || record->source != nullptr || record->info.finished(); });
   if (record->source != nullptr) return record->source;
   if (stop.stop_requested() || ending_) return cancelled("the request was stopped");
@@ -248,7 +255,7 @@ void DocumentStore::extract(const RecordPtr& record) {
   if (!style.ok()) return fail(record, style.status());
   {
     std::unique_lock lock(mutex_);
-    record->source = std::make_shared<Source>(Source{std::make_shared<const Document>(*std::move(document)), *style, {}});
+    record->source = std::make_shared<Source>(Source{std::make_shared<const Document>(*std::move(document)), *style, {}, record->info.id});
     record->info.dpi = style->dpi;
     record->info.state = options_.read_ahead ? DocumentState::kDrawing : DocumentState::kReady;
     tell(record, lock);
