@@ -4,7 +4,7 @@
 build_packages=(
   build-essential cmake ninja-build pkg-config
   libboost-json1.81-dev libcli11-dev libexpat1-dev libfmt-dev libfreetype-dev libicu-dev libjpeg-dev libpcre2-dev
-  libpng-dev libpoppler-cpp-dev libseccomp-dev libsqlite3-dev libssl-dev libwebp-dev libzip-dev
+  libpng-dev libpoppler-cpp-dev libseccomp-dev libsqlite3-dev libssl-dev libwebp-dev libzip-dev zlib1g-dev
   fonts-dejavu-core fonts-noto-cjk poppler-data
 )
 # To build and run the tests as well.

@@ -1,6 +1,7 @@
 #include "server/static_files.h"
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <map>
 
@@ -28,13 +29,44 @@ std::string_view type_of(std::string_view path) {
 struct Served {
   std::string_view bytes;
   std::string etag;
+  std::string packed;  // with gzip; "" where that is no gain
 };
+
+std::string gzip(std::string_view bytes) {
+  z_stream stream{};
+  constexpr int kGzipFormat = 15 + 16, kMemoryLevel = 9;
+  if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, kGzipFormat, kMemoryLevel, Z_DEFAULT_STRATEGY) != Z_OK) return {};
+  std::string packed(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  const bool whole = deflate(&stream, Z_FINISH) == Z_STREAM_END;
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return whole && packed.size() < bytes.size() ? packed : std::string();
+}
+
+// "br, gzip;q=0.5" takes gzip, "gzip;q=0" does not.
+bool takes_gzip(std::string_view accepted) {
+  while (!accepted.empty()) {
+    const size_t end = std::min(accepted.find(','), accepted.size());
+    std::string_view coding = accepted.substr(0, end);
+    accepted.remove_prefix(std::min(end + 1, accepted.size()));
+    coding.remove_prefix(std::min(coding.find_first_not_of(" \t"), coding.size()));
+    if (!coding.starts_with("gzip")) continue;
+    const std::string_view rest = coding.substr(4);
+    const size_t q = rest.find("q=");
+    return q == std::string_view::npos || rest.find_first_of("123456789", q) != std::string_view::npos;
+  }
+  return false;
+}
 
 const std::map<std::string_view, Served>& served_files() {
   static const std::map<std::string_view, Served> files = [] {
     std::map<std::string_view, Served> all;
     for (const EmbeddedFile& file : embedded_files()) {
-      all.emplace(file.path, Served{file.bytes, fmt::format("\"{}\"", hex(sha256(file.bytes)).substr(0, 32))});
+      all.emplace(file.path, Served{file.bytes, fmt::format("\"{}\"", hex(sha256(file.bytes)).substr(0, 32)), gzip(file.bytes)});
     }
     return all;
   }();
@@ -55,10 +87,13 @@ HttpResponse static_response(const HttpRequest& request) {
   }
   const Served& file = it->second;
   response.content_type = type_of(path);
-  response.headers = {{"Cache-Control", "no-cache"}, {"ETag", file.etag}, {"Content-Security-Policy", kPolicy},
+  const bool packed = !file.packed.empty() && takes_gzip(request.header("accept-encoding"));
+  const std::string etag = packed ? file.etag.substr(0, file.etag.size() - 1) + "-gz\"" : file.etag;
+  response.headers = {{"Cache-Control", "no-cache"}, {"Vary", "Accept-Encoding"}, {"ETag", etag}, {"Content-Security-Policy", kPolicy},
                       {"X-Frame-Options", "DENY"}, {"Cross-Origin-Opener-Policy", "same-origin"}};
-  if (request.header("if-none-match") == file.etag) response.status = 304;
-  else response.body = std::string(file.bytes);
+  if (packed) response.headers.emplace_back("Content-Encoding", "gzip");
+  if (request.header("if-none-match") == etag) response.status = 304;
+  else response.body = packed ? file.packed : std::string(file.bytes);
   return response;
 }
 
