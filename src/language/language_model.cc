@@ -42,17 +42,20 @@ struct LanguageModel::Impl {
   using Attend = std::function<void(int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
                                     const ConstTensorView& v, const TensorView& out)>;
 
-  Result<Tensor> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
-                      bool want_logits) const;
-  Result<Tensor> decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const;
+  Result<Tensor> read(std::span<const PromptPart> parts) const;
+  Result<Tensor> decode(std::span<const NewTokens> sequences) const;
   Status check(std::span<const int32_t> ids, int64_t num_tokens_before) const;
 
-  Pass begin_pass(std::span<const ops::TokenPosition> positions) const;
+  Pass begin_pass(std::span<const ops::TokenPosition> positions, DType activation) const;
+  Pass begin_parts(std::span<const PromptPart> parts) const;
+  void attend_parts(std::span<const PromptPart> parts, int64_t layer, const ConstTensorView& q,
+                    const ConstTensorView& k, const ConstTensorView& v, const TensorView& out) const;
   void embed(const Prompt& prompt, int64_t begin, const TensorView& x) const;
   TensorView run_layers(const Pass& pass, const Attend& attend) const;
   TensorView attention_branch(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
                               const ConstTensorView& normed, int64_t wanted, const Attend& attend) const;
   Result<Tensor> logits(const ConstTensorView& normed) const;
+  Result<Tensor> logits_of(const ConstTensorView& normed, std::span<const int32_t> outputs) const;
   float scale() const { return 1.0f / std::sqrt(static_cast<float>(config.head_dim())); }
   void show(std::string_view stage, const ConstTensorView& values) const {
     show_stage(observer, device, stage, values);
@@ -75,15 +78,15 @@ Status LanguageModel::Impl::check(std::span<const int32_t> ids, int64_t num_toke
   return {};
 }
 
-LanguageModel::Impl::Pass LanguageModel::Impl::begin_pass(
-    std::span<const ops::TokenPosition> positions) const {
+LanguageModel::Impl::Pass LanguageModel::Impl::begin_pass(std::span<const ops::TokenPosition> positions,
+                                                          DType activation) const {
   const auto rows = static_cast<int64_t>(positions.size());
   const TensorView cos = workspace.take(DType::kF32, {rows, config.rotary_dim() / 2});
   const TensorView sin = workspace.take(DType::kF32, {rows, config.rotary_dim() / 2});
   ops::text_rotary_table(device, positions, {.theta = config.rope_theta, .sections = config.mrope_section},
                          cos, sin);
   Pass pass{.x = workspace.take(DType::kF32, {rows, config.hidden_size}), .cos = cos, .sin = sin};
-  pass.activation = rows <= few_rows(device) ? DType::kF32 : compute;
+  pass.activation = activation;
   return pass;
 }
 
@@ -112,7 +115,6 @@ void LanguageModel::Impl::embed(const Prompt& prompt, int64_t begin, const Tenso
     row = to;
   }
   embed_text(end);
-  show("embed", x);
 }
 
 // Reference: Glm4vTextAttention.forward. The branch (wanted, hidden) f32, before its norm.
@@ -186,58 +188,117 @@ Result<Tensor> LanguageModel::Impl::logits(const ConstTensorView& normed) const 
   return result;
 }
 
-Result<Tensor> LanguageModel::Impl::read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
-                                         bool want_logits) const {
-  GLYPH_CHECK(0 <= begin && begin < end && end <= prompt.num_tokens());
-  GLYPH_RETURN_IF_ERROR(cache.reserve(end - begin));
-  Workspace::Frame frame(workspace);
-  const auto positions =
-      std::span(prompt.positions).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-  Pass pass = begin_pass(positions);
-  pass.qkv = compute;
-  pass.num_outputs = want_logits ? 1 : 0;
-  embed(prompt, begin, pass.x);
-  const int64_t first = cache.num_tokens(), rows = end - begin;
-  const TensorView normed =
-      run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
-                           const ConstTensorView& v, const TensorView& out) {
-        const ops::KvLayer kv = cache.layer(layer);
-        ops::store_kv(device, k, v, first, kv);
-        ops::causal_attention(device, q, kv, first + rows - q.size(0), scale(), out);
-      });
-  const bool whole = end == prompt.num_tokens();
-  cache.commit(rows, whole ? prompt.next_position : prompt.positions[static_cast<size_t>(end)].time);
-  if (want_logits) return logits(normed);
-  GLYPH_RETURN_IF_ERROR(device.take_status());
-  return Tensor();
+// Only outputs become logits: rows are gathered as f32, so that a row's logits are the same beside any others.
+Result<Tensor> LanguageModel::Impl::logits_of(const ConstTensorView& normed, std::span<const int32_t> outputs) const {
+  const TensorView rows = workspace.take(DType::kF32, {static_cast<int64_t>(outputs.size()), config.hidden_size});
+  ops::embedding(device, outputs, normed, rows);
+  return logits(rows);
 }
 
-Result<Tensor> LanguageModel::Impl::decode(std::span<const int32_t> ids,
-                                           std::span<KvCache* const> caches) const {
-  GLYPH_CHECK(!ids.empty() && ids.size() == caches.size());
+// The rows of the parts lie one after the other.
+LanguageModel::Impl::Pass LanguageModel::Impl::begin_parts(std::span<const PromptPart> parts) const {
   std::vector<ops::TokenPosition> positions;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    GLYPH_RETURN_IF_ERROR(check(ids.subspan(i, 1), caches[i]->num_tokens()));
-    GLYPH_RETURN_IF_ERROR(caches[i]->reserve(1));
-    const auto position = static_cast<int32_t>(caches[i]->next_position());
-    positions.push_back({position, position, position});
+  for (const PromptPart& part : parts) {
+    const auto from = part.prompt->positions.begin();
+    positions.insert(positions.end(), from + part.begin, from + part.end);
+  }
+  Pass pass = begin_pass(positions, compute);
+  pass.qkv = compute;
+  int64_t row = 0;
+  for (const PromptPart& part : parts) {
+    embed(*part.prompt, part.begin, pass.x.rows(row, row + part.num_rows()));
+    row += part.num_rows();
+  }
+  show("embed", pass.x);
+  return pass;
+}
+
+// q are the last rows of the parts: those whose attention is wanted.
+void LanguageModel::Impl::attend_parts(std::span<const PromptPart> parts, int64_t layer, const ConstTensorView& q,
+                                       const ConstTensorView& k, const ConstTensorView& v,
+                                       const TensorView& out) const {
+  std::vector<ops::DecodeRow> rows;
+  int64_t row = 0;
+  for (const PromptPart& part : parts) {
+    const int64_t end = row + part.num_rows(), first = part.cache->num_tokens();
+    rows.push_back({.kv = part.cache->layer(layer), .num_tokens = first + part.num_rows(), .num_rows = part.num_rows()});
+    ops::store_kv(device, k.rows(row, end), v.rows(row, end), first, rows.back().kv);
+    row = end;
+  }
+  if (q.size(0) == 0) return;
+  if (parts.size() == 1) rows[0].num_rows = q.size(0);
+  if (parts[0].num_rows() <= kShortRows) return ops::decode_attention(device, q, rows, scale(), out);
+  ops::causal_attention(device, q, rows[0].kv, rows[0].num_tokens - q.size(0), scale(), out);
+}
+
+Result<Tensor> LanguageModel::Impl::read(std::span<const PromptPart> parts) const {
+  std::vector<int32_t> outputs;
+  int64_t num_rows = 0;
+  for (const PromptPart& part : parts) {
+    GLYPH_CHECK(0 <= part.begin && part.begin < part.end && part.end <= part.prompt->num_tokens());
+    GLYPH_CHECK(parts.size() == 1 || part.num_rows() <= kShortRows);
+    GLYPH_RETURN_IF_ERROR(part.cache->reserve(part.num_rows()));
+    num_rows += part.num_rows();
+    if (part.want_logits) outputs.push_back(static_cast<int32_t>(num_rows - 1));
   }
   Workspace::Frame frame(workspace);
-  Pass pass = begin_pass(positions);
+  Pass pass = begin_parts(parts);
+  if (!outputs.empty()) pass.num_outputs = num_rows - outputs.front();
+  if (parts.size() > 1 && !outputs.empty()) pass.num_outputs = num_rows;
+  const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
+                                                 const ConstTensorView& v, const TensorView& out) {
+    attend_parts(parts, layer, q, k, v, out);
+  });
+  for (const PromptPart& part : parts) {
+    const Prompt& prompt = *part.prompt;
+    const bool whole = part.end == prompt.num_tokens();
+    part.cache->commit(part.num_rows(),
+                       whole ? prompt.next_position : prompt.positions[static_cast<size_t>(part.end)].time);
+  }
+  if (outputs.empty()) {
+    GLYPH_RETURN_IF_ERROR(device.take_status());
+    return Tensor();
+  }
+  for (int32_t& output : outputs) output -= static_cast<int32_t>(num_rows - pass.num_outputs);
+  return logits_of(normed, outputs);
+}
+
+Result<Tensor> LanguageModel::Impl::decode(std::span<const NewTokens> sequences) const {
+  std::vector<int32_t> ids;
+  std::vector<ops::TokenPosition> positions;
+  for (const NewTokens& sequence : sequences) {
+    KvCache& cache = *sequence.cache;
+    GLYPH_RETURN_IF_ERROR(check(sequence.ids, cache.num_tokens()));
+    GLYPH_RETURN_IF_ERROR(cache.reserve(static_cast<int64_t>(sequence.ids.size())));
+    auto position = static_cast<int32_t>(cache.next_position());
+    for (const int32_t id : sequence.ids) {
+      ids.push_back(id);
+      positions.push_back({position, position, position});
+      ++position;
+    }
+  }
+  GLYPH_CHECK(!ids.empty());
+  Workspace::Frame frame(workspace);
+  Pass pass = begin_pass(positions, static_cast<int64_t>(ids.size()) <= few_rows(device) ? DType::kF32 : compute);
   pass.num_outputs = pass.x.size(0);
   ops::embedding(device, ids, weights.embedding.view(), pass.x);
-  std::vector<ops::DecodeRow> rows(caches.size());
-  const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q,
-                                                 const ConstTensorView& k, const ConstTensorView& v,
-                                                 const TensorView& out) {
-    for (size_t i = 0; i < caches.size(); ++i) {
-      const auto row = static_cast<int64_t>(i);
-      rows[i] = {.kv = caches[i]->layer(layer), .num_tokens = caches[i]->num_tokens() + 1};
-      ops::store_kv(device, k.rows(row, row + 1), v.rows(row, row + 1), caches[i]->num_tokens(), rows[i].kv);
+  std::vector<ops::DecodeRow> rows(sequences.size());
+  const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
+                                                 const ConstTensorView& v, const TensorView& out) {
+    int64_t row = 0;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const KvCache& cache = *sequences[i].cache;
+      const auto count = static_cast<int64_t>(sequences[i].ids.size());
+      rows[i] = {.kv = cache.layer(layer), .num_tokens = cache.num_tokens() + count, .num_rows = count};
+      ops::store_kv(device, k.rows(row, row + count), v.rows(row, row + count), cache.num_tokens(), rows[i].kv);
+      row += count;
     }
     ops::decode_attention(device, q, rows, scale(), out);
   });
-  for (KvCache* cache : caches) cache->commit(1, cache->next_position() + 1);
+  for (const NewTokens& sequence : sequences) {
+    const auto count = static_cast<int64_t>(sequence.ids.size());
+    sequence.cache->commit(count, sequence.cache->next_position() + count);
+  }
   return logits(normed);
 }
 
@@ -281,8 +342,11 @@ Result<Prompt> LanguageModel::begin_prefill(std::span<const int32_t> ids,
 
 Result<Tensor> LanguageModel::read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
                                    bool want_logits) const {
-  return impl_->read(prompt, begin, end, cache, want_logits);
+  const PromptPart part{.prompt = &prompt, .begin = begin, .end = end, .cache = &cache, .want_logits = want_logits};
+  return impl_->read(std::span(&part, 1));
 }
+
+Result<Tensor> LanguageModel::read(std::span<const PromptPart> parts) const { return impl_->read(parts); }
 
 Result<Tensor> LanguageModel::prefill(std::span<const int32_t> ids,
                                       std::span<const PageFeatures* const> pages, KvCache& cache,
@@ -310,13 +374,19 @@ Result<Tensor> LanguageModel::read_all(const Prompt& prompt, KvCache& cache,
 }
 
 Result<Tensor> LanguageModel::decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const {
-  return impl_->decode(ids, caches);
+  GLYPH_CHECK(ids.size() == caches.size());
+  std::vector<NewTokens> sequences;
+  for (size_t i = 0; i < ids.size(); ++i) sequences.push_back({.ids = ids.subspan(i, 1), .cache = caches[i]});
+  return impl_->decode(sequences);
 }
+
+Result<Tensor> LanguageModel::decode(std::span<const NewTokens> sequences) const { return impl_->decode(sequences); }
 
 void LanguageModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }
 DType LanguageModel::compute_type() const { return impl_->compute; }
 // A GPU is full at some thousand rows; on the host a chunk should take a fraction of a second.
 int64_t LanguageModel::chunk_tokens() const { return impl_->device.host_memory() ? 512 : 8192; }
+int64_t LanguageModel::max_decode_rows() const { return few_rows(impl_->device); }
 int64_t LanguageModel::vocab_size() const { return impl_->config.vocab_size; }
 int64_t LanguageModel::max_tokens() const { return impl_->config.max_position_embeddings; }
 size_t LanguageModel::workspace_bytes() const { return impl_->workspace.num_bytes(); }

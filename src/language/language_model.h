@@ -27,9 +27,28 @@ struct PrefillOptions {
   std::function<void(int64_t tokens_done, int64_t tokens_total)> progress = {};  // after each chunk
 };
 
+// Tokens [begin, end) of a prompt, in a pass that others may share.
+struct PromptPart {
+  const Prompt* prompt = nullptr;
+  int64_t begin = 0, end = 0;
+  KvCache* cache = nullptr;
+  bool want_logits = false;  // of the last row
+
+  int64_t num_rows() const { return end - begin; }
+};
+
+// Tokens appended to a sequence, one after the other.
+struct NewTokens {
+  std::span<const int32_t> ids;
+  KvCache* cache = nullptr;
+};
+
 // One pass at a time: its calls come from one thread at a time.
 class LanguageModel {
  public:
+  // Parts up to this long may share a pass.
+  static constexpr int64_t kShortRows = 64;
+
   // The checkpoint must outlive the model. kRefused when a tensor is missing or has another shape.
   static Result<LanguageModel> load(Device& device, const ModelConfig& config, const Checkpoint& checkpoint,
                                     const LanguageOptions& options = {});
@@ -54,10 +73,17 @@ class LanguageModel {
   // Logits of row end - 1 when `want_logits`, else an empty tensor.
   Result<Tensor> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
                       bool want_logits) const;
+  // The same for one part, or for several of up to kShortRows each. Logits (parts that want some, vocab_size),
+  // which do not depend on the other parts.
+  Result<Tensor> read(std::span<const PromptPart> parts) const;
 
   // One token for each of several sequences, appended to its cache: ids[i] to caches[i]. Logits (sequences,
   // vocab_size) f32.
   Result<Tensor> decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const;
+  // One or more for each: logits of every new token, (tokens of all, vocab_size) f32. With the tokens of all up to
+  // max_decode_rows() a row's logits do not depend on the other rows; the caller truncates what it does not keep.
+  Result<Tensor> decode(std::span<const NewTokens> sequences) const;
+  int64_t max_decode_rows() const;
 
   // Stages "embed", "layer.0" ..., "norm" of each pass, (rows, hidden) f32.
   void observe(StageObserver observer);

@@ -279,6 +279,75 @@ TEST(Decode, ABatchGivesWhatSingleSequencesGive) {
   }
 }
 
+// Tokens checked together (a draft) get the logits they get one by one, to the last bit; what is cut off again
+// leaves nothing behind.
+TEST(Decode, SeveralTokensOfASequenceGiveWhatSingleStepsGive) {
+  for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
+    Tiny tiny({.precision = precision});
+    KvCache drafted(*tiny.pool), single(*tiny.pool), other(*tiny.pool);
+    for (KvCache* cache : {&drafted, &single, &other}) {
+      ASSERT_TRUE(tiny.language->prefill(tiny.ids, tiny.pages, *cache).ok());
+    }
+    for (int round = 0; round < 12; ++round) {
+      std::vector<int32_t> next;
+      for (int32_t i = 0; i < 7; ++i) next.push_back((i * 31 + round * 17) % 256);
+      const auto kept = static_cast<size_t>(round % 7 + 1);
+      const int64_t tokens = drafted.num_tokens(), position = drafted.next_position();
+      const NewTokens sequences[] = {{.ids = next, .cache = &drafted}, {.ids = std::span(next).first(2), .cache = &other}};
+      const Tensor together = std::move(tiny.language->decode(sequences)).value();
+      ASSERT_EQ(together.shape(), (Shape{9, tiny.language->vocab_size()}));
+      for (size_t i = 0; i < kept; ++i) {
+        KvCache* one[] = {&single};
+        const Tensor alone = std::move(tiny.language->decode(std::span(&next[i], 1), one)).value();
+        const auto row = static_cast<int64_t>(i);
+        ASSERT_EQ(floats_of(together.view().rows(row, row + 1)), floats_of(alone)) << round << ", token " << i;
+      }
+      drafted.truncate(tokens + static_cast<int64_t>(kept), position + static_cast<int64_t>(kept));
+      EXPECT_EQ(drafted.num_tokens(), single.num_tokens());
+      EXPECT_EQ(drafted.next_position(), single.next_position());
+    }
+  }
+}
+
+TEST(Prefill, PartsOfSeveralPromptsShareAPass) {
+  for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
+    Tiny tiny({.precision = precision});
+    KvCache document(*tiny.pool);
+    ASSERT_TRUE(tiny.language->prefill(tiny.ids, tiny.pages, document).ok());
+    std::vector<std::vector<int32_t>> questions;
+    std::vector<Prompt> prompts;
+    std::vector<KvCache> together, alone;
+    for (const int32_t length : {3, 21, 40, 1}) {
+      questions.emplace_back();
+      for (int32_t i = 0; i < length; ++i) questions.back().push_back((i * 13 + length * 7) % 256);
+    }
+    for (const std::vector<int32_t>& question : questions) {
+      prompts.push_back(tiny.language->begin_prefill(question, {}, document).value());
+      together.push_back(document.fork());
+      alone.push_back(document.fork());
+    }
+    std::vector<PromptPart> parts;
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      parts.push_back({.prompt = &prompts[i], .begin = 0, .end = prompts[i].num_tokens(), .cache = &together[i], .want_logits = i != 1});
+    }
+    const Tensor logits = std::move(tiny.language->read(parts)).value();
+    ASSERT_EQ(logits.shape(), (Shape{3, tiny.language->vocab_size()}));
+    int64_t row = 0;
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const Tensor own = std::move(tiny.language->read(prompts[i], 0, prompts[i].num_tokens(), alone[i], true)).value();
+      EXPECT_EQ(together[i].num_tokens(), alone[i].num_tokens());
+      EXPECT_EQ(together[i].next_position(), alone[i].next_position());
+      if (i == 1) continue;
+      EXPECT_LT(max_difference(floats_of(logits.view().rows(row, row + 1)), floats_of(own)), precision == Precision::kF32 ? 1e-4 : 1e-30);
+      ++row;
+    }
+    KvCache* caches[] = {&together[1], &alone[1]};
+    const int32_t next[] = {9, 9};
+    const Tensor after = std::move(tiny.language->decode(next, caches)).value();
+    EXPECT_LT(max_difference(floats_of(after.view().rows(0, 1)), floats_of(after.view().rows(1, 2))), 1e-4);
+  }
+}
+
 TEST(Threads, DoNotChangeTheResult) {
   Tiny one({.num_threads = 1}), three({.num_threads = 3});
   EXPECT_EQ(one.logits, three.logits);

@@ -228,7 +228,8 @@ void multiply(CpuDevice& device, const Job& job) {
   constexpr int64_t kFewRows = 2 * kMaxDotRows;
   const Kernels& kernels = kernels_for(device.level());
   if (job.num_rows() == 0) return;
-  if (job.num_rows() <= kFewRows) {
+  // bf16 rows are always rounded and summed by the same kernel, however many there are.
+  if (job.num_rows() <= kFewRows && job.x.dtype() == DType::kF32) {
     multiply_few_rows(device, kernels, job);
   } else {
     multiply_many_rows(device, kernels, job);
