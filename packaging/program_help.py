@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass, field
 
 # Values a flag takes when it takes a few words; each must stand in the flag's help.
-WORDS = {"--profile": ["single", "batch", "api"], "--precision": ["auto", "fp32", "bf16"],
+WORDS = {"--device": ["auto", "cpu", "cuda"], "--profile": ["single", "batch", "api"], "--precision": ["auto", "fp32", "bf16"],
          "--log-level": ["debug", "info", "warning", "error", "off"]}
 
 

@@ -12,6 +12,7 @@
 #include "machine.h"
 #include "render/renderer.h"
 #include "tensor/cpu_device.h"
+#include "tensor/cuda_backend.h"
 
 namespace glyph {
 namespace {
@@ -74,7 +75,8 @@ void examine_installation(std::vector<Finding>& findings) {
   findings.push_back(check_font("font", PageStyle::english()));
   findings.push_back(check_font("font (zh)", PageStyle::chinese()));
   findings.push_back(check_helper());
-  findings.push_back(judge_gpu(gpu_state(), {}));
+  const auto usable = list_gpus();
+  findings.push_back(judge_gpu(gpu_state(), {built_with_cuda(), usable.ok() ? "" : usable.status().message()}));
 }
 
 }  // namespace

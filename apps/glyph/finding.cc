@@ -9,9 +9,13 @@ constexpr double kMib = 1024.0 * 1024.0;
 
 std::string cuda_name(int version) { return fmt::format("CUDA {}.{}", version / 1000, version % 1000 / 10); }
 
+// "NVIDIA H200 (400 of 700 W), NVIDIA H200 (700 W)"
 std::string device_list(const GpuState& gpu) {
   std::string list;
-  for (const GpuState::Device& device : gpu.devices) list += (list.empty() ? "" : ", ") + device.name;
+  for (const auto& [name, limit_w, default_w] : gpu.devices) {
+    list += (list.empty() ? "" : ", ") + name;
+    if (limit_w > 0) list += limit_w < default_w ? fmt::format(" ({} of {} W)", limit_w, default_w) : fmt::format(" ({} W)", limit_w);
+  }
   return list.empty() ? "no device" : list;
 }
 
@@ -53,24 +57,23 @@ Finding judge_open_files(uint64_t open_files, uint64_t wanted) {
   return finding;
 }
 
-Finding judge_gpu(const GpuState& gpu, const GpuNeeds& needs) {
+Finding judge_gpu(const GpuState& gpu, const GpuUse& use) {
   if (gpu.driver.empty() && gpu.devices.empty()) {
-    if (!needs.uses_gpu) return {"gpu", {}, "no GPU: running on the CPU", {}};
+    if (!use.built_in) return {"gpu", {}, "no GPU: running on the CPU", {}};
     return {"gpu", Finding::State::kWarning, "no GPU: running on the CPU", "install NVIDIA's driver, or pass the GPU to the container"};
   }
   Finding finding{"gpu", {}, fmt::format("driver {}, {}, {}", gpu.driver.empty() ? "unknown" : gpu.driver,
                                          gpu.cuda_version == 0 ? "no CUDA library" : cuda_name(gpu.cuda_version), device_list(gpu)), {}};
-  if (!needs.uses_gpu) {
+  if (!use.built_in) {
     finding.detail += "; this build computes on the CPU";
     return finding;
   }
   finding.state = Finding::State::kWarning;
   if (gpu.cuda_version == 0) finding.advice = "libcuda.so.1 is missing: install the driver's user libraries, or pass them to the container";
   else if (gpu.devices.empty()) finding.advice = "the driver offers no device: see nvidia-smi and CUDA_VISIBLE_DEVICES";
-  else if (gpu.cuda_version < needs.cuda_version) finding.advice = fmt::format("this build needs {}: install a newer driver", cuda_name(needs.cuda_version));
+  else if (!use.problem.empty()) finding.advice = use.problem;
   else if (const GpuState::Device* device = throttled(gpu)) {
-    finding.advice = fmt::format("{} is limited to {} W of {} W: nvidia-smi -pl {}", device->name, device->power_limit_w,
-                                 device->default_power_limit_w, device->default_power_limit_w);
+    finding.advice = fmt::format("{} may draw less than it was made for: nvidia-smi -pl {}", device->name, device->default_power_limit_w);
   } else {
     finding.state = Finding::State::kOk;
   }

@@ -26,12 +26,12 @@ Finding judge_memory(const MemoryState& memory, uint64_t wanted_bytes, std::stri
 // `open_files`: how many this process may have; `wanted`: connections and what else there is.
 Finding judge_open_files(uint64_t open_files, uint64_t wanted);
 
-// What a build needs of a GPU. A build without the GPU backend asks for nothing.
-struct GpuNeeds {
-  bool uses_gpu = false;
-  int cuda_version = 0;  // 13000: the driver must serve CUDA 13.0
+// What the build can do with a GPU. A build without the GPU backend asks for nothing.
+struct GpuUse {
+  bool built_in = false;
+  std::string problem;  // why the backend can use none of the GPUs, "" when it can
 };
-Finding judge_gpu(const GpuState& gpu, const GpuNeeds& needs);
+Finding judge_gpu(const GpuState& gpu, const GpuUse& use);
 
 // For people: a line each, and one more with what to do.
 std::string findings_table(const std::vector<Finding>& findings);

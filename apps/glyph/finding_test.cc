@@ -28,27 +28,28 @@ TEST(JudgeGpu, ABuildForTheCpuNeedsNone) {
   const Finding none = judge_gpu({}, {});
   EXPECT_EQ(none.state, Finding::State::kOk);
   EXPECT_EQ(finding_line(none), "gpu: no GPU: running on the CPU");
-  const Finding unused = judge_gpu({"580.65", 13000, {{"H200", 400, 700}}}, {});
+  const Finding unused = judge_gpu({"580.65", 13000, {{"H200", 400, 700}, {"H100", 700, 700}, {"A100", 0, 0}}}, {});
   EXPECT_EQ(unused.state, Finding::State::kOk);
-  EXPECT_THAT(unused.detail, HasSubstr("this build computes on the CPU"));
+  EXPECT_EQ(unused.detail, "driver 580.65, CUDA 13.0, H200 (400 of 700 W), H100 (700 W), A100; this build computes on the CPU");
 }
 
 TEST(JudgeGpu, ABuildForGpusSaysWhatIsMissing) {
-  const GpuNeeds needs{true, 13000};
   struct Case {
     GpuState gpu;
+    const char* problem;
     const char* words;
   };
-  for (const auto& [gpu, words] : {Case{{}, "install NVIDIA's driver"}, Case{{"580.65", 0, {}}, "libcuda.so.1 is missing"},
-                                   Case{{"580.65", 13000, {}}, "the driver offers no device"},
-                                   Case{{"550.10", 12040, {{"H200", 700, 700}}}, "needs CUDA 13.0"},
-                                   Case{{"580.65", 13000, {{"A", 700, 700}, {"B", 400, 700}}}, "B is limited to 400 W of 700 W"}}) {
-    const Finding finding = judge_gpu(gpu, needs);
+  for (const auto& [gpu, problem, words] :
+       {Case{{}, "no driver", "install NVIDIA's driver"}, Case{{"580.65", 0, {}}, "no driver", "libcuda.so.1 is missing"},
+        Case{{"580.65", 13000, {}}, "no device", "the driver offers no device"},
+        Case{{"550.10", 12040, {{"H200", 700, 700}}}, "the driver is older than CUDA 13.0", "the driver is older than CUDA 13.0"},
+        Case{{"580.65", 13000, {{"A", 700, 700}, {"B", 400, 700}}}, "", "B may draw less than it was made for: nvidia-smi -pl 700"}}) {
+    const Finding finding = judge_gpu(gpu, {true, problem});
     EXPECT_EQ(finding.state, Finding::State::kWarning) << words;
     EXPECT_THAT(finding.advice, HasSubstr(words));
   }
-  EXPECT_EQ(judge_gpu({"580.65", 13000, {{"H200", 700, 700}}}, needs).state, Finding::State::kOk);
-  EXPECT_EQ(judge_gpu({"580.65", 13000, {{"H200", 0, 0}}}, needs).state, Finding::State::kOk);  // unknown is no reproach
+  EXPECT_EQ(judge_gpu({"580.65", 13000, {{"H200", 700, 700}}}, {true, ""}).state, Finding::State::kOk);
+  EXPECT_EQ(judge_gpu({"580.65", 13000, {{"H200", 0, 0}}}, {true, ""}).state, Finding::State::kOk);  // unknown is no reproach
 }
 
 TEST(FindingsTable, ShowsAdviceBelow) {

@@ -1,8 +1,10 @@
 """What the server says at its start, to people and to the service manager."""
 import json
+import os
 import resource
 import socket
 import unittest
+from pathlib import Path
 
 import serving
 
@@ -41,6 +43,11 @@ class Start(serving.ServeTest):
         states = {check["check"]: check["state"] for check in result.json["checks"]}
         self.assertEqual((states["helper"], states["model"], states["gpu"]), ("bad", "ok", "ok"))
         self.assertLessEqual({"cpu", "memory", "font", "font (zh)"}, set(states))
+
+    def test_doctor_reads_what_the_driver_says(self):
+        result = self.run_glyph("doctor", "--json", env={"LD_LIBRARY_PATH": Path(os.environ["GLYPH_BUILD_DIR"]) / "fake_nvidia"})
+        gpu = next(check for check in result.json["checks"] if check["check"] == "gpu")
+        self.assertIn("CUDA 13.0, Test GPU 0 (700 W), Test GPU 1 (400 of 700 W)", gpu["detail"])
 
     def test_systemd_hears_of_ready_and_stopping(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
