@@ -27,6 +27,10 @@ class RequestLog(serving.ServeTest):
         upload = serving.form(f"{SECRET}.txt", f"The word is {SECRET}.\n" * 20)
         calls.append(self.call("/v1/documents", upload, serving.FORM, headers=key))
         document = json.loads(calls[-1][2])["id"]
+        calls.append(self.call("/v1/documents", serving.form(f"{SECRET}.pdf", f"%PDF-1.4 {SECRET}"), serving.FORM, headers=key))
+        damaged = json.loads(calls[-1][2])["id"]
+        calls.append(self.call(f"/v1/documents/{damaged}/events", headers=key))
+        self.assertIn(b"failed", calls[-1][2])
         for path in (f"/v1/documents/{document}/events", f"/v1/documents/{document}/text", f"/v1/documents/{document}/pages/1",
                      f"/v1/documents/{SECRET}", f"/{SECRET}", f"/v1/models?q={SECRET}", f"/v1/documents/{document}/{SECRET}"):
             calls.append(self.call(path, headers=key))
