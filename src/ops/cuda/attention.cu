@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "ops/cuda/attention_flash.cuh"
+#include "ops/cuda/attention_hopper.h"
 #include "ops/cuda/attention_launch.cuh"
 #include "ops/cuda/attention_pages.h"
 #include "ops/cuda/attention_plain.cuh"
@@ -66,6 +67,7 @@ void attend_table(CudaDevice& device, const ConstTensorView& q, const ConstTenso
   const dim3 grid(count_of(tiles), count_of(q.size(1)));
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
     if (tensor_cores) {
+      if (attend_on_hopper(device, grid, problem)) return;
       return choose_flash<PagesProblem<T>>(head_dim, [&](auto kernel) {
         launch(device, "flash_attention", kernel, {grid, kFlashThreads, flash_shared_bytes(head_dim)},
                problem);
@@ -98,6 +100,7 @@ void attend_cached(CudaDevice& device, const ConstTensorView& q, const KvLayer& 
   };
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
     if (suits_tensor_cores(q, out)) {
+      if (attend_on_hopper(device, grid(kFlashRows), problem)) return;
       return choose_flash<CausalProblem<T>>(head_dim, [&](auto kernel) {
         launch(device, "flash_attention", kernel,
                {grid(kFlashRows), kFlashThreads, flash_shared_bytes(head_dim)}, problem);

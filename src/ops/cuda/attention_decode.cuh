@@ -55,7 +55,7 @@ struct DecodeWarp {
       multiply_add(scores[0], q[i], b[0], b[1]);
       multiply_add(scores[1], q[i], b[2], b[3]);
     }
-    if (visible < kDecodeKeys) hide(scores, visible);
+    if (visible < kDecodeKeys) hide_keys(scores, {visible, visible});
     float shrink[2];
     flash_softmax(scores, scale_log2, softmax, shrink);
     if (__any_sync(0xFFFFFFFFu, shrink[0] != 1.0f || shrink[1] != 1.0f)) shrink_rows(result, shrink);
@@ -63,19 +63,9 @@ struct DecodeWarp {
   }
 
  private:
-  __device__ static void hide(float (&scores)[2][4], int visible) {
-    const int column = static_cast<int>(threadIdx.x) % 4 * 2;
-#pragma unroll
-    for (int n = 0; n < 2; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        if (8 * n + column + i % 2 >= visible) scores[n][i] = -INFINITY;
-      }
-    }
-  }
   __device__ void mix(const float (&weights)[2][4], const Operand<kHeadDim>& values) {
-    const uint32_t a[4] = {pack_bf16(weights[0][0], weights[0][1]), pack_bf16(weights[0][2], weights[0][3]),
-                           pack_bf16(weights[1][0], weights[1][1]), pack_bf16(weights[1][2], weights[1][3])};
+    uint32_t a[4];
+    pack_weights(a, weights[0], weights[1]);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n += 2) {
       uint32_t b[4];

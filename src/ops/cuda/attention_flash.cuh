@@ -103,10 +103,11 @@ __device__ inline void flash_scores(const Operand<kHeadDim>& q, const Operand<kH
 }
 
 // Keys from visible[h] on do not exist for row lane / 4 + 8 h.
-__device__ inline void hide_keys(float (&scores)[kFlashKeys / 8][4], const int (&visible)[2]) {
+template <int kCount>
+__device__ inline void hide_keys(float (&scores)[kCount][4], const int (&visible)[2]) {
   const int column = static_cast<int>(threadIdx.x) % 4 * 2;
 #pragma unroll
-  for (int n = 0; n < kFlashKeys / 8; ++n) {
+  for (int n = 0; n < kCount; ++n) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if (8 * n + column + i % 2 >= visible[i / 2]) scores[n][i] = -INFINITY;
@@ -147,6 +148,14 @@ __device__ inline void flash_softmax(float (&scores)[kCount][4], float scale_log
   }
 }
 
+// Weights of 16 keys, as products leave them, to the left operand of the next product.
+__device__ inline void pack_weights(uint32_t (&a)[4], const float (&low)[4], const float (&high)[4]) {
+  a[0] = pack_bf16(low[0], low[1]);
+  a[1] = pack_bf16(low[2], low[3]);
+  a[2] = pack_bf16(high[0], high[1]);
+  a[3] = pack_bf16(high[2], high[3]);
+}
+
 // result[m][n] += weights of rows 16 m ... times columns 8 n ... of the values.
 template <int kHeadDim, int kTiles>
 __device__ inline void flash_mix(const float (&weights)[kTiles][kFlashKeys / 8][4],
@@ -155,14 +164,7 @@ __device__ inline void flash_mix(const float (&weights)[kTiles][kFlashKeys / 8][
   for (int key = 0; key < kFlashKeys; key += 16) {
     uint32_t a[kTiles][4];
 #pragma unroll
-    for (int m = 0; m < kTiles; ++m) {
-      const float(&low)[4] = weights[m][key / 8];
-      const float(&high)[4] = weights[m][key / 8 + 1];
-      a[m][0] = pack_bf16(low[0], low[1]);
-      a[m][1] = pack_bf16(low[2], low[3]);
-      a[m][2] = pack_bf16(high[0], high[1]);
-      a[m][3] = pack_bf16(high[2], high[3]);
-    }
+    for (int m = 0; m < kTiles; ++m) pack_weights(a[m], weights[m][key / 8], weights[m][key / 8 + 1]);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n += 2) {
       uint32_t b[4];
@@ -182,6 +184,24 @@ __device__ inline void shrink_rows(float (&result)[kCount][4], const float (&shr
   for (int n = 0; n < kCount; ++n) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) result[n][i] *= shrink[i / 2];
+  }
+}
+
+// Rows row ... row + 15 of the tile, finished.
+template <typename Problem, int kCount>
+__device__ inline void put_results(const Problem& problem, const Tile<__nv_bfloat16>& tile, int first_row,
+                                   const SoftmaxRows& softmax, const float (&result)[kCount][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+  for (int h = 0; h < 2; ++h) {
+    const int row = first_row + 8 * h + lane / 4;
+    const float inverse = 1.0f / quad_sum(softmax.sum[h]);
+    if (row >= tile.num_rows) continue;
+#pragma unroll
+    for (int n = 0; n < kCount; ++n) {
+      problem.out.put_pair(tile.first_row + row, problem.head(), 8 * n + lane % 4 * 2,
+                           result[n][2 * h] * inverse, result[n][2 * h + 1] * inverse);
+    }
   }
 }
 
@@ -236,19 +256,7 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
   }
 
 #pragma unroll
-  for (int m = 0; m < kTiles; ++m) {
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const int row = first_row + 16 * m + 8 * h + lane / 4;
-      const float inverse = 1.0f / quad_sum(softmax[m].sum[h]);
-      if (row >= tile.num_rows) continue;
-#pragma unroll
-      for (int n = 0; n < kHeadDim / 8; ++n) {
-        problem.out.put_pair(tile.first_row + row, problem.head(), 8 * n + lane % 4 * 2,
-                             result[m][n][2 * h] * inverse, result[m][n][2 * h + 1] * inverse);
-      }
-    }
-  }
+  for (int m = 0; m < kTiles; ++m) put_results(problem, tile, first_row + 16 * m, softmax[m], result[m]);
 }
 
 }  // namespace glyph::ops::cuda

@@ -1,0 +1,198 @@
+// Attention of many query rows on compute capability 9.0: the same method as attention_flash.cuh with the
+// products of whole warpgroups, which read their operands from shared memory and run beside other work. Head
+// size 128. Method: Shah et al., "FlashAttention-3" (2024), without its copy engine: pages and blocks of KV
+// may lie anywhere.
+//
+// A block has 128 query rows and three warpgroups. The first copies keys and values, 128 a step, into two
+// stages each; the others take 64 rows each. While the scores of a step become weights, the weights of the
+// step before meet its values.
+#pragma once
+
+#include "ops/cuda/attention_flash.cuh"
+#include "ops/cuda/attention_hopper_ptx.cuh"
+
+namespace glyph::ops::cuda {
+
+inline constexpr int kHopperHeadDim = 128;
+inline constexpr int kHopperRows = 128;  // query rows of a block
+inline constexpr int kHopperKeys = 128;  // keys of a step
+inline constexpr int kHopperStages = 2;
+inline constexpr int kWarpgroup = 128;  // threads
+inline constexpr int kHopperThreads = 3 * kWarpgroup;
+inline constexpr int kConsumerWarps = 8;
+
+// 128 rows of a head as two matrices of 64 columns, each swizzled as attention_flash.cuh's swizzled<64>().
+struct HopperMatrix {
+  __nv_bfloat16 half[2][128 * 64];
+};
+inline constexpr uint32_t kHalfBytes = 128 * 64 * sizeof(__nv_bfloat16);
+
+struct HopperShared {
+  HopperMatrix q, keys[kHopperStages], values[kHopperStages];
+  uint64_t keys_full[kHopperStages], values_full[kHopperStages];    // all copying threads arrive
+  uint64_t keys_empty[kHopperStages], values_empty[kHopperStages];  // each consuming warp arrives
+};
+
+// Parity of the phase in which a stage is filled, or emptied, for step `step`.
+__device__ inline int parity_of(int step) { return step / kHopperStages % 2; }
+
+// Starts copying rows first ... first + 63 of a matrix from 64 rows of `rows`, zeros from num_rows on.
+__device__ inline void load_half_tile(HopperMatrix& to, int first, const Rows<__nv_bfloat16>& rows,
+                                      int num_rows, unsigned thread) {
+  const unsigned piece = thread % 16;
+  const __nv_bfloat16* from = rows.data + thread / 16 * rows.stride + piece * 8;
+  __nv_bfloat16* const half = to.half[piece / 8];
+#pragma unroll
+  for (unsigned i = 0; i < 8; ++i) {
+    const unsigned row = 8 * i + thread / 16;
+    const bool valid = static_cast<int>(row) < num_rows;
+    copy_async(half + swizzled<64>(static_cast<unsigned>(first) + row, piece % 8), valid ? from : rows.data,
+               valid);
+    from += 8 * rows.stride;
+  }
+}
+
+// The warpgroup that copies. What one group of copies brought is announced when the next one is under way.
+template <typename Problem>
+__device__ inline void copy_steps(const Problem& problem, const Tile<__nv_bfloat16>& tile,
+                                  HopperShared& shared) {
+  const unsigned thread = threadIdx.x;
+  load_half_tile(shared.q, 0, tile.q, tile.num_rows, thread);
+  load_half_tile(shared.q, 64, {tile.q.data + 64 * tile.q.stride, tile.q.stride}, tile.num_rows - 64, thread);
+  uint64_t* under_way = nullptr;
+  const auto announce = [&] {
+    fence_for_wgmma();
+    arrive(under_way);
+  };
+  const auto finish_group = [&](uint64_t* full) {
+    commit_copies();
+    if (under_way != nullptr) {
+      wait_copies<1>();
+      announce();
+    }
+    under_way = full;
+  };
+  int step = 0;
+  for (int key = tile.begin; key < tile.end; key += kHopperKeys, ++step) {
+    const int stage = step % kHopperStages;
+    // The second half of the last step may not exist: its rows are zeros, wherever they would lie.
+    const int second = key + 64 < tile.end ? key + 64 : key;
+    const int num_keys = tile.end - key;
+    wait_barrier(&shared.keys_empty[stage], parity_of(step) ^ 1);
+    load_half_tile(shared.keys[stage], 0, problem.keys(tile, key), num_keys, thread);
+    load_half_tile(shared.keys[stage], 64, problem.keys(tile, second), num_keys - 64, thread);
+    finish_group(&shared.keys_full[stage]);
+    wait_barrier(&shared.values_empty[stage], parity_of(step) ^ 1);
+    load_half_tile(shared.values[stage], 0, problem.values(tile, key), num_keys, thread);
+    load_half_tile(shared.values[stage], 64, problem.values(tile, second), num_keys - 64, thread);
+    finish_group(&shared.values_full[stage]);
+  }
+  wait_copies<0>();
+  announce();
+}
+
+// Queues scores (64, 128) = rows of this warpgroup times keys.
+__device__ inline void queue_scores(float (&scores)[16][4], uint32_t q, uint32_t keys) {
+#pragma unroll
+  for (int step = 0; step < kHopperHeadDim / 16; ++step) {
+    const uint32_t offset = step / 4 * kHalfBytes + step % 4 * 32;
+    multiply_shared(scores, describe_matrix(q + offset, 16), describe_matrix(keys + offset, 16), step > 0);
+  }
+  commit_products();
+}
+
+// Queues result (64, 128) += weights times values.
+__device__ inline void queue_mix(float (&result)[16][4], const uint32_t (&weights)[8][4], uint32_t values) {
+#pragma unroll
+  for (int step = 0; step < kHopperKeys / 16; ++step) {
+    multiply_registers(result, weights[step], describe_matrix(values + step * 16 * 128, kHalfBytes));
+  }
+  commit_products();
+}
+
+// A warpgroup that computes, for rows first_row ... first_row + 63 of the tile.
+template <typename Problem>
+__device__ inline void attend_steps(const Problem& problem, const Tile<__nv_bfloat16>& tile,
+                                    HopperShared& shared, int first_row) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int warp_row = first_row + static_cast<int>(threadIdx.x) % kWarpgroup / 32 * 16;  // of the tile
+  const uint32_t q = shared_address(shared.q.half[0] + first_row * 64);
+  float scores[16][4], result[16][4] = {};
+  uint32_t weights[8][4];
+  SoftmaxRows softmax;
+  const auto to_weights = [&](int key, float(&shrink)[2]) {
+    if (key + kHopperKeys > tile.limit(warp_row)) {  // the whole warp alike
+      hide_keys(scores, {tile.limit(warp_row + lane / 4) - key, tile.limit(warp_row + lane / 4 + 8) - key});
+    }
+    flash_softmax(scores, problem.scale_log2, softmax, shrink);
+  };
+  const auto pack = [&] {
+#pragma unroll
+    for (int i = 0; i < 8; ++i) pack_weights(weights[i], scores[2 * i], scores[2 * i + 1]);
+  };
+  const auto release = [&](uint64_t* barrier) {
+    if (lane == 0) arrive(barrier);
+  };
+
+  float shrink[2];
+  wait_barrier(&shared.keys_full[0], 0);
+  begin_products();
+  queue_scores(scores, q, shared_address(&shared.keys[0]));
+  wait_products<0>();
+  release(&shared.keys_empty[0]);
+  to_weights(tile.begin, shrink);
+  pack();
+  int step = 1;
+  for (int key = tile.begin + kHopperKeys; key < tile.end; key += kHopperKeys, ++step) {
+    const int stage = step % kHopperStages, before = (step - 1) % kHopperStages;
+    wait_barrier(&shared.keys_full[stage], parity_of(step));
+    begin_products();
+    queue_scores(scores, q, shared_address(&shared.keys[stage]));
+    wait_barrier(&shared.values_full[before], parity_of(step - 1));
+    queue_mix(result, weights, shared_address(&shared.values[before]));
+    wait_products<1>();
+    release(&shared.keys_empty[stage]);
+    to_weights(key, shrink);
+    wait_products<0>();
+    release(&shared.values_empty[before]);
+    shrink_rows(result, shrink);
+    pack();
+  }
+  const int last = (step - 1) % kHopperStages;
+  wait_barrier(&shared.values_full[last], parity_of(step - 1));
+  begin_products();
+  queue_mix(result, weights, shared_address(&shared.values[last]));
+  wait_products<0>();
+  put_results(problem, tile, warp_row, softmax, result);
+}
+
+template <typename Problem>
+__global__ void __launch_bounds__(kHopperThreads, 1)
+    hopper_attention(const __grid_constant__ Problem problem) {
+#ifdef GLYPH_HOPPER_CODE
+  const Tile<__nv_bfloat16> tile = problem.template tile<kHopperRows>();
+  if (tile.num_rows <= 0) return;
+  extern __shared__ __align__(1024) unsigned char hopper_memory[];
+  HopperShared& shared = *reinterpret_cast<HopperShared*>(hopper_memory);
+  if (threadIdx.x == 0) {
+#pragma unroll
+    for (int stage = 0; stage < kHopperStages; ++stage) {
+      init_barrier(&shared.keys_full[stage], kWarpgroup);
+      init_barrier(&shared.values_full[stage], kWarpgroup);
+      init_barrier(&shared.keys_empty[stage], kConsumerWarps);
+      init_barrier(&shared.values_empty[stage], kConsumerWarps);
+    }
+    fence_barriers();
+  }
+  __syncthreads();
+  if (threadIdx.x < kWarpgroup) {
+    give_registers<56>();
+    copy_steps(problem, tile, shared);
+  } else {
+    take_registers<224>();
+    attend_steps(problem, tile, shared, (static_cast<int>(threadIdx.x) / kWarpgroup - 1) * 64);
+  }
+#endif
+}
+
+}  // namespace glyph::ops::cuda
