@@ -11,7 +11,7 @@ namespace glyph {
 namespace {
 
 constexpr int64_t kDefaultMaxTokens = 1024;
-constexpr int64_t kChunkTokens = 1024;  // a page of the usual style in one piece
+constexpr int64_t kMinChunkTokens = 1024;  // a page of the usual style in one piece
 
 std::string first_name(const std::vector<ChatTurn>& turns) {
   for (const ChatTurn& turn : turns) {
@@ -179,22 +179,23 @@ Status Job::start_prefill(KvBlockPool& pool, int64_t blocks) {
   return {};
 }
 
-Status Job::read_chunk(Caches& caches) {
-  const Stopwatch watch;
+PromptPart Job::next_part() {
   const int64_t total = prompt_.num_tokens();
-  int64_t end = std::min(read_ + kChunkTokens, total);
+  int64_t end = std::min(read_ + std::max(kMinChunkTokens, model_.language().chunk_tokens()), total);
   if (!page_ends_.empty()) end = std::min(end, page_ends_.front());
-  const bool last = end == total;
-  GLYPH_ASSIGN_OR_RETURN(const Tensor logits, model_.language().read(prompt_, read_, end, *cache_, last && is_question()));
-  read_ = end;
-  prefill_seconds_ += watch.seconds();
-  if (!page_ends_.empty() && page_ends_.front() == end) {
+  return {.prompt = &prompt_, .begin = read_, .end = end, .cache = &*cache_, .want_logits = end == total && is_question()};
+}
+
+Status Job::finish_part(const PromptPart& part, std::span<const float> logits, double seconds, Caches& caches) {
+  read_ = part.end;
+  prefill_seconds_ += seconds;
+  if (!page_ends_.empty() && page_ends_.front() == read_) {
     page_ends_.pop_front();
     keep_prefix(caches);
   }
   progress_.tokens_read = result_.usage.cached_tokens + read_;
   report(AskStage::kPrefill);
-  if (!last) return {};
+  if (read_ < prompt_.num_tokens()) return {};
   result_.timings.prefill_ms = prefill_seconds_ * 1e3;
   if (is_question()) return start_answers(logits);
   stage_ = Stage::kDone;
@@ -211,12 +212,11 @@ void Job::keep_prefix(Caches& caches) {
   caches.insert_prefix(head_, reading_->prefix_keys().first(num_kept_pages_), *cache_, stored ? source.id : "");
 }
 
-Status Job::start_answers(const Tensor& logits) {
+Status Job::start_answers(std::span<const float> logits) {
   rest_pages_.clear();
   rest_page_pointers_.clear();
   decode_watch_.emplace();
   stage_ = Stage::kDecode;
-  const ConstTensorView view = logits.view();
   for (int i = 0; i < request_.num_answers; ++i) {
     AnsweringOptions options = answering_options(i);
     options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
@@ -231,7 +231,7 @@ Status Job::start_answers(const Tensor& logits) {
   }
   cache_.reset();
   for (Branch& branch : branches_) {
-    GLYPH_RETURN_IF_ERROR(branch.take_logits({view.data<float>(), static_cast<size_t>(view.shape().num_elements())}));
+    GLYPH_RETURN_IF_ERROR(branch.take_logits(logits));
   }
   return {};
 }

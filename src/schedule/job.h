@@ -12,6 +12,7 @@
 #include "engine/model.h"
 #include "engine/stopwatch.h"
 #include "language/kv_cache.h"
+#include "language/language_model.h"
 #include "language/prompt.h"
 #include "schedule/reading.h"
 #include "schedule/request.h"
@@ -38,8 +39,9 @@ class Job {
   int64_t blocks_needed(const KvLayout& layout) const;
   Status start_prefill(KvBlockPool& pool, int64_t blocks);
   int64_t blocks_granted() const { return blocks_granted_; }
-  // kPrefill.
-  Status read_chunk(Caches& caches);
+  // kPrefill: what is read next, and taking it in when the pass is over: `logits` (vocab_size) if the part wanted some.
+  PromptPart next_part();
+  Status finish_part(const PromptPart& part, std::span<const float> logits, double seconds, Caches& caches);
 
   // kDecode: one answer that still goes on.
   class Branch {
@@ -67,7 +69,7 @@ class Job {
  private:
   Status check();
   Status build_prompt();
-  Status start_answers(const Tensor& logits);
+  Status start_answers(std::span<const float> logits);
   AnsweringOptions answering_options(int index) const;
   int64_t max_tokens() const;
   void keep_stored(Caches& caches) const;

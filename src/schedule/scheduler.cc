@@ -28,6 +28,11 @@ std::unique_ptr<DiskTier> open_disk(const Model& model, const SchedulerOptions& 
   return nullptr;
 }
 
+std::span<const float> row_of(const Tensor& logits, int64_t row) {
+  const ConstTensorView view = logits.view().rows(row, row + 1);
+  return {view.data<float>(), static_cast<size_t>(view.shape().num_elements())};
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
@@ -169,8 +174,7 @@ void Scheduler::decode() {
     if (!ended.empty() && ended.back().first == owners[i]) continue;  // one of its answers failed
     Status status = logits.status();
     if (logits.ok()) {
-      const ConstTensorView row = logits->view().rows(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1);
-      status = branches[i]->take_logits({row.data<float>(), static_cast<size_t>(row.shape().num_elements())});
+      status = branches[i]->take_logits(row_of(*logits, static_cast<int64_t>(i)));
     }
     if (!status.ok() || owners[i]->stage() == Job::Stage::kDone) ended.emplace_back(owners[i], std::move(status));
   }
@@ -222,16 +226,45 @@ int64_t Scheduler::granted_blocks() const {
 
 void Scheduler::piece(Job& job) {
   const Stopwatch watch;
-  Status status;
-  switch (job.stage()) {
-    case Job::Stage::kPages: status = job.read_page(caches_); break;
-    case Job::Stage::kWaiting: status = try_prefill(job); break;
-    case Job::Stage::kPrefill: status = job.read_chunk(caches_); break;
-    case Job::Stage::kDecode:
-    case Job::Stage::kDone: break;
+  const bool question = job.is_question();
+  if (job.stage() == Job::Stage::kPrefill) {
+    prefill(job);
+  } else {
+    Status status = job.stage() == Job::Stage::kPages ? job.read_page(caches_) : try_prefill(job);
+    if (!status.ok() || job.stage() == Job::Stage::kDone) end_job(job, std::move(status));
   }
-  if (!job.is_question()) credit_ -= watch.seconds();
-  if (!status.ok() || job.stage() == Job::Stage::kDone) end_job(job, std::move(status));
+  if (!question) credit_ -= watch.seconds();
+}
+
+// `first`, and questions of its rank that have as little left to read: together they cost little more than one.
+std::vector<Job*> Scheduler::sharing_prefill(Job& first) {
+  std::vector<Job*> jobs{&first};
+  const auto is_short = [](Job& job) { return job.next_part().num_rows() <= LanguageModel::kShortRows; };
+  if (!first.is_question() || !is_short(first)) return jobs;
+  for (const auto& job : jobs_) {
+    if (job.get() == &first || job->stage() != Job::Stage::kPrefill || !job->is_question()) continue;
+    if (job->is_background() == first.is_background() && is_short(*job)) jobs.push_back(job.get());
+  }
+  return jobs;
+}
+
+void Scheduler::prefill(Job& first) {
+  const Stopwatch watch;
+  const std::vector<Job*> jobs = sharing_prefill(first);
+  std::vector<PromptPart> parts;
+  for (Job* job : jobs) parts.push_back(job->next_part());
+  const Result<Tensor> logits = model_.language().read(parts);
+  const double seconds = watch.seconds();
+  int64_t row = 0;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    Status status = logits.status();
+    if (logits.ok()) {
+      std::span<const float> own;
+      if (parts[i].want_logits) own = row_of(*logits, row++);
+      status = jobs[i]->finish_part(parts[i], own, seconds, caches_);
+    }
+    if (!status.ok() || jobs[i]->stage() == Job::Stage::kDone) end_job(*jobs[i], std::move(status));
+  }
 }
 
 Status Scheduler::try_prefill(Job& job) {

@@ -83,6 +83,8 @@ class Scheduler {
   Job* next_reader();
   void piece(Job& job);
   Status try_prefill(Job& job);
+  void prefill(Job& first);
+  std::vector<Job*> sharing_prefill(Job& first);
   void end_job(Job& job, Status status);
   void publish();
   int64_t granted_blocks() const;
