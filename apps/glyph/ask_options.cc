@@ -44,6 +44,7 @@ Result<std::unique_ptr<Engine>> open_engine(const Settings& settings) {
   ModelOptions options;
   GLYPH_ASSIGN_OR_RETURN(const int64_t threads, settings.integer("threads", 0, 0, kMaxThreads));
   GLYPH_ASSIGN_OR_RETURN(options.precision, precision_of(settings));
+  GLYPH_ASSIGN_OR_RETURN(options.device, parse_device_choice(settings.text("device").value_or("auto")));
   GLYPH_ASSIGN_OR_RETURN(options.dir, find_model_dir(settings));
   options.num_threads = static_cast<int>(threads);
   GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::open(options));

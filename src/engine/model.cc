@@ -57,9 +57,7 @@ Status Model::read_tokenizer(const std::filesystem::path& dir) {
 Status Model::read_weights(const ModelOptions& options) {
   GLYPH_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::open(options.dir));
   GLYPH_RETURN_IF_ERROR(check_model_tensors(checkpoint_, config_));
-  CpuOptions cpu;
-  cpu.num_threads = options.num_threads;
-  device_ = std::make_unique<CpuDevice>(cpu);
+  GLYPH_ASSIGN_OR_RETURN(device_, open_device({.choice = options.device, .num_threads = options.num_threads}));
   GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
                          VisionModel::load(*device_, config_, preprocessor_, checkpoint_, {.precision = options.precision}));
   vision_ = on_heap(std::move(vision));

@@ -10,7 +10,7 @@
 #include "glyph/status.h"
 #include "language/language_model.h"
 #include "ops/weight.h"
-#include "tensor/cpu_device.h"
+#include "tensor/open_device.h"
 #include "tokenize/prompt.h"
 #include "tokenize/tokenizer.h"
 #include "vision/vision_model.h"
@@ -21,14 +21,16 @@ namespace glyph {
 
 struct ModelOptions {
   std::filesystem::path dir;
-  int num_threads = 0;                     // 0: one a core
+  DeviceChoice device = DeviceChoice::kAuto;
+  int num_threads = 0;                     // of the processor; 0: one a core
   Precision precision = Precision::kAuto;  // of the matrix products
 };
 
 // Immutable after loading, but its vision and language models compute for one thread at a time.
 class Model {
  public:
-  // kNotFound or kRefused naming the file that is missing or wrong, tensor, key or token included.
+  // kNotFound or kRefused naming the file that is missing or wrong, tensor, key or token included; kNotFound when a GPU
+  // is asked for and there is none; kExhausted when its memory is too small.
   static Result<std::unique_ptr<Model>> load(const ModelOptions& options);
 
   const std::string& name() const { return name_; }  // of the folder
@@ -36,7 +38,7 @@ class Model {
   const GenerationConfig& generation() const { return generation_; }
   const PreprocessorConfig& preprocessor() const { return preprocessor_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
-  CpuDevice& device() const { return *device_; }
+  Device& device() const { return *device_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const ControlTokens& control() const { return control_; }
   const VisionModel& vision() const { return *vision_; }
@@ -56,7 +58,7 @@ class Model {
   GenerationConfig generation_;
   PreprocessorConfig preprocessor_;
   Checkpoint checkpoint_;
-  std::unique_ptr<CpuDevice> device_;  // outlives what computes on it
+  std::unique_ptr<Device> device_;  // outlives what computes on it
   std::unique_ptr<Tokenizer> tokenizer_;
   ControlTokens control_;
   std::unique_ptr<VisionModel> vision_;

@@ -12,7 +12,6 @@ namespace {
 
 constexpr int64_t kDefaultMaxTokens = 1024;
 constexpr int64_t kPageMarkTokens = 2;   // begin_of_image and end_of_image
-constexpr int64_t kChunkTokens = 512;    // small enough to be stopped, and to report, a few times a second
 
 std::string text_blocks(const Document& document) {
   std::string text;
@@ -127,7 +126,7 @@ Status Sequence::start_prefill() {
 
 Status Sequence::read_chunk() {
   if (stop_.stop_requested()) return cancelled("the question was stopped");
-  GLYPH_ASSIGN_OR_RETURN(const std::optional<Tensor> logits, prefill_->step(kChunkTokens));
+  GLYPH_ASSIGN_OR_RETURN(const std::optional<Tensor> logits, prefill_->step(model_.language().chunk_tokens()));
   progress_.tokens_read = prefill_->tokens_read();
   report(AskStage::kPrefill);
   if (!logits) return {};

@@ -199,6 +199,7 @@ def main():
     folder = pathlib.Path(arguments.folder)
     folder.mkdir(parents=True, exist_ok=True)
     table = {}
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is the reference
     model = build(arguments.sizes, arguments.seed)
     model.config.save_pretrained(folder)
     try:

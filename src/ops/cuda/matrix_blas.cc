@@ -151,7 +151,7 @@ bool matrix_blas(CudaDevice& device, const Product& product) {
   std::map<Key, Plan>& plans = device.state<Plans>().by_key;
   auto found = plans.find(key);
   if (found == plans.end()) found = plans.emplace(key, make_plan(device, key)).first;
-  const Plan& plan = found->second;
+  Plan& plan = found->second;
   if (!device.ok()) return true;
   if (!plan.found) return false;
 
@@ -167,11 +167,15 @@ bool matrix_blas(CudaDevice& device, const Product& product) {
   }
   const float alpha = 1.0f, beta = key.accumulate ? 1.0f : 0.0f;
   if (!device.ok()) return true;
-  device.note(cublasLtMatmul(device.blas(), plan.desc.get(), &alpha, product.weight.raw(), plan.weight.get(),
-                             product.x.raw(), plan.x.get(), &beta, product.out.raw(), plan.out.get(),
-                             product.out.raw(), plan.out.get(), &plan.algorithm, device.blas_workspace(),
-                             plan.workspace_bytes, device.stream()),
-              "cublasLtMatmul");
+  const cublasStatus_t status =
+      cublasLtMatmul(device.blas(), plan.desc.get(), &alpha, product.weight.raw(), plan.weight.get(),
+                     product.x.raw(), plan.x.get(), &beta, product.out.raw(), plan.out.get(), product.out.raw(),
+                     plan.out.get(), &plan.algorithm, device.blas_workspace(), plan.workspace_bytes, device.stream());
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
+    plan.found = false;  // the library promised more than it has
+    return false;
+  }
+  device.note(status, "cublasLtMatmul");
   return true;
 }
 
