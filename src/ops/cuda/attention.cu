@@ -1,6 +1,7 @@
 // Attention of many query rows: pages, and chunks of a sequence over its cache.
 #include <numeric>
 
+#include "ops/cuda/attention_combine.cuh"
 #include "ops/cuda/attention_flash.cuh"
 #include "ops/cuda/attention_hopper.h"
 #include "ops/cuda/attention_launch.cuh"
@@ -52,7 +53,7 @@ void attend_table(CudaDevice& device, const ConstTensorView& q, const ConstTenso
                   std::span<const int64_t> page_tokens) {
   const int head_dim = static_cast<int>(q.size(2));
   const bool tensor_cores =
-      std::is_same_v<T, __nv_bfloat16> && suits_tensor_cores(q, out) && is_aligned(k, 8) && is_aligned(v, 8);
+      std::is_same_v<T, __nv_bfloat16> && suits_tensor_cores(q) && is_aligned(k, 8) && is_aligned(v, 8);
   PagesProblem<T> problem{.q = head_rows<T>(q),
                           .k = head_rows<T>(k),
                           .v = head_rows<T>(v),
@@ -80,13 +81,26 @@ void attend_table(CudaDevice& device, const ConstTensorView& q, const ConstTenso
   });
 }
 
+// Splits of the keys that keep the GPU busy where there are few rows; each has 512 keys at least.
+int splits_of(CudaDevice& device, int64_t num_blocks, int64_t num_keys) {
+  const int64_t possible = std::min<int64_t>(divide_up(num_keys, 512), kMaxSplits);
+  return static_cast<int>(std::clamp<int64_t>(device.num_multiprocessors() / num_blocks, 1, possible));
+}
+
 template <typename T>
 void attend_cached(CudaDevice& device, const ConstTensorView& q, const KvLayer& kv, int64_t first,
                    float scale, const TensorView& out) {
   const int head_dim = static_cast<int>(q.size(2));
+  const int64_t group = q.size(1) / kv.num_kv_heads;
+  const bool tensor_cores = std::is_same_v<T, __nv_bfloat16> && suits_tensor_cores(q);
+  const int rows = tensor_cores ? kFlashRows : plain_rows(head_dim);
+  const int64_t tiles = divide_up(q.size(0) * group, rows);
+  const int splits = splits_of(device, tiles * kv.num_kv_heads, first + q.size(0));
   const BlockTable table(device, kv, first + q.size(0));
+  const DeviceMemory scratch = splits > 1 ? device.allocate(partial_bytes(q, splits)) : DeviceMemory();
   const CausalProblem<T> problem{.q = head_rows<T>(q),
                                  .out = output_of(out),
+                                 .partials = partials_in(scratch.get(), q, splits),
                                  .scale_log2 = scale * kLog2E,
                                  .head_dim = head_dim,
                                  .vectors = is_aligned(q, 4),
@@ -94,24 +108,25 @@ void attend_cached(CudaDevice& device, const ConstTensorView& q, const KvLayer& 
                                  .blocks = table.blocks(),
                                  .num_rows = static_cast<int>(q.size(0)),
                                  .first = static_cast<int>(first),
-                                 .group = static_cast<int>(q.size(1) / kv.num_kv_heads)};
-  const auto grid = [&](int64_t rows) {
-    return dim3(count_of(q.size(1)), count_of(divide_up(q.size(0), rows)));
-  };
+                                 .group = static_cast<int>(group)};
+  const dim3 grid(count_of(kv.num_kv_heads), count_of(tiles), count_of(splits));
+  bool done = false;
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
-    if (suits_tensor_cores(q, out)) {
-      if (attend_on_hopper(device, grid(kFlashRows), problem)) return;
-      return choose_flash<CausalProblem<T>>(head_dim, [&](auto kernel) {
-        launch(device, "flash_attention", kernel,
-               {grid(kFlashRows), kFlashThreads, flash_shared_bytes(head_dim)}, problem);
+    if (tensor_cores && !attend_on_hopper(device, grid, problem)) {
+      choose_flash<CausalProblem<T>>(head_dim, [&](auto kernel) {
+        launch(device, "flash_attention", kernel, {grid, kFlashThreads, flash_shared_bytes(head_dim)},
+               problem);
       });
     }
+    done = tensor_cores;
   }
-  const int rows = plain_rows(head_dim);
-  choose_plain<CausalProblem<T>>(head_dim, [&](auto kernel) {
-    launch(device, "plain_attention", kernel, {grid(rows), kPlainThreads, plain_shared_bytes(rows, head_dim)},
-           problem);
-  });
+  if (!done) {
+    choose_plain<CausalProblem<T>>(head_dim, [&](auto kernel) {
+      launch(device, "plain_attention", kernel, {grid, kPlainThreads, plain_shared_bytes(rows, head_dim)},
+             problem);
+    });
+  }
+  combine(device, q, problem);
 }
 
 }  // namespace

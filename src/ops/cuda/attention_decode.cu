@@ -1,6 +1,7 @@
 // One query row a sequence over paged KV, and storing new keys and values.
 #include <vector>
 
+#include "ops/cuda/attention_combine.cuh"
 #include "ops/cuda/attention_decode.cuh"
 #include "ops/cuda/attention_launch.cuh"
 #include "ops/cuda/attention_plain.cuh"
@@ -31,11 +32,6 @@ int splits_of(CudaDevice& device, const ConstTensorView& q, const DecodeTable& t
   return static_cast<int>(std::min<int64_t>({wanted, possible, kMaxSplits}));
 }
 
-// Bytes of the partial values, after which the totals begin.
-size_t partial_bytes(const ConstTensorView& q, int splits) {
-  return static_cast<size_t>(q.size(0) * q.size(1) * q.size(2) * splits) * sizeof(float);
-}
-
 template <typename Problem, typename Run>
 void choose_plain(int head_dim, const Run& run) {
   if (head_dim <= 64) return run(plain_attention<kRows / 16, 1, Problem>);
@@ -53,17 +49,15 @@ template <typename Q, typename T>
 void attend(CudaDevice& device, const ConstTensorView& q, const DecodeTable& table, float scale,
             void* scratch, const TensorView& out) {
   const int head_dim = static_cast<int>(q.size(2)), splits = splits_of(device, q, table);
-  auto* const values = static_cast<float*>(scratch);
   const DecodeProblem<Q, T> problem{.q = head_rows<Q>(q),
                                     .out = output_of(out),
-                                    .partials = {values, values + partial_bytes(q, splits) / sizeof(float)},
+                                    .partials = partials_in(scratch, q, splits),
                                     .scale_log2 = scale * kLog2E,
                                     .head_dim = head_dim,
                                     .vectors = is_aligned(q, 4),
                                     .kv = table.kv,
                                     .sequences = table.sequences,
-                                    .group = static_cast<int>(q.size(1) / table.kv.num_kv_heads),
-                                    .num_splits = splits};
+                                    .group = static_cast<int>(q.size(1) / table.kv.num_kv_heads)};
   const dim3 grid(count_of(splits), count_of(tiles_of_sequence(q, table)), count_of(q.size(0)));
   bool done = false;
   if constexpr (std::is_same_v<T, __nv_bfloat16>) {
@@ -81,9 +75,7 @@ void attend(CudaDevice& device, const ConstTensorView& q, const DecodeTable& tab
              problem);
     });
   }
-  if (splits == 1) return;
-  const dim3 heads(count_of(q.size(1)), count_of(q.size(0)));
-  launch(device, "combine_splits", combine_splits<DecodeProblem<Q, T>>, {heads, kCombineThreads, 0}, problem);
+  combine(device, q, problem);
 }
 
 // The sequences of a call in device memory, with the block tables of those that have none there.
@@ -155,8 +147,7 @@ void store(CudaDevice& device, const StoreProblem& problem, int64_t rows) {
 }  // namespace
 
 size_t decode_scratch_bytes(CudaDevice& device, const ConstTensorView& q, const DecodeTable& table) {
-  const int splits = splits_of(device, q, table);
-  return partial_bytes(q, splits) + static_cast<size_t>(q.size(0) * q.size(1) * splits) * sizeof(float);
+  return partial_bytes(q, splits_of(device, q, table));
 }
 
 void decode_attention(CudaDevice& device, const ConstTensorView& q, const DecodeTable& table, float scale,

@@ -14,7 +14,6 @@ inline constexpr int kDecodeThreads = 32 * kDecodeWarps;
 inline constexpr int kDecodeHeads = 16;  // query heads of a block
 inline constexpr int kDecodeKeys = 16;   // keys of a step of one warp
 inline constexpr int kDecodeStages = 3;  // steps whose keys and values a warp has room for
-inline constexpr int kMaxSplits = 256;
 
 constexpr size_t decode_shared_bytes(int head_dim) {
   return sizeof(__nv_bfloat16) *
@@ -26,15 +25,16 @@ __device__ inline uint32_t load_pair(const __nv_bfloat16* x) { return *reinterpr
 __device__ inline uint32_t load_pair(const float* x) { return pack_bf16(x[0], x[1]); }
 
 // The query heads of the tile as left operands, step by step; missing heads are zeros.
-template <int kHeadDim, typename Q>
-__device__ inline void load_query(uint32_t (&a)[kHeadDim / 16][4], const Tile<Q>& tile) {
+template <int kHeadDim, typename Problem>
+__device__ inline void load_query(uint32_t (&a)[kHeadDim / 16][4], const Problem& problem, const Tile& tile) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int step = 0; step < kHeadDim / 16; ++step) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int row = lane / 4 + i % 2 * 8, column = 16 * step + i / 2 * 8 + lane % 4 * 2;
-      a[step][i] = row < tile.num_rows ? load_pair(tile.q.data + row * tile.q.stride + column) : 0;
+      const Place place = problem.place(tile, row);
+      a[step][i] = row < tile.num_rows ? load_pair(problem.q.at(place.row, place.head) + column) : 0;
     }
   }
 }
@@ -104,36 +104,38 @@ __device__ inline void leave_results(DecodeShared<kHeadDim>& shared, const Decod
   }
 }
 
-template <int kHeadDim, typename Q>
-__device__ inline void combine_warps(const DecodeShared<kHeadDim>& shared,
-                                     const DecodeProblem<Q, __nv_bfloat16>& problem, const Tile<Q>& tile) {
-  for (int i = static_cast<int>(threadIdx.x); i < tile.num_rows * kHeadDim; i += kDecodeThreads) {
+template <int kHeadDim, typename Problem>
+__device__ inline void combine_warps(const DecodeShared<kHeadDim>& shared, const Problem& problem,
+                                     const Tile& tile) {
+  for (int i = 2 * static_cast<int>(threadIdx.x); i < tile.num_rows * kHeadDim; i += 2 * kDecodeThreads) {
     const int row = i / kHeadDim, column = i % kHeadDim;
     float top = -INFINITY;
 #pragma unroll
     for (int w = 0; w < kDecodeWarps; ++w) top = fmaxf(top, shared.largest[w][row]);
-    float sum = 0, value = 0;
+    float sum = 0, first = 0, second = 0;
 #pragma unroll
     for (int w = 0; w < kDecodeWarps; ++w) {
       const float weight = fast_exp2(shared.largest[w][row] - top);  // 0 for a warp without keys
       sum += weight * shared.sum[w][row];
-      value += weight * shared.result[w][row][column];
+      first += weight * shared.result[w][row][column];
+      second += weight * shared.result[w][row][column + 1];
     }
-    problem.put(tile, row, column, value / sum);
-    if (column == 0) problem.put_total(tile, row, top + log2f(sum));
+    put_pair(problem, tile, row, column, first / sum, second / sum);
+    if (column == 0) put_total(problem, tile, row, top, sum);
   }
 }
 
 // The copies of one warp: kDecodeStages buffers of keys and values that are filled ahead of their use.
-template <int kHeadDim, typename Q>
+template <int kHeadDim>
 struct DecodeCopies {
   static constexpr int kElements = kDecodeKeys * kHeadDim;  // keys, or values, of a step
   const KvGeometry& kv;
-  const Tile<Q>& tile;
+  const Tile& tile;
   const void* const* blocks;
+  int kv_head;
   __nv_bfloat16* buffers;
 
-  __device__ static int key_of(const Tile<Q>& tile, int step) {
+  __device__ static int key_of(const Tile& tile, int step) {
     const int warp = static_cast<int>(threadIdx.x) / 32;
     return tile.begin + (step * kDecodeWarps + warp) * kDecodeKeys;
   }
@@ -145,7 +147,7 @@ struct DecodeCopies {
     const int key = key_of(tile, step), num_keys = tile.end - key;
     if (num_keys > 0) {
       const auto* block = static_cast<const char*>(blocks[key / kv.block_tokens]);
-      const int64_t row = tile.first_key * kv.block_tokens + key % kv.block_tokens;
+      const int64_t row = int64_t{kv_head} * kv.block_tokens + key % kv.block_tokens;
       const auto copy = [&](size_t offset, __nv_bfloat16* to) {
         const auto* from = reinterpret_cast<const __nv_bfloat16*>(block + offset) + row * kHeadDim;
         load_tile<kDecodeKeys, kHeadDim, 32>(to, {from, kHeadDim}, num_keys, threadIdx.x % 32);
@@ -160,18 +162,18 @@ struct DecodeCopies {
 template <int kHeadDim, typename Q>
 __global__ void __launch_bounds__(kDecodeThreads, 2)
     decode_on_tensor_cores(const __grid_constant__ DecodeProblem<Q, __nv_bfloat16> problem) {
-  const Tile<Q> tile = problem.template tile<kDecodeHeads>();
+  const Tile tile = problem.template tile<kDecodeHeads>();
   if (tile.num_rows <= 0) return;
   extern __shared__ __align__(256) unsigned char shared_memory[];
-  using Copies = DecodeCopies<kHeadDim, Q>;
+  using Copies = DecodeCopies<kHeadDim>;
   const int index = static_cast<int>(threadIdx.x) / 32;
   const Copies copies{
-      problem.kv, tile, problem.sequence().blocks,
+      problem.kv, tile, problem.sequences[blockIdx.z].blocks, tile.first_row / problem.group,
       reinterpret_cast<__nv_bfloat16*>(shared_memory) + index * kDecodeStages * 2 * Copies::kElements};
 #pragma unroll
   for (int step = 0; step < kDecodeStages - 1; ++step) copies.start(step);
   uint32_t q[kHeadDim / 16][4];
-  load_query<kHeadDim>(q, tile);
+  load_query<kHeadDim>(q, problem, tile);
 
   DecodeWarp<kHeadDim> warp;
   for (int step = 0; Copies::key_of(tile, step) < tile.end; ++step) {
@@ -188,67 +190,5 @@ __global__ void __launch_bounds__(kDecodeThreads, 2)
   __syncthreads();
   combine_warps(shared, problem, tile);
 }
-
-inline constexpr int kCombineThreads = 256;
-inline constexpr int kMaxHeadDim = 256;
-
-// Largest of the block; every thread gets it. `shared`: one float a warp.
-__device__ inline float block_max(float x, float* shared) {
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(0xFFFFFFFFu, x, step));
-  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = x;
-  __syncthreads();
-  float top = shared[0];
-#pragma unroll
-  for (int w = 1; w < kCombineThreads / 32; ++w) top = fmaxf(top, shared[w]);
-  return top;
-}
-
-// One query head of one sequence: the weighted mean of what its splits left. Grid: (heads, sequences). Warp w
-// takes splits w, w + 8, ...
-template <typename Problem>
-__global__ void __launch_bounds__(kCombineThreads) combine_splits(const __grid_constant__ Problem problem) {
-  constexpr int kWarps = kCombineThreads / 32, kColumns = kMaxHeadDim / 32;
-  __shared__ float weights[kMaxSplits], tops[kWarps], sums[kWarps][kMaxHeadDim];
-  const int tokens = static_cast<int>(problem.sequences[blockIdx.y].num_tokens);
-  if (tokens <= 0) return;
-  const int step = Problem::split_tokens(tokens, problem.num_splits);
-  const int splits = (tokens + step - 1) / step;  // that hold keys, at most kMaxSplits
-  const int64_t first = (int64_t{blockIdx.y} * gridDim.x + blockIdx.x) * problem.num_splits;
-  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
-
-  const float total = thread < splits ? problem.partials.totals[first + thread] : -INFINITY;
-  const float top = block_max(total, tops);
-  weights[thread] = exp2f(total - top);
-  __syncthreads();
-
-  float sum[kColumns] = {}, weight_sum = 0;
-#pragma unroll 2
-  for (int split = warp; split < splits; split += kWarps) {
-    const float* values = problem.partials.values + (first + split) * problem.head_dim;
-    const float weight = weights[split];
-    weight_sum += weight;
-#pragma unroll
-    for (int c = 0; c < kColumns; ++c) {
-      const int column = 32 * c + lane;
-      if (column < problem.head_dim) sum[c] = fmaf(weight, values[column], sum[c]);
-    }
-  }
-#pragma unroll
-  for (int c = 0; c < kColumns; ++c) sums[warp][32 * c + lane] = sum[c];
-  if (lane == 0) tops[warp] = weight_sum;
-  __syncthreads();
-
-  if (thread >= problem.head_dim) return;
-  float value = 0, all = 0;
-#pragma unroll
-  for (int w = 0; w < kWarps; ++w) {
-    value += sums[w][thread];
-    all += tops[w];
-  }
-  problem.out.put(blockIdx.y, blockIdx.x, thread, value / all);
-}
-
-static_assert(kMaxSplits == kCombineThreads && kMaxHeadDim <= kCombineThreads, "a thread each");
 
 }  // namespace glyph::ops::cuda

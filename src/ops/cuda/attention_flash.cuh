@@ -47,6 +47,20 @@ __device__ inline void load_tile(__nv_bfloat16* shared, const Rows<__nv_bfloat16
   }
 }
 
+// Starts copying the query rows of a tile to a shared matrix; missing rows become zeros.
+template <int kRows, int kHeadDim, int kThreads, typename Problem>
+__device__ inline void load_queries(__nv_bfloat16* shared, const Problem& problem, const Tile& tile,
+                                    unsigned thread) {
+  constexpr unsigned kPieces = kHeadDim / 8;
+  const unsigned piece = thread % kPieces;
+  for (unsigned row = thread / kPieces; row < kRows; row += kThreads / kPieces) {
+    const bool valid = static_cast<int>(row) < tile.num_rows;
+    const Place place = problem.place(tile, valid ? static_cast<int>(row) : 0);
+    copy_async(shared + swizzled<kHeadDim>(row, piece), problem.q.at(place.row, place.head) + piece * 8,
+               valid);
+  }
+}
+
 // What this lane reads of a shared matrix whenever the warp loads a 16x16 piece of it as one kind of operand
 // of multiply_add(). The matrix begins at a multiple of 256 bytes.
 template <int kHeadDim>
@@ -187,28 +201,29 @@ __device__ inline void shrink_rows(float (&result)[kCount][4], const float (&shr
   }
 }
 
-// Rows row ... row + 15 of the tile, finished.
+// Rows first_row ... first_row + 15 of the tile, finished.
 template <typename Problem, int kCount>
-__device__ inline void put_results(const Problem& problem, const Tile<__nv_bfloat16>& tile, int first_row,
+__device__ inline void put_results(const Problem& problem, const Tile& tile, int first_row,
                                    const SoftmaxRows& softmax, const float (&result)[kCount][4]) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
   for (int h = 0; h < 2; ++h) {
     const int row = first_row + 8 * h + lane / 4;
-    const float inverse = 1.0f / quad_sum(softmax.sum[h]);
+    const float sum = quad_sum(softmax.sum[h]), inverse = 1.0f / sum;
     if (row >= tile.num_rows) continue;
 #pragma unroll
     for (int n = 0; n < kCount; ++n) {
-      problem.out.put_pair(tile.first_row + row, problem.head(), 8 * n + lane % 4 * 2,
-                           result[n][2 * h] * inverse, result[n][2 * h + 1] * inverse);
+      put_pair(problem, tile, row, 8 * n + lane % 4 * 2, result[n][2 * h] * inverse,
+               result[n][2 * h + 1] * inverse);
     }
+    if (lane % 4 == 0) put_total(problem, tile, row, softmax.largest[h] * problem.scale_log2, sum);
   }
 }
 
 template <int kHeadDim, typename Problem>
 __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid_constant__ Problem problem) {
   constexpr int kTiles = kFlashRows / 4 / 16;  // of 16 rows, a warp
-  const Tile<__nv_bfloat16> tile = problem.template tile<kFlashRows>();
+  const Tile tile = problem.template tile<kFlashRows>();
   if (tile.num_rows <= 0) return;
   extern __shared__ __align__(256) unsigned char shared_memory[];
   auto* const q = reinterpret_cast<__nv_bfloat16*>(shared_memory);
@@ -219,9 +234,10 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
 
   auto q_operand = Operand<kHeadDim>::left(q + first_row * kHeadDim);
   auto key_operand = Operand<kHeadDim>::columns(keys), value_operand = Operand<kHeadDim>::rows(values);
+  const int first_limit = tile.limit(0);  // keys before it are seen by all rows
   float result[kTiles][kHeadDim / 8][4] = {};
   SoftmaxRows softmax[kTiles];
-  load_tile<kFlashRows, kHeadDim, kFlashThreads>(q, tile.q, tile.num_rows, thread);
+  load_queries<kFlashRows, kHeadDim, kFlashThreads>(q, problem, tile, thread);
   load_tile<kFlashKeys, kHeadDim, kFlashThreads>(keys, problem.keys(tile, tile.begin), tile.end - tile.begin,
                                                  thread);
   commit_copies();
@@ -245,7 +261,7 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
 #pragma unroll
     for (int m = 0; m < kTiles; ++m) {
       const int row = first_row + 16 * m + lane / 4;
-      if (key + kFlashKeys > tile.limit(first_row + 16 * m)) {  // the whole warp alike
+      if (key + kFlashKeys > first_limit) {
         hide_keys(scores[m], {tile.limit(row) - key, tile.limit(row + 8) - key});
       }
       float shrink[2];

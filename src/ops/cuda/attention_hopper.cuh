@@ -52,13 +52,24 @@ __device__ inline void load_half_tile(HopperMatrix& to, int first, const Rows<__
   }
 }
 
+// The query rows of a tile.
+template <typename Problem>
+__device__ inline void load_query_matrix(HopperMatrix& to, const Problem& problem, const Tile& tile,
+                                         unsigned thread) {
+  const unsigned piece = thread % 16;
+  for (unsigned row = thread / 16; row < kHopperRows; row += 8) {
+    const bool valid = static_cast<int>(row) < tile.num_rows;
+    const Place place = problem.place(tile, valid ? static_cast<int>(row) : 0);
+    copy_async(to.half[piece / 8] + swizzled<64>(row, piece % 8),
+               problem.q.at(place.row, place.head) + piece * 8, valid);
+  }
+}
+
 // The warpgroup that copies. What one group of copies brought is announced when the next one is under way.
 template <typename Problem>
-__device__ inline void copy_steps(const Problem& problem, const Tile<__nv_bfloat16>& tile,
-                                  HopperShared& shared) {
+__device__ inline void copy_steps(const Problem& problem, const Tile& tile, HopperShared& shared) {
   const unsigned thread = threadIdx.x;
-  load_half_tile(shared.q, 0, tile.q, tile.num_rows, thread);
-  load_half_tile(shared.q, 64, {tile.q.data + 64 * tile.q.stride, tile.q.stride}, tile.num_rows - 64, thread);
+  load_query_matrix(shared.q, problem, tile, thread);
   uint64_t* under_way = nullptr;
   const auto announce = [&] {
     fence_for_wgmma();
@@ -112,16 +123,17 @@ __device__ inline void queue_mix(float (&result)[16][4], const uint32_t (&weight
 
 // A warpgroup that computes, for rows first_row ... first_row + 63 of the tile.
 template <typename Problem>
-__device__ inline void attend_steps(const Problem& problem, const Tile<__nv_bfloat16>& tile,
-                                    HopperShared& shared, int first_row) {
+__device__ inline void attend_steps(const Problem& problem, const Tile& tile, HopperShared& shared,
+                                    int first_row) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp_row = first_row + static_cast<int>(threadIdx.x) % kWarpgroup / 32 * 16;  // of the tile
   const uint32_t q = shared_address(shared.q.half[0] + first_row * 64);
+  const int first_limit = tile.limit(0);  // keys before it are seen by all rows
   float scores[16][4], result[16][4] = {};
   uint32_t weights[8][4];
   SoftmaxRows softmax;
   const auto to_weights = [&](int key, float(&shrink)[2]) {
-    if (key + kHopperKeys > tile.limit(warp_row)) {  // the whole warp alike
+    if (key + kHopperKeys > first_limit) {
       hide_keys(scores, {tile.limit(warp_row + lane / 4) - key, tile.limit(warp_row + lane / 4 + 8) - key});
     }
     flash_softmax(scores, problem.scale_log2, softmax, shrink);
@@ -170,7 +182,7 @@ template <typename Problem>
 __global__ void __launch_bounds__(kHopperThreads, 1)
     hopper_attention(const __grid_constant__ Problem problem) {
 #ifdef GLYPH_HOPPER_CODE
-  const Tile<__nv_bfloat16> tile = problem.template tile<kHopperRows>();
+  const Tile tile = problem.template tile<kHopperRows>();
   if (tile.num_rows <= 0) return;
   extern __shared__ __align__(1024) unsigned char hopper_memory[];
   HopperShared& shared = *reinterpret_cast<HopperShared*>(hopper_memory);

@@ -43,10 +43,6 @@ HeadRows<T> head_rows(const ConstTensorView& x) {
   return {static_cast<const T*>(x.raw()), x.stride(0), x.stride(1)};
 }
 
-inline Output output_of(const TensorView& out) {
-  return {out.raw(), out.stride(0), out.stride(1), out.dtype() == DType::kBF16};
-}
-
 // Whether every row of every head starts at a multiple of `elements` elements.
 inline bool is_aligned(const ConstTensorView& x, int64_t elements) {
   const auto bytes = static_cast<uintptr_t>(elements) * size_of(x.dtype());
@@ -54,10 +50,14 @@ inline bool is_aligned(const ConstTensorView& x, int64_t elements) {
          x.stride(1) % elements == 0;
 }
 
+inline Output output_of(const TensorView& out) {
+  return {out.raw(), out.stride(0), out.stride(1), out.dtype() == DType::kBF16, is_aligned(out, 2)};
+}
+
 // Whether the tensor cores can do it; where keys and values lie apart from that.
-inline bool suits_tensor_cores(const ConstTensorView& q, const ConstTensorView& out) {
+inline bool suits_tensor_cores(const ConstTensorView& q) {
   const int64_t head_dim = q.size(2);
-  return (head_dim == 32 || head_dim == 64 || head_dim == 128) && is_aligned(q, 8) && is_aligned(out, 2);
+  return (head_dim == 32 || head_dim == 64 || head_dim == 128) && is_aligned(q, 8);
 }
 
 inline KvGeometry geometry_of(const KvLayer& kv) {

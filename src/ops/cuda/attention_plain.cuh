@@ -32,20 +32,25 @@ __device__ inline float4 widen_four(const __nv_bfloat16* x) {
                      __uint_as_float(bits.y << 16), __uint_as_float(bits.y & 0xFFFF0000u));
 }
 
-// Rows 0 ... num_rows - 1 of `rows` to shared memory as f32; zeros up to kRows.
-template <int kRows, typename T>
-__device__ void load_plain(float* shared, const Rows<T>& rows, int num_rows, int head_dim, bool vectors) {
+// Rows 0 ... num_rows - 1 to shared memory as f32, zeros up to kRows; row_at(i) says where row i is.
+template <int kRows, typename RowAt>
+__device__ void load_plain(float* shared, int num_rows, int head_dim, bool vectors, const RowAt& row_at) {
   const int pieces = head_dim / 4;
   for (int i = static_cast<int>(threadIdx.x); i < kRows * pieces; i += kPlainThreads) {
     const int row = i / pieces, column = i % pieces * 4;
-    const T* from = rows.data + row * rows.stride + column;
     float4 x = make_float4(0, 0, 0, 0);
     if (row < num_rows) {
+      const auto* from = row_at(row) + column;
       x = vectors ? widen_four(from)
                   : make_float4(widen(from[0]), widen(from[1]), widen(from[2]), widen(from[3]));
     }
     *reinterpret_cast<float4*>(shared + row * plain_stride(head_dim) + column) = x;
   }
+}
+template <typename T>
+__device__ void load_plain(float* shared, int num_rows, int head_dim, bool vectors, const Rows<T>& rows) {
+  load_plain<kPlainKeys>(shared, num_rows, head_dim, vectors,
+                         [&](int row) { return rows.data + row * rows.stride; });
 }
 
 __device__ inline float dot(const float4& a, const float4& b, float sum) {
@@ -159,7 +164,7 @@ __device__ inline float plain_softmax(float (&scores)[4], float scale_log2, int 
 template <int kRowsPerThread, int kColumns, typename Problem>
 __global__ void __launch_bounds__(kPlainThreads) plain_attention(const __grid_constant__ Problem problem) {
   constexpr int kRows = 16 * kRowsPerThread;
-  const Tile<typename Problem::Query> tile = problem.template tile<kRows>();
+  const Tile tile = problem.template tile<kRows>();
   if (tile.num_rows <= 0) return;
   extern __shared__ __align__(256) unsigned char shared_memory[];
   const int head_dim = problem.head_dim, stride = plain_stride(head_dim);
@@ -172,11 +177,14 @@ __global__ void __launch_bounds__(kPlainThreads) plain_attention(const __grid_co
 #pragma unroll
   for (int i = 0; i < kRowsPerThread; ++i) largest[i] = -INFINITY;
 
-  load_plain<kRows>(q, tile.q, tile.num_rows, head_dim, problem.vectors);
+  load_plain<kRows>(q, tile.num_rows, head_dim, problem.vectors, [&](int row) {
+    const Place place = problem.place(tile, row);
+    return problem.q.at(place.row, place.head);
+  });
   for (int key = tile.begin; key < tile.end; key += kPlainKeys) {
     const int num_keys = min(kPlainKeys, tile.end - key);
     __syncthreads();  // the values of the step before were read
-    load_plain<kPlainKeys>(other, problem.keys(tile, key), num_keys, head_dim, problem.vectors);
+    load_plain(other, num_keys, head_dim, problem.vectors, problem.keys(tile, key));
     __syncthreads();
     float scores[kRowsPerThread][4];
     plain_scores(q, other, head_dim, scores);
@@ -192,7 +200,7 @@ __global__ void __launch_bounds__(kPlainThreads) plain_attention(const __grid_co
       }
     }
     __syncthreads();  // the keys were read, the weights are there
-    load_plain<kPlainKeys>(other, problem.values(tile, key), num_keys, head_dim, problem.vectors);
+    load_plain(other, num_keys, head_dim, problem.vectors, problem.values(tile, key));
     __syncthreads();
     plain_mix(weights, other, head_dim, result);
   }
@@ -205,14 +213,14 @@ __global__ void __launch_bounds__(kPlainThreads) plain_attention(const __grid_co
 #pragma unroll
     for (int c = 0; c < kColumns; ++c) {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
+      for (int j = 0; j < 4; j += 2) {
         const int column = 64 * c + 4 * x + j;
-        if (column < head_dim) problem.put(tile, row, column, result[i][c][j] / total);
+        if (column < head_dim) {
+          put_pair(problem, tile, row, column, result[i][c][j] / total, result[i][c][j + 1] / total);
+        }
       }
     }
-    if constexpr (Problem::kPartial) {
-      if (x == 0) problem.put_total(tile, row, largest[i] + log2f(total));
-    }
+    if (x == 0) put_total(problem, tile, row, largest[i], total);
   }
 }
 

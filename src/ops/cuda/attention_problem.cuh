@@ -35,6 +35,7 @@ struct Output {
   int64_t row_stride;
   int64_t head_stride;
   bool bf16;
+  bool pairs;  // every row of a head is aligned to two elements
 
   __device__ void put(int64_t row, int64_t head, int column, float value) const {
     const int64_t i = row * row_stride + head * head_stride + column;
@@ -44,8 +45,13 @@ struct Output {
       static_cast<float*>(data)[i] = value;
     }
   }
-  // Columns `column` (even) and the next; rows and heads start at even elements.
+  // Columns `column` (even) and the next.
   __device__ void put_pair(int64_t row, int64_t head, int column, float first, float second) const {
+    if (!pairs) {
+      put(row, head, column, first);
+      put(row, head, column + 1, second);
+      return;
+    }
     const int64_t i = row * row_stride + head * head_stride + column;
     if (bf16) {
       *reinterpret_cast<__nv_bfloat162*>(static_cast<__nv_bfloat16*>(data) + i) =
@@ -56,22 +62,25 @@ struct Output {
   }
 };
 
-// T: type of the query.
-template <typename T>
 struct Tile {
-  Rows<T> q;
-  int num_rows;  // of q; 0: nothing to do
-  int begin;     // keys begin ... end - 1; begin is a multiple of 64
+  int num_rows;   // query rows; 0: nothing to do
+  int first_row;  // number of row 0; a Problem knows what the numbers mean
+  int group;      // rows that follow one another and are at the same position
+  int position;   // of row number 0
+  int begin;      // keys begin ... end - 1; begin is a multiple of 64
   int end;
-  int diagonal;       // row r sees keys up to diagonal + r
-  int64_t first_row;  // where row 0 of q lies in the tensors
-  int64_t first_key;  // where key 0 lies, if keys are rows of a tensor
 
   // Row r sees keys before this one.
-  __device__ int limit(int r) const { return min(end, diagonal + r + 1); }
+  __device__ int limit(int r) const { return min(end, position + (first_row + r) / group + 1); }
 };
 
-inline constexpr int kSeesAll = 1 << 30;  // a diagonal behind every key
+inline constexpr int kSeesAll = 1 << 30;  // a position behind every key
+
+// A row of the query and of the result.
+struct Place {
+  int64_t row;
+  int64_t head;
+};
 
 // Pages that follow one another, each of which sees itself.
 struct PageTable {
@@ -94,11 +103,10 @@ struct PageTable {
   }
 };
 
-// Grid: (tiles of all pages, heads).
+// Rows are numbered as in the tensors. Grid: (tiles of all pages, heads).
 template <typename T>
 struct PagesProblem {
   using Query = T;
-  static constexpr bool kPartial = false;
   HeadRows<T> q, k, v;
   Output out;
   float scale_log2;  // scale * log2(e)
@@ -107,27 +115,20 @@ struct PagesProblem {
   PageTable pages;
 
   template <int kRows>
-  __device__ Tile<T> tile() const {
-    const int x = static_cast<int>(blockIdx.x), page = pages.page_of_tile(x);
-    const int begin = pages.first_row[page], tokens = pages.first_row[page + 1] - begin;
-    const int row = (x - pages.first_tile[page]) * kRows;
-    return {{q.at(begin + row, head()), q.row_stride},
-            min(kRows, tokens - row),
-            0,
-            tokens,
-            kSeesAll,
-            begin + row,
-            begin};
+  __device__ Tile tile() const {
+    const int row = (tile_number() - pages.first_tile[page()]) * kRows, end = pages.first_row[page() + 1];
+    const int tokens = end - pages.first_row[page()];
+    return {min(kRows, tokens - row), pages.first_row[page()] + row, 1, kSeesAll, 0, tokens};
   }
-  __device__ int head() const { return static_cast<int>(blockIdx.y); }
-  __device__ Rows<T> keys(const Tile<T>& tile, int key) const {
-    return {k.at(tile.first_key + key, head()), k.row_stride};
-  }
-  __device__ Rows<T> values(const Tile<T>& tile, int key) const {
-    return {v.at(tile.first_key + key, head()), v.row_stride};
-  }
-  __device__ void put(const Tile<T>& tile, int row, int column, float value) const {
-    out.put(tile.first_row + row, head(), column, value);
+  __device__ Place place(const Tile& tile, int row) const { return {tile.first_row + row, blockIdx.y}; }
+  __device__ Rows<T> keys(const Tile&, int key) const { return rows_of(k, key); }
+  __device__ Rows<T> values(const Tile&, int key) const { return rows_of(v, key); }
+
+ private:
+  __device__ int tile_number() const { return static_cast<int>(blockIdx.x); }
+  __device__ int page() const { return pages.page_of_tile(tile_number()); }
+  __device__ Rows<T> rows_of(const HeadRows<T>& x, int key) const {
+    return {x.at(pages.first_row[page()] + key, blockIdx.y), x.row_stride};
   }
 };
 
@@ -140,113 +141,133 @@ __device__ Rows<T> cached_rows(const KvGeometry& kv, const void* const* blocks, 
   return {reinterpret_cast<const T*>(block) + row * kv.head_dim, kv.head_dim};
 }
 
-// A chunk of one sequence over its cache: row r sees positions up to first + r. Grid: (heads, tiles); the
-// longest tiles start first.
+// What the splits of the keys of a row leave for the combining kernel.
+struct Partials {
+  float* values;  // (rows, heads, splits, head_dim): normalised by the split's own sum
+  float* totals;  // (rows, heads, splits): log2 of that sum
+  int num_splits;
+
+  __device__ int64_t slot(const Place& place, int64_t num_heads, int split) const {
+    return (place.row * num_heads + place.head) * num_splits + split;
+  }
+};
+
+// Keys of each split, a multiple of `unit`; trailing splits may be empty.
+__device__ inline int split_keys(int num_keys, int num_splits, int unit) {
+  return ((num_keys + num_splits - 1) / num_splits + unit - 1) / unit * unit;
+}
+
+// A chunk of one sequence over its cache: its row r sees positions up to first + r. The query heads of a KV
+// head that belong to one row of the chunk are `group` rows here, so that they share keys and values. Grid:
+// (KV heads, tiles, splits); the longest tiles start first.
 template <typename T>
 struct CausalProblem {
   using Query = T;
-  static constexpr bool kPartial = false;
   HeadRows<T> q;
   Output out;
+  Partials partials;
   float scale_log2;
   int head_dim;
   bool vectors;
   KvGeometry kv;
   const void* const* blocks;
-  int num_rows;
+  int num_rows;  // of the chunk
   int first;
-  int group;  // query heads of a KV head
+  int group;
 
   template <int kRows>
-  __device__ Tile<T> tile() const {
+  __device__ Tile tile() const {
     const int row = static_cast<int>(gridDim.y - 1 - blockIdx.y) * kRows;
-    const int rows = min(kRows, num_rows - row);
-    return {{q.at(row, head()), q.row_stride}, rows, 0, first + row + rows, first + row, row, 0};
+    const int rows = min(kRows, num_rows * group - row);
+    const int keys = first + (row + rows - 1) / group + 1;
+    const int begin = static_cast<int>(blockIdx.z) * keys_of_split(0),
+              end = min(keys, begin + keys_of_split(0));
+    return {begin < end ? rows : 0, row, group, first, begin, end};
   }
-  __device__ int head() const { return static_cast<int>(blockIdx.x); }
-  __device__ Rows<T> keys(const Tile<T>&, int key) const {
-    return cached_rows<T>(kv, blocks, kv.key_offset, head() / group, key);
+  __device__ Place place(const Tile& tile, int row) const {
+    const int number = tile.first_row + row;
+    return {number / group, static_cast<int>(blockIdx.x) * group + number % group};
   }
-  __device__ Rows<T> values(const Tile<T>&, int key) const {
-    return cached_rows<T>(kv, blocks, kv.value_offset, head() / group, key);
+  __device__ Rows<T> keys(const Tile&, int key) const {
+    return cached_rows<T>(kv, blocks, kv.key_offset, static_cast<int>(blockIdx.x), key);
   }
-  __device__ void put(const Tile<T>& tile, int row, int column, float value) const {
-    out.put(tile.first_row + row, head(), column, value);
+  __device__ Rows<T> values(const Tile&, int key) const {
+    return cached_rows<T>(kv, blocks, kv.value_offset, static_cast<int>(blockIdx.x), key);
   }
+  __device__ int split() const { return static_cast<int>(blockIdx.z); }
+  __device__ int num_heads() const { return kv.num_kv_heads * group; }
+  // For the combining kernel: what row `row` of the tensors sees, and how it was split.
+  __device__ int keys_of_row(int row) const { return first + row + 1; }
+  __device__ int keys_of_split(int) const { return split_keys(first + num_rows, partials.num_splits, 128); }
 };
 
-// What a split of a sequence leaves for the combining kernel.
-struct Partials {
-  float* values;  // (sequences, heads, splits, head_dim): normalised by the split's own sum
-  float* totals;  // (sequences, heads, splits): log2 of that sum
-};
-
-// One query row of type Q a sequence, keys and values of type T. A tile holds up to kRows query heads of one
-// KV head and sees one split of the keys. Grid: (splits, KV heads * tiles of a group, sequences).
+// One query row of type Q a sequence, keys and values of type T. Rows here are its query heads; a tile has
+// those of one KV head, up to kRows. Grid: (splits, KV heads * tiles of a group, sequences).
 template <typename Q, typename T>
 struct DecodeProblem {
   using Query = Q;
-  static constexpr bool kPartial = true;
   HeadRows<Q> q;
-  Output out;         // used when there is one split
-  Partials partials;  // used when there are several
+  Output out;
+  Partials partials;
   float scale_log2;
   int head_dim;
   bool vectors;
   KvGeometry kv;
   const DecodeSequence* sequences;
-  int group;
-  int num_splits;
-
-  // Keys of a split, a multiple of 64; trailing splits may be empty.
-  static __device__ int split_tokens(int num_tokens, int splits) {
-    return ((num_tokens + splits - 1) / splits + 63) / 64 * 64;
-  }
+  int group;  // query heads of a KV head
 
   template <int kRows>
-  __device__ Tile<Q> tile() const {
-    const int tokens = static_cast<int>(sequence().num_tokens), step = split_tokens(tokens, num_splits);
-    const int begin = static_cast<int>(blockIdx.x) * step, end = min(tokens, begin + step);
-    const int first = first_of_group<kRows>(), head = kv_head<kRows>() * group + first;
-    const int rows = begin < end ? min(kRows, group - first) : 0;
-    return {{q.at(blockIdx.z, head), q.head_stride}, rows, begin, end, kSeesAll, head, kv_head<kRows>()};
+  __device__ Tile tile() const {
+    const int tiles = (group + kRows - 1) / kRows;  // of a KV head
+    const int kv_head = static_cast<int>(blockIdx.y) / tiles,
+              row = static_cast<int>(blockIdx.y) % tiles * kRows;
+    const int sequence = static_cast<int>(blockIdx.z), keys = keys_of_row(sequence);
+    const int begin = split() * keys_of_split(sequence), end = min(keys, begin + keys_of_split(sequence));
+    const int rows = begin < end ? min(kRows, group - row) : 0;
+    return {rows, kv_head * group + row, 1, kSeesAll, begin, end};
   }
-  __device__ const DecodeSequence& sequence() const { return sequences[blockIdx.z]; }
-  // In a decode tile first_row is the first query head, first_key the KV head.
-  __device__ Rows<T> keys(const Tile<Q>& tile, int key) const {
-    return cached_rows<T>(kv, sequence().blocks, kv.key_offset, static_cast<int>(tile.first_key), key);
+  __device__ Place place(const Tile& tile, int row) const { return {blockIdx.z, tile.first_row + row}; }
+  __device__ Rows<T> keys(const Tile& tile, int key) const {
+    return cached_rows<T>(kv, sequences[blockIdx.z].blocks, kv.key_offset, tile.first_row / group, key);
   }
-  __device__ Rows<T> values(const Tile<Q>& tile, int key) const {
-    return cached_rows<T>(kv, sequence().blocks, kv.value_offset, static_cast<int>(tile.first_key), key);
+  __device__ Rows<T> values(const Tile& tile, int key) const {
+    return cached_rows<T>(kv, sequences[blockIdx.z].blocks, kv.value_offset, tile.first_row / group, key);
   }
-  __device__ void put(const Tile<Q>& tile, int row, int column, float value) const {
-    if (num_splits == 1) {
-      out.put(blockIdx.z, tile.first_row + row, column, value);
-    } else {
-      partials.values[slot(tile, row) * head_dim + column] = value;
-    }
-  }
-  __device__ void put_total(const Tile<Q>& tile, int row, float total) const {
-    if (num_splits > 1) partials.totals[slot(tile, row)] = total;
-  }
-
- private:
-  template <int kRows>
-  __device__ int tiles_of_group() const {
-    return (group + kRows - 1) / kRows;
-  }
-  template <int kRows>
-  __device__ int kv_head() const {
-    return static_cast<int>(blockIdx.y) / tiles_of_group<kRows>();
-  }
-  template <int kRows>
-  __device__ int first_of_group() const {
-    return static_cast<int>(blockIdx.y) % tiles_of_group<kRows>() * kRows;
-  }
-  __device__ int64_t slot(const Tile<Q>& tile, int row) const {
-    const int64_t heads = int64_t{kv.num_kv_heads} * group;
-    return (blockIdx.z * heads + tile.first_row + row) * num_splits + blockIdx.x;
+  __device__ int split() const { return static_cast<int>(blockIdx.x); }
+  __device__ int num_heads() const { return kv.num_kv_heads * group; }
+  __device__ int keys_of_row(int row) const { return static_cast<int>(sequences[row].num_tokens); }
+  __device__ int keys_of_split(int row) const {
+    return split_keys(keys_of_row(row), partials.num_splits, 64);
   }
 };
+
+// Two neighbouring columns of row `row` of the tile, the first one even: to the result, or where they wait
+// for those of the other splits.
+template <typename Problem>
+__device__ inline void put_pair(const Problem& problem, const Tile& tile, int row, int column, float first,
+                                float second) {
+  const Place place = problem.place(tile, row);
+  if constexpr (requires { problem.partials; }) {
+    if (problem.partials.num_splits > 1) {
+      const int64_t slot = problem.partials.slot(place, problem.num_heads(), problem.split());
+      float* const to = problem.partials.values + slot * problem.head_dim + column;
+      *reinterpret_cast<float2*>(to) = make_float2(first, second);
+      return;
+    }
+  }
+  problem.out.put_pair(place.row, place.head, column, first, second);
+}
+
+// The log2 of the sum of the weights of row `row` of the tile, whose largest has exponent `largest`.
+template <typename Problem>
+__device__ inline void put_total(const Problem& problem, const Tile& tile, int row, float largest,
+                                 float sum) {
+  if constexpr (requires { problem.partials; }) {
+    if (problem.partials.num_splits == 1) return;
+    const int64_t slot =
+        problem.partials.slot(problem.place(tile, row), problem.num_heads(), problem.split());
+    problem.partials.totals[slot] = largest + log2f(sum);
+  }
+}
 
 }  // namespace glyph::ops::cuda

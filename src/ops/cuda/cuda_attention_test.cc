@@ -247,6 +247,11 @@ TEST_F(CudaAttentionTest, ChunksSeeWhatCameBefore) {
     for (const int64_t rows : {1, 2, 64, 128, 129, 200}) cases.push_back({{1, 64, 128, type}, 2, 61, rows});
     cases.push_back({{4, 32, 192, type}, 1, 190, 10});
     cases.push_back({{2, 128, 64, type}, 16, 130, 70});
+    // Long enough for their keys to be split over several blocks.
+    cases.push_back({{2, 128, 64, type}, 4, 2100, 3});
+    cases.push_back({{1, 64, 64, type}, 3, 1500, 20});
+    cases.push_back({{1, 128, 128, type}, 1, 1023, 130});
+    cases.push_back({{1, 24, 64, type}, 2, 1200, 5});
   }
   for (const CausalCase& c : cases) {
     const int64_t all = c.first + c.rows, kv_heads = c.shape.num_kv_heads, head_dim = c.shape.head_dim;
