@@ -100,8 +100,9 @@ void Scheduler::run() {
       failed_check_ = std::move(checked);
       if (submitted_.empty()) idle_.notify_all();
     }
+    at_rest_ = true;
     changed_.wait(lock, [this] { return ending_ || notified_ || !submitted_.empty(); });
-    notified_ = false;
+    at_rest_ = notified_ = false;
   }
   admit_submitted();
   for (const auto& job : jobs_) job->end(cancelled("the server is shutting down"));
@@ -324,7 +325,7 @@ Status Scheduler::check_integrity() {
   std::unique_lock lock(mutex_);
   notified_ = true;
   changed_.notify_all();
-  idle_.wait(lock, [this] { return ending_ || (num_active_ == 0 && submitted_.empty() && !notified_ && stats_.caches.num_waiting == 0); });
+  idle_.wait(lock, [this] { return ending_ || (at_rest_ && num_active_ == 0 && submitted_.empty() && !notified_ && stats_.caches.num_waiting == 0); });
   GLYPH_RETURN_IF_ERROR(failed_check_);
   lock.unlock();
   GLYPH_RETURN_IF_ERROR(caches_.check_files());

@@ -101,6 +101,7 @@ class Scheduler {
   SchedulerStats stats_;                        // guarded by mutex_
   size_t num_active_ = 0;                       // guarded by mutex_: jobs that are not submitted_ any more
   bool notified_ = false;                       // guarded by mutex_
+  bool at_rest_ = false;                        // guarded by mutex_: nothing was left to do, and nothing came since
   bool ending_ = false;                         // guarded by mutex_
   Status failed_check_;                         // guarded by mutex_: of the last time it went idle
   std::vector<std::pair<std::string, SourcePtr>> deleted_;  // guarded by mutex_: documents to forget
