@@ -255,6 +255,7 @@ void DocumentStore::extract(const RecordPtr& record) {
   if (!style.ok()) return fail(record, style.status());
   {
     std::unique_lock lock(mutex_);
+    if (record->stop.stop_requested()) return;  // deleted meanwhile: nobody may get to read it
     record->source = std::make_shared<Source>(Source{std::make_shared<const Document>(*std::move(document)), *style, {}, record->info.id});
     record->info.dpi = style->dpi;
     record->info.state = options_.read_ahead ? DocumentState::kDrawing : DocumentState::kReady;
