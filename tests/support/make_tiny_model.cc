@@ -1,4 +1,4 @@
-// make_tiny_model DIR [window=N] [script=NAME]... [nan]: the tiny model, for tests that run the programs.
+// make_tiny_model DIR [window=N] [script=NAME]... [seed=N] [nan]: the tiny model, for tests that run the programs.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument.starts_with("window=")) options.window = std::atoll(argument.c_str() + 7);
     else if (argument.starts_with("script=")) options.scripts.push_back(argument.substr(7));
+    else if (argument.starts_with("seed=")) options.seed = static_cast<uint64_t>(std::atoll(argument.c_str() + 5));
     else if (argument == "nan") options.nan_weights = true;
     else return 2;
   }
