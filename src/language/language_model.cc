@@ -131,8 +131,8 @@ TensorView LanguageModel::Impl::attention_branch(const LanguageLayerWeights& lay
   const TensorView q = qkv.slice(1, 0, hidden).split_last(config.num_heads);
   const TensorView k = qkv.slice(1, hidden, hidden + kv_size).split_last(config.num_kv_heads);
   const TensorView v = qkv.slice(1, hidden + kv_size, hidden + 2 * kv_size).split_last(config.num_kv_heads);
-  ops::rotary(device, q, pass.cos, pass.sin, ops::RotaryPairs::kInterleaved);
-  ops::rotary(device, k, pass.cos, pass.sin, ops::RotaryPairs::kInterleaved);
+  const TensorView qk = qkv.slice(1, 0, hidden + kv_size).split_last(config.num_heads + config.num_kv_heads);
+  ops::rotary(device, qk, pass.cos, pass.sin, ops::RotaryPairs::kInterleaved);
 
   const TensorView attended = workspace.take(pass.activation, {wanted, hidden});
   attend(index, q.rows(rows - wanted, rows), k, v, attended.split_last(config.num_heads));

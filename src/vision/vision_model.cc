@@ -63,12 +63,11 @@ void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rows& r
   ops::rms_norm(device, x, block.norm1.view(), config.rms_norm_eps, normed);
   const ConstTensorView bias = block.qkv_bias.empty() ? ConstTensorView() : block.qkv_bias.view();
   ops::linear(device, normed, {.weight = block.qkv.view(), .bias = bias}, qkv);
-  const auto heads = [&](int64_t i) {
-    return qkv.slice(1, i * hidden, (i + 1) * hidden).split_last(config.num_heads);
+  const auto heads = [&](int64_t i, int64_t count) {
+    return qkv.slice(1, i * hidden, (i + count) * hidden).split_last(count * config.num_heads);
   };
-  const TensorView q = heads(0), k = heads(1), v = heads(2);
-  ops::rotary(device, q, rows.cos, rows.sin, ops::RotaryPairs::kHalves);
-  ops::rotary(device, k, rows.cos, rows.sin, ops::RotaryPairs::kHalves);
+  const TensorView q = heads(0, 1), k = heads(1, 1), v = heads(2, 1);
+  ops::rotary(device, heads(0, 2), rows.cos, rows.sin, ops::RotaryPairs::kHalves);
   const float scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim()));
   ops::full_attention(device, q, k, v, scale, attended.split_last(config.num_heads), rows.page_tokens);
   ops::linear(device, attended, {.weight = block.proj.view(), .bias = {}}, x, {.accumulate = true});

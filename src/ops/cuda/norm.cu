@@ -1,5 +1,6 @@
-// Norms and softmax: one block a row.
+// Norms and softmax: one block a row, which norms keep in registers.
 #include <algorithm>
+#include <type_traits>
 
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/ops.h"
@@ -9,42 +10,52 @@
 namespace glyph::ops::cuda {
 namespace {
 
-// Visits this thread's packs of a row of n elements: body(first index of the pack).
-template <int kPack, typename Body>
-__device__ void for_packs(int64_t n, const Body& body) {
-  for (int64_t i = static_cast<int64_t>(threadIdx.x) * kPack; i < n; i += blockDim.x * kPack) body(i);
-}
+// This thread's part of a row of n elements, in registers: kItems packs of kPack, blockDim.x packs apart.
+template <int kPack, int kItems>
+struct RowPart {
+  float value[kItems][kPack];
 
-template <int kPack>
-__device__ float mean_square(const float* row, int64_t n) {
-  float sum = 0;
-  for_packs<kPack>(n, [&](int64_t i) {
-    float v[kPack];
-    load(row + i, v);
+  // body(item, first index of its pack) for the packs inside the row.
+  template <typename Body>
+  __device__ static void each(int64_t n, const Body& body) {
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) sum += v[j] * v[j];
-  });
-  return sum_block(sum) / static_cast<float>(n);
-}
-
-template <int kPack, typename Out>
-__device__ void write_normed(const float* x, const float* weight, float scale, int64_t n, Out* out) {
-  for_packs<kPack>(n, [&](int64_t i) {
-    float v[kPack], w[kPack];
-    load(x + i, v);
-    load(weight + i, w);
+    for (int item = 0; item < kItems; ++item) {
+      const int64_t i = (static_cast<int64_t>(item) * blockDim.x + threadIdx.x) * kPack;
+      if (i < n) body(item, i);
+    }
+  }
+  __device__ RowPart(const float* row, int64_t n) {
+    each(n, [&](int item, int64_t i) { load(row + i, value[item]); });
+  }
+  template <typename Term>
+  __device__ float sum(int64_t n, const Term& term) const {
+    float total = 0;
+    each(n, [&](int item, int64_t) {
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) v[j] = v[j] * scale * w[j];
-    store(v, out + i);
-  });
-}
+      for (int j = 0; j < kPack; ++j) total += term(value[item][j]);
+    });
+    return sum_block(total);
+  }
+  __device__ float mean_square(int64_t n) const {
+    return sum(n, [](float v) { return v * v; }) / static_cast<float>(n);
+  }
+  template <typename Out>
+  __device__ void write_scaled(float scale, const float* weight, int64_t n, Out* out) const {
+    each(n, [&](int item, int64_t i) {
+      float w[kPack];
+      load(weight + i, w);
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) w[j] *= value[item][j] * scale;
+      store(w, out + i);
+    });
+  }
+};
 
-template <int kPack, typename Out>
+template <int kPack, int kItems, typename Out>
 __global__ void rms_norm_kernel(Matrix<const float> x, const float* weight, int64_t n, float eps,
                                 Matrix<Out> out) {
-  const float* row = x.row(blockIdx.x);
-  const float scale = rsqrtf(mean_square<kPack>(row, n) + eps);
-  write_normed<kPack>(row, weight, scale, n, out.row(blockIdx.x));
+  const RowPart<kPack, kItems> part(x.row(blockIdx.x), n);
+  part.write_scaled(rsqrtf(part.mean_square(n) + eps), weight, n, out.row(blockIdx.x));
 }
 
 struct AddNorm {
@@ -54,85 +65,86 @@ struct AddNorm {
   float eps;
 };
 
-template <int kPack, typename Out>
+template <int kPack, int kItems, typename Out>
 __global__ void add_norm_kernel(Matrix<float> x, Matrix<const float> branch, AddNorm norm, Matrix<Out> out) {
+  using Part = RowPart<kPack, kItems>;
   float* row = x.row(blockIdx.x);
-  const float* added = branch.row(blockIdx.x);
-  const float branch_scale = rsqrtf(mean_square<kPack>(added, norm.n) + norm.eps);
-  float squares = 0;
-  for_packs<kPack>(norm.n, [&](int64_t i) {
-    float v[kPack], b[kPack], w[kPack];
-    load(row + i, v);
-    load(added + i, b);
+  const Part added(branch.row(blockIdx.x), norm.n);
+  Part part(row, norm.n);
+  const float scale = rsqrtf(added.mean_square(norm.n) + norm.eps);
+  Part::each(norm.n, [&](int item, int64_t i) {
+    float w[kPack];
     load(norm.branch_weight + i, w);
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) {
-      v[j] += b[j] * branch_scale * w[j];
-      squares += v[j] * v[j];
-    }
-    store(v, row + i);
+    for (int j = 0; j < kPack; ++j) part.value[item][j] += added.value[item][j] * scale * w[j];
+    store(part.value[item], row + i);
   });
-  const float scale = rsqrtf(sum_block(squares) / static_cast<float>(norm.n) + norm.eps);
-  // Each thread reads back what it wrote itself.
-  write_normed<kPack>(row, norm.next_weight, scale, norm.n, out.row(blockIdx.x));
+  part.write_scaled(rsqrtf(part.mean_square(norm.n) + norm.eps), norm.next_weight, norm.n, out.row(blockIdx.x));
 }
 
 __device__ float gelu(float x) { return x * 0.5f * (1.0f + erff(x * 0.70710678118654752f)); }
 
-template <int kPack, typename Out>
-__global__ void layer_norm_gelu_kernel(Matrix<const float> x, const float* weight, const float* bias, int64_t n,
-                                       float eps, Matrix<Out> out) {
-  const float* row = x.row(blockIdx.x);
-  float sum = 0;
-  for_packs<kPack>(n, [&](int64_t i) {
-    float v[kPack];
-    load(row + i, v);
+struct LayerNorm {
+  const float* weight;
+  const float* bias;
+  int64_t n;
+  float eps;
+};
+
+template <int kPack, int kItems, typename Out>
+__global__ void layer_norm_gelu_kernel(Matrix<const float> x, LayerNorm norm, Matrix<Out> out) {
+  using Part = RowPart<kPack, kItems>;
+  Part part(x.row(blockIdx.x), norm.n);
+  const auto count = static_cast<float>(norm.n);
+  const float mean = part.sum(norm.n, [](float v) { return v; }) / count;
+  const float variance = part.sum(norm.n, [=](float v) { return (v - mean) * (v - mean); }) / count;
+  const float scale = rsqrtf(variance + norm.eps);
+  Part::each(norm.n, [&](int item, int64_t i) {
+    float w[kPack], b[kPack];
+    load(norm.weight + i, w);
+    load(norm.bias + i, b);
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) sum += v[j];
-  });
-  const float mean = sum_block(sum) / static_cast<float>(n);
-  float squares = 0;
-  for_packs<kPack>(n, [&](int64_t i) {
-    float v[kPack];
-    load(row + i, v);
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) squares += (v[j] - mean) * (v[j] - mean);
-  });
-  const float scale = rsqrtf(sum_block(squares) / static_cast<float>(n) + eps);
-  for_packs<kPack>(n, [&](int64_t i) {
-    float v[kPack], w[kPack], b[kPack];
-    load(row + i, v);
-    load(weight + i, w);
-    load(bias + i, b);
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) v[j] = gelu((v[j] - mean) * scale * w[j] + b[j]);
-    store(v, out.row(blockIdx.x) + i);
+    for (int j = 0; j < kPack; ++j) w[j] = gelu((part.value[item][j] - mean) * scale * w[j] + b[j]);
+    store(w, out.row(blockIdx.x) + i);
   });
 }
 
 __global__ void softmax_kernel(Matrix<float> x, int64_t n) {
   float* row = x.row(blockIdx.x);
   float largest = -INFINITY;
-  for_packs<1>(n, [&](int64_t i) { largest = fmaxf(largest, row[i]); });
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) largest = fmaxf(largest, row[i]);
   largest = max_block(largest);
   float total = 0;
-  for_packs<1>(n, [&](int64_t i) {
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
     const float weight = largest == -INFINITY ? 0.0f : expf(row[i] - largest);
     row[i] = weight;
     total += weight;
-  });
+  }
   total = sum_block(total);
   const float factor = total == 0 ? 0.0f : 1.0f / total;
-  for_packs<1>(n, [&](int64_t i) { row[i] *= factor; });
+  for (int64_t i = threadIdx.x; i < n; i += blockDim.x) row[i] *= factor;
 }
 
-// Few rows: as many threads as a row has packs, because nothing else runs beside them.
-unsigned threads_for(const CudaDevice& device, int64_t rows, int64_t packs_in_row) {
-  const int64_t limit = rows < 2 * device.num_multiprocessors() ? 1024 : 256;
-  return static_cast<unsigned>(std::clamp<int64_t>((packs_in_row + kWarp - 1) / kWarp * kWarp, kWarp, limit));
-}
+// How a row is cut: packs a load, loads a thread, threads a block.
+constexpr int kWide = 4, kFew = 4, kMany = 64;
+constexpr int64_t kMaxThreads = 1024;
 
-constexpr int kWide = 4;  // floats of one load
+int64_t whole_warps(int64_t threads) { return (threads + kWarp - 1) / kWarp * kWarp; }
+
+// launch(kernel, threads) with the kernel that `pick` gives for the pack and item counts that fit a row of n.
+template <typename Pick, typename Launch>
+void launch_rows(int64_t n, bool wide, const Pick& pick, const Launch& launch) {
+  using std::integral_constant;
+  const auto threads_for = [n](int pack, int items) {
+    return static_cast<unsigned>(whole_warps((n + pack * items - 1) / (pack * items)));
+  };
+  if (wide && n <= kWide * kFew * kMaxThreads) {
+    launch(pick(integral_constant<int, kWide>(), integral_constant<int, kFew>()), threads_for(kWide, kFew));
+  } else {
+    GLYPH_CHECK(n <= kMany * kMaxThreads);
+    launch(pick(integral_constant<int, 1>(), integral_constant<int, kMany>()), std::max(128u, threads_for(1, kMany)));
+  }
+}
 
 }  // namespace
 
@@ -141,12 +153,14 @@ void rms_norm(CudaDevice& device, const ConstTensorView& x, const ConstTensorVie
   if (!device.ok() || x.size(0) == 0) return;
   const int64_t n = x.size(1);
   const bool wide = packs(x, kWide) && packs(weight, kWide) && packs(out, kWide);
-  const unsigned threads = threads_for(device, x.size(0), wide ? n / kWide : n);
   with_output_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
-    auto* kernel = wide ? rms_norm_kernel<kWide, Out> : rms_norm_kernel<1, Out>;
-    kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-        matrix_of<float>(x), weight.data<float>(), n, eps, matrix_of<Out>(out));
+    launch_rows(
+        n, wide, [](auto pack, auto items) { return rms_norm_kernel<pack(), items(), Out>; },
+        [&](auto* kernel, unsigned threads) {
+          kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
+              matrix_of<float>(x), weight.data<float>(), n, eps, matrix_of<Out>(out));
+        });
   });
   device.note_launch("rms_norm");
 }
@@ -157,13 +171,15 @@ void add_norm(CudaDevice& device, const TensorView& x, const ConstTensorView& br
   const int64_t n = x.size(1);
   const bool wide = packs(x, kWide) && packs(branch, kWide) && packs(weights.branch, kWide) &&
                     packs(weights.next, kWide) && packs(out, kWide);
-  const unsigned threads = threads_for(device, x.size(0), wide ? n / kWide : n);
   const AddNorm norm{weights.branch.data<float>(), weights.next.data<float>(), n, weights.eps};
   with_output_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
-    auto* kernel = wide ? add_norm_kernel<kWide, Out> : add_norm_kernel<1, Out>;
-    kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-        matrix_of<float>(x), matrix_of<float>(branch), norm, matrix_of<Out>(out));
+    launch_rows(
+        n, wide, [](auto pack, auto items) { return add_norm_kernel<pack(), items(), Out>; },
+        [&](auto* kernel, unsigned threads) {
+          kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
+              matrix_of<float>(x), matrix_of<float>(branch), norm, matrix_of<Out>(out));
+        });
   });
   device.note_launch("add_norm");
 }
@@ -173,19 +189,22 @@ void layer_norm_gelu(CudaDevice& device, const ConstTensorView& x, const ConstTe
   if (!device.ok() || x.size(0) == 0) return;
   const int64_t n = x.size(1);
   const bool wide = packs(x, kWide) && packs(weight, kWide) && packs(bias, kWide) && packs(out, kWide);
-  const unsigned threads = threads_for(device, x.size(0), wide ? n / kWide : n);
+  const LayerNorm norm{weight.data<float>(), bias.data<float>(), n, eps};
   with_output_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
-    auto* kernel = wide ? layer_norm_gelu_kernel<kWide, Out> : layer_norm_gelu_kernel<1, Out>;
-    kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-        matrix_of<float>(x), weight.data<float>(), bias.data<float>(), n, eps, matrix_of<Out>(out));
+    launch_rows(
+        n, wide, [](auto pack, auto items) { return layer_norm_gelu_kernel<pack(), items(), Out>; },
+        [&](auto* kernel, unsigned threads) {
+          kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(matrix_of<float>(x), norm,
+                                                                                     matrix_of<Out>(out));
+        });
   });
   device.note_launch("layer_norm_gelu");
 }
 
 void softmax(CudaDevice& device, const TensorView& x) {
   if (!device.ok() || x.size(0) == 0) return;
-  const unsigned threads = threads_for(device, x.size(0), x.size(1));
+  const auto threads = static_cast<unsigned>(std::min(kMaxThreads, whole_warps(x.size(1))));
   softmax_kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(matrix_of<float>(x),
                                                                                      x.size(1));
   device.note_launch("softmax");

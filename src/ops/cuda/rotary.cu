@@ -1,4 +1,4 @@
-// Rotary position embedding: one thread a pair of elements, or an entry of a table.
+// Rotary position embedding: a thread turns some pairs of elements, or fills an entry of a table.
 #include <algorithm>
 
 #include "ops/cuda/elements.cuh"
@@ -23,19 +23,61 @@ struct Heads {
   int64_t row_stride, head_stride;  // elements
 };
 
-template <typename T>
-__global__ void rotary_kernel(T* x, Heads heads, Angles angles, bool interleaved) {
-  const int64_t index = thread_index();
-  if (index >= heads.rows * heads.count * angles.half) return;
-  const int64_t i = index % angles.half, head = index / angles.half % heads.count,
-                row = index / angles.half / heads.count;
+// One thread turns kPairs neighbouring pairs.
+template <typename T, int kPairs, bool kInterleaved>
+__global__ void rotary_kernel(T* x, Heads heads, Angles angles) {
+  const int64_t index = thread_index(), in_head = angles.half / kPairs;
+  if (index >= heads.rows * heads.count * in_head) return;
+  const int64_t i = index % in_head * kPairs, head = index / in_head % heads.count,
+                row = index / in_head / heads.count;
   T* data = x + row * heads.row_stride + head * heads.head_stride;
-  T* first = data + (interleaved ? 2 * i : i);
-  T* second = data + (interleaved ? 2 * i + 1 : i + angles.half);
-  const float c = angles.cos[row * angles.half + i], s = angles.sin[row * angles.half + i];
-  const float a = to_f32(*first), b = to_f32(*second);
-  put(first, a * c - b * s);
-  put(second, b * c + a * s);
+  float c[kPairs], s[kPairs];
+  load(angles.cos + row * angles.half + i, c);
+  load(angles.sin + row * angles.half + i, s);
+  if constexpr (kInterleaved && kPairs > 1) {
+    float v[2 * kPairs];
+    load(data + 2 * i, v);
+#pragma unroll
+    for (int j = 0; j < kPairs; ++j) {
+      const float a = v[2 * j], b = v[2 * j + 1];
+      v[2 * j] = a * c[j] - b * s[j];
+      v[2 * j + 1] = b * c[j] + a * s[j];
+    }
+    store(v, data + 2 * i);
+  } else {
+    T* first_of_pairs = data + (kInterleaved ? 2 * i : i);
+    T* second_of_pairs = kInterleaved ? first_of_pairs + 1 : first_of_pairs + angles.half;
+    float a[kPairs], b[kPairs];
+    load(first_of_pairs, a);
+    load(second_of_pairs, b);
+#pragma unroll
+    for (int j = 0; j < kPairs; ++j) {
+      const float first = a[j];
+      a[j] = first * c[j] - b[j] * s[j];
+      b[j] = b[j] * c[j] + first * s[j];
+    }
+    store(a, first_of_pairs);
+    store(b, second_of_pairs);
+  }
+}
+
+constexpr int kManyPairs = 4;
+
+// Whether kManyPairs pairs lie where one load finds them.
+bool wide(const TensorView& x, const Angles& angles) {
+  const auto unit = static_cast<int64_t>(2 * kManyPairs);
+  const auto bytes = static_cast<uintptr_t>(unit) * size_of(x.dtype());
+  const auto tables = reinterpret_cast<uintptr_t>(angles.cos) | reinterpret_cast<uintptr_t>(angles.sin);
+  return angles.half % kManyPairs == 0 && tables % (kManyPairs * sizeof(float)) == 0 && reinterpret_cast<uintptr_t>(x.raw()) % bytes == 0 && x.stride(0) % unit == 0 &&
+         x.stride(1) % unit == 0;
+}
+
+template <typename T, int kPairs>
+void launch_rotary(CudaDevice& device, const TensorView& x, const Angles& angles, RotaryPairs pairs) {
+  const Heads heads{x.size(0), x.size(1), x.stride(0), x.stride(1)};
+  const unsigned blocks = blocks_for(heads.rows * heads.count * angles.half / kPairs);
+  auto* kernel = pairs == RotaryPairs::kInterleaved ? rotary_kernel<T, kPairs, true> : rotary_kernel<T, kPairs, false>;
+  kernel<<<blocks, kThreads, 0, device.stream()>>>(static_cast<T*>(x.raw()), heads, angles);
 }
 
 // Kernel arguments, so that no transfer is needed for them.
@@ -99,11 +141,13 @@ void rotary(CudaDevice& device, const TensorView& x, const ConstTensorView& cos,
   const int64_t count = x.size(0) * x.size(1) * cos.size(1);
   if (!device.ok() || count == 0) return;
   const Angles angles{cos.data<float>(), sin.data<float>(), cos.size(1)};
-  const Heads heads{x.size(0), x.size(1), x.stride(0), x.stride(1)};
   with_output_type(x.dtype(), [&](auto type) {
     using T = decltype(type);
-    rotary_kernel<T><<<blocks_for(count), kThreads, 0, device.stream()>>>(
-        static_cast<T*>(x.raw()), heads, angles, pairs == RotaryPairs::kInterleaved);
+    if (wide(x, angles)) {
+      launch_rotary<T, kManyPairs>(device, x, angles, pairs);
+    } else {
+      launch_rotary<T, 1>(device, x, angles, pairs);
+    }
   });
   device.note_launch("rotary");
 }
