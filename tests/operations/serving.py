@@ -8,6 +8,7 @@ import urllib.request
 import harness
 
 FORM = "multipart/form-data; boundary=B"
+LONG = {"max_tokens": 1500, "temperature": 0, "repetition_penalty": 1}  # with a question of long_questions()
 
 
 def form(name, content):
@@ -66,3 +67,17 @@ class ServeTest(harness.GlyphTest):
     def metric(self, name):
         text = self.call("/metrics")[2].decode()
         return float(re.search(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)[1])
+
+    def long_answer(self, number):
+        """The likeliest token each time: a random model falls into a loop, or ends at once."""
+        answer = self.ask(f"Question {number}", **LONG)
+        return json.loads(answer[2])["usage"]["completion_tokens"]
+
+    def long_questions(self, count):
+        numbers = []
+        for number in range(200):
+            if self.long_answer(number) == 1500:
+                numbers.append(number)
+            if len(numbers) == count:
+                return numbers
+        self.fail("the model writes no long answers")

@@ -8,20 +8,6 @@ import serving
 
 
 class Profiles(serving.ServeTest):
-    def long_answer(self, number):
-        """The likeliest token each time: a random model falls into a loop, or ends at once."""
-        answer = self.ask(f"Question {number}", max_tokens=1500, temperature=0, repetition_penalty=1)
-        return json.loads(answer[2])["usage"]["completion_tokens"]
-
-    def long_questions(self, count):
-        numbers = []
-        for number in range(200):
-            if self.long_answer(number) == 1500:
-                numbers.append(number)
-            if len(numbers) == count:
-                return numbers
-        self.fail("the model writes no long answers")
-
     def most_at_once(self, questions):
         """The most questions that ran at once while `questions` were asked together."""
         threads = [threading.Thread(target=self.long_answer, args=(number,)) for number in self.long_questions(questions)]

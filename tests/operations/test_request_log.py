@@ -86,16 +86,18 @@ class RequestLog(serving.ServeTest):
 
     def test_a_client_that_leaves_is_499(self):
         process = self.serve("--log-file", self.dir / "requests.jsonl")
+        question = f"Question {self.long_questions(1)[0]}"
+        before = len(self.requests((self.dir / "requests.jsonl").read_text()))
         host, port = self.base_url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as client:
-            body = json.dumps({"messages": [{"role": "user", "content": "x"}], "max_tokens": 4000, "stream": True, "temperature": 1, "top_k": 0}).encode()
+            body = json.dumps({"messages": [{"role": "user", "content": question}], "stream": True, "n": 4, **serving.LONG}).encode()
             client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                            b"Content-Length: %d\r\n\r\n" % len(body) + body)
             self.assertIn(b"200 OK", client.recv(1000))
         end = time.monotonic() + 30
-        while not (self.dir / "requests.jsonl").read_text() and time.monotonic() < end:
+        while len(lines := self.requests((self.dir / "requests.jsonl").read_text())) == before and time.monotonic() < end:
             time.sleep(0.05)
-        self.assertEqual(self.requests((self.dir / "requests.jsonl").read_text())[0]["status"], 499)
+        self.assertEqual([line["status"] for line in lines[before:]], [499])
         self.end(process)
 
     def test_a_file_that_cannot_be_is_a_usage_error(self):
