@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/text_file.h"
+#include "server/static_files.h"
 
 namespace glyph {
 namespace {
@@ -60,7 +61,8 @@ std::optional<ApiError> Access::check(const HttpRequest& request) const {
       return ApiError{403, "requests from pages of other sites are not accepted", {}, "wrong_origin"};
     }
   }
-  const bool open = request.path == "/health" || request.path == "/ready";
+  // The page itself is open: it asks for the key.
+  const bool open = request.path == "/health" || request.path == "/ready" || is_static_file(request.path);
   if (!open && !keys_.empty() && !knows_key(request)) {
     return ApiError{401, "a valid API key is needed: Authorization: Bearer KEY", {}, "invalid_api_key"};
   }

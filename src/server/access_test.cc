@@ -42,7 +42,10 @@ TEST(Access, KeysGuardEverythingButHealth) {
   ASSERT_TRUE(keys.ok());
   const Access access(*keys, false);
   EXPECT_EQ(status_of(access, request_of({})), 401);
-  EXPECT_EQ(status_of(access, request_of({}, "/")), 401);
+  EXPECT_EQ(status_of(access, request_of({}, "/v1/files")), 401);
+  EXPECT_EQ(status_of(access, request_of({}, "/metrics")), 401);
+  EXPECT_EQ(status_of(access, request_of({}, "/")), 200);  // the page, which asks for the key
+  EXPECT_EQ(status_of(access, request_of({}, "/app.js")), 200);
   EXPECT_EQ(status_of(access, request_of({}, "/health")), 200);
   EXPECT_EQ(status_of(access, request_of({}, "/ready")), 200);
   EXPECT_EQ(status_of(access, request_of({{"authorization", "Bearer sk-fedcba9876543210"}})), 200);

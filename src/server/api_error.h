@@ -15,6 +15,7 @@ struct ApiError {
   std::string message;  // one sentence
   std::string param;    // the field, "" for none
   std::string code;     // "" for none
+  int retry_after_seconds = 1;  // of 429 and 503
 };
 
 HttpResponse error_response(const ApiError& error);

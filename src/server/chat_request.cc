@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <limits>
-
+#include "answer/sampler.h"
 #include "server/data_url.h"
 #include "server/json_reader.h"
 
@@ -14,8 +13,6 @@ namespace {
 constexpr size_t kMaxTextBytes = size_t{16} << 20;
 constexpr size_t kMaxFileBytes = size_t{64} << 20;
 constexpr size_t kMaxParts = 256;
-constexpr int64_t kMaxTokens = int64_t{1} << 20;
-constexpr int64_t kMaxId = std::numeric_limits<int32_t>::max();
 
 std::string_view extension_of(std::string_view media_type) {
   if (media_type == "application/pdf") return ".pdf";
@@ -128,39 +125,18 @@ std::optional<ApiError> read_message(const json::value& value, size_t index, Cha
   return std::nullopt;
 }
 
-void read_sampling(JsonReader& reader, ChatRequest& request) {
-  SamplingRequest& sampling = request.sampling;
-  sampling.temperature = reader.number("temperature", 0, 2);
-  sampling.top_p = reader.number("top_p", 0, 1);
-  sampling.top_k = reader.integer("top_k", -1, 1'000'000);
-  if (sampling.top_k == -1) sampling.top_k = 0;
-  sampling.repetition_penalty = reader.number("repetition_penalty", 0.01, 100);
-  request.presence_penalty = reader.number("presence_penalty", -2, 2).value_or(0);
-  request.frequency_penalty = reader.number("frequency_penalty", -2, 2).value_or(0);
-  const auto seed = reader.integer("seed", std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max());
-  sampling.seed = static_cast<uint64_t>(seed.value_or(0));
-  sampling.stop = reader.texts("stop", 4, 1024, true);
-  for (const std::string& stop : sampling.stop) {
-    if (stop.empty()) reader.fail("stop", "holds an empty text");
-  }
-  for (const int64_t id : reader.integers("stop_token_ids", 64, 0, kMaxId)) request.stop_ids.push_back(static_cast<int32_t>(id));
-  request.max_tokens = reader.integer("max_completion_tokens", 1, kMaxTokens);
-  if (const auto older = reader.integer("max_tokens", 1, kMaxTokens); older && !request.max_tokens) request.max_tokens = older;
-  request.num_answers = static_cast<int>(reader.integer("n", 1, kMaxAnswers).value_or(1));
+// logprobs: true, and how many others with top_logprobs.
+void read_logprobs(JsonReader& reader, ChatRequest& request) {
+  const bool wanted = reader.boolean("logprobs").value_or(false);
+  const auto others = reader.integer("top_logprobs", 0, kMaxTopLogprobs);
+  if (others && !wanted) reader.fail("top_logprobs", "needs logprobs to be true");
+  if (wanted) request.top_logprobs = others.value_or(0);
 }
 
 // What would change the answer and is not here.
 void refuse_unsupported(JsonReader& reader) {
-  if (reader.boolean("logprobs").value_or(false)) reader.fail("logprobs", "is not offered by this server");
-  if (reader.integer("top_logprobs", 0, 20).value_or(0) > 0) reader.fail("top_logprobs", "is not offered by this server");
   for (const char* key : {"tools", "functions"}) {
     if (const json::array* list = reader.array(key, 1024); list != nullptr && !list->empty()) reader.fail(key, "is not offered by this server");
-  }
-  if (const json::object* format = reader.object("response_format")) {
-    JsonReader fields(*format, "response_format.");
-    if (fields.text("type", 64).value_or("text") != "text" || fields.error()) {
-      reader.fail("response_format", "must be {\"type\":\"text\"}; other formats are not offered by this server");
-    }
   }
 }
 
@@ -172,16 +148,9 @@ std::variant<ChatRequest, ApiError> parse_chat_request(std::string_view body) {
   const json::object& object = std::get<json::object>(parsed);
   JsonReader reader(object);
   ChatRequest request;
-  request.model = reader.text("model", 1024).value_or("");
-  request.use_cache = reader.boolean("cache").value_or(true);
-  request.stream = reader.boolean("stream").value_or(false);
-  if (const json::object* options = reader.object("stream_options")) {
-    JsonReader fields(*options, "stream_options.");
-    request.include_usage = fields.boolean("include_usage").value_or(false);
-    if (fields.error()) return *fields.error();
-  }
+  read_generation(reader, request);
+  read_logprobs(reader, request);
   request.documents = reader.texts("documents", kMaxDocumentsPerRequest, 256);
-  read_sampling(reader, request);
   refuse_unsupported(reader);
   const json::array* messages = reader.array("messages", kMaxMessages);
   if (reader.error()) return *reader.error();

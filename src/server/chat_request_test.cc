@@ -31,6 +31,10 @@ TEST(ChatRequest, ReadsWhatOpenAiClientsSend) {
   EXPECT_TRUE(request.stream && request.include_usage && request.use_cache);
   EXPECT_FALSE(parsed(with(R"("cache":false)")).use_cache);
   EXPECT_EQ(request.documents, std::vector<std::string>{"doc_1"});
+  EXPECT_EQ(parsed(with(R"("logprobs":true,"top_logprobs":20)")).top_logprobs, 20);
+  EXPECT_EQ(parsed(with(R"("logprobs":false)")).top_logprobs, std::nullopt);
+  EXPECT_EQ(parsed(with(R"("response_format":{"type":"json_object"})")).format->nodes[1].types, JsonSchema::kObject);
+  EXPECT_FALSE(parsed(with(R"("response_format":{"type":"text"})")).format);
   EXPECT_EQ(parsed(with(R"("max_tokens":7,"max_completion_tokens":9)")).max_tokens, 9);
 }
 
@@ -45,7 +49,7 @@ TEST(ChatRequest, ReadsParts) {
   ASSERT_EQ(message.files.size(), 3u);
   EXPECT_EQ(message.files[0].bytes, "foo");
   EXPECT_EQ(message.files[1].name, "a.txt");
-  EXPECT_EQ(message.files[2].document_id, "doc_1");
+  EXPECT_EQ(message.files[2].id, "doc_1");
 }
 
 class Refused : public testing::TestWithParam<std::string> {};
@@ -68,7 +72,12 @@ INSTANTIATE_TEST_SUITE_P(
                     "max_completion_tokens|\"max_completion_tokens\":-1", "presence_penalty|\"presence_penalty\":2.5",
                     "frequency_penalty|\"frequency_penalty\":[]", "repetition_penalty|\"repetition_penalty\":0", "seed|\"seed\":0.5", "stop|\"stop\":[\"\"]",
                     "stop|\"stop\":[\"a\",\"b\",\"c\",\"d\",\"e\"]", "stop|\"stop\":7", "stop_token_ids|\"stop_token_ids\":[-1]", "stream|\"stream\":1",
-                    "logprobs|\"logprobs\":true", "top_logprobs|\"top_logprobs\":3", "response_format|\"response_format\":{\"type\":\"json_object\"}",
+                    "logprobs|\"logprobs\":1", "top_logprobs|\"top_logprobs\":3", "top_logprobs|\"logprobs\":true,\"top_logprobs\":21",
+                    "top_logprobs|\"logprobs\":true,\"top_logprobs\":-1", "response_format|\"response_format\":{\"type\":\"xml\"}",
+                    "response_format|\"response_format\":\"json_object\"", "response_format|\"response_format\":{\"type\":\"json_schema\"}",
+                    "json_schema.schema|\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}",
+                    "keyword minimum|\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"minimum\":3}}}",
+                    "stop cannot|\"stop\":\"}\",\"response_format\":{\"type\":\"json_object\"}", "stream_options|\"stream_options\":{\"include_usage\":1}",
                     "tools|\"tools\":[{}]", "documents|\"documents\":\"doc\"", "documents|\"documents\":[1]", "not valid JSON|\"temperature\":NaN"));
 
 TEST(ChatRequest, RefusesConversationsThatAreNone) {

@@ -94,6 +94,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response.content_type = "text/event-stream; charset=utf-8";
     record_.status = response.status;
     push(head_of(response, std::nullopt));
+    keep_alive_later();
   }
   void send(uint64_t turn, std::string bytes) {
     if (turn != turn_ || closed_ || last_ || bytes.empty()) return;
@@ -121,6 +122,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_both, ignored);
     stream_.close();
     end_record(true);
+    slot_.reset();
     for (auto& callback : std::exchange(gone_, {})) callback();
   }
   void leave() {
@@ -145,6 +147,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
     });
   }
 
+  // A comment now and then, so that nobody between here and the client takes a quiet stream for a dead one.
+  void keep_alive_later() {
+    deadline_.expires_after(ms(host_->options.event_idle_seconds));
+    deadline_.async_wait([weak = weak_from_this(), turn = turn_](error_code cancelled) {
+      const auto self = weak.lock();
+      if (cancelled || self == nullptr || self->turn_ != turn || self->closed_ || self->last_) return;
+      self->send(turn, ": keep-alive\n\n");
+      self->keep_alive_later();
+    });
+  }
+
   void on_header(error_code error) {
     deadline_.cancel();
     if (error == http::error::header_limit) return refuse(431, "the request header is too large");
@@ -163,6 +176,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return respond(turn_, std::move(*response));
     }
     plan_ = std::move(std::get<BodyPlan>(decision));
+    slot_ = std::move(plan_.slot);
     read_body();
   }
 
@@ -173,6 +187,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     request_.method = std::string(message.method_string());
     const std::string_view target(message.target().data(), message.target().size());
     request_.path = percent_decoded(target.substr(0, target.find_first_of("?#")));
+    if (const size_t mark = target.find('?'); mark < target.find('#')) request_.query = target.substr(mark + 1, target.find('#') - mark - 1);
+    request_.client = client_;
     for (const auto& field : message) {
       request_.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}), std::string(field.value()));
     }
@@ -350,7 +366,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void after_write() {
     stream_.expires_never();
     if (!last_) return;
+    deadline_.cancel();
     end_record(false);
+    slot_.reset();
     gone_.clear();
     ++num_served_;
     ++turn_;
@@ -387,6 +405,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<std::chrono::steady_clock::time_point> began_;
   std::string client_;
   BodyPlan plan_;
+  std::shared_ptr<void> slot_;  // of the plan, until the response is sent
   std::string chunk_;  // of the body, while it is read
   size_t body_bytes_ = 0;
   std::shared_ptr<UploadFile> file_;

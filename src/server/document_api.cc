@@ -24,15 +24,6 @@ constexpr size_t kMaxQuotes = 64;
 constexpr size_t kMaxQuoteBytes = 4096;
 constexpr size_t kMaxNameBytes = 255;
 
-// The last part of what the client calls the file, without control characters.
-std::string file_name_of(const FormPart& part) {
-  std::string name = sanitize_utf8(part.file_name);
-  name = name.substr(name.find_last_of("/\\") + 1);
-  std::erase_if(name, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  if (name.size() > kMaxNameBytes) name = sanitize_utf8(name.substr(name.size() - kMaxNameBytes));
-  return name.empty() || name == "." || name == ".." ? "document.txt" : name;
-}
-
 Result<std::vector<DocumentInfo>> store_parts(DocumentStore& store, const HttpRequest& request) {
   GLYPH_ASSIGN_OR_RETURN(const std::string boundary, multipart_boundary(request.header("content-type")));
   GLYPH_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(request.body_file));
@@ -53,6 +44,14 @@ Result<std::vector<DocumentInfo>> store_parts(DocumentStore& store, const HttpRe
 }
 
 }  // namespace
+
+std::string file_name_of(const FormPart& part) {
+  std::string name = sanitize_utf8(part.file_name);
+  name = name.substr(name.find_last_of("/\\") + 1);
+  std::erase_if(name, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  if (name.size() > kMaxNameBytes) name = sanitize_utf8(name.substr(name.size() - kMaxNameBytes));
+  return name.empty() || name == "." || name == ".." ? "document.txt" : name;
+}
 
 void upload_documents(DocumentStore& store, const HttpRequest& request, const ResponderPtr& responder) {
   const auto stored = store_parts(store, request);

@@ -5,9 +5,13 @@
 
 #include "server/document_store.h"
 #include "server/http_message.h"
+#include "server/multipart.h"
 #include "server/workers.h"
 
 namespace glyph {
+
+// The last part of what the client calls the file, without control characters.
+std::string file_name_of(const FormPart& part);
 
 // The store and the workers must outlive the calls. All but `watch_document` run on a worker thread.
 void upload_documents(DocumentStore& store, const HttpRequest& request, const ResponderPtr& responder);

@@ -22,12 +22,6 @@ namespace {
 constexpr size_t kMaxMetaBytes = size_t{1} << 20;
 constexpr size_t kIdDigits = 32;
 
-std::string id_of(std::string_view bytes, const std::string& name, const std::string& style) {
-  Sha256 hash;
-  hash.field(fs::path(name).extension().string()).field(style).field(bytes);
-  return "doc_" + hex(hash.finish()).substr(0, kIdDigits);
-}
-
 int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -124,10 +118,16 @@ Status DocumentStore::load_saved() {
   return {};
 }
 
+std::string DocumentStore::id_of(const std::string& name, std::string_view bytes, const std::string& style_overrides) {
+  Sha256 hash;
+  hash.field(fs::path(name).extension().string()).field(style_overrides).field(bytes);
+  return "doc_" + hex(hash.finish()).substr(0, kIdDigits);
+}
+
 Result<DocumentInfo> DocumentStore::add(const std::string& name, std::string_view bytes, const std::string& style_overrides) {
   if (bytes.empty()) return refused(fmt::format("{}: the file is empty", name));
   GLYPH_RETURN_IF_ERROR(style_with({}, style_overrides).status());
-  const std::string id = id_of(bytes, name, style_overrides);
+  const std::string id = id_of(name, bytes, style_overrides);
   {
     const std::lock_guard lock(mutex_);
     const auto it = records_.find(id);

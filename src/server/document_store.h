@@ -65,6 +65,8 @@ class DocumentStore {
   DocumentStore(const DocumentStore&) = delete;
   DocumentStore& operator=(const DocumentStore&) = delete;
 
+  // The id a document gets, whether it is there or not.
+  static std::string id_of(const std::string& name, std::string_view bytes, const std::string& style_overrides);
   // Stores and begins to read; a document that is there already stays as it is, unless it had failed.
   Result<DocumentInfo> add(const std::string& name, std::string_view bytes, const std::string& style_overrides);
   std::vector<DocumentInfo> list() const;  // newest first

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,14 +18,18 @@ struct AnswerFigures;  // server/request_record.h
 struct HttpRequest {
   std::string method;  // "GET"
   std::string path;    // of the target, percent-decoded, without the query
+  std::string query;   // of the target, as it came, without the '?'
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
   std::filesystem::path body_file;  // instead of body, where the route wants a file; deleted after the handler's last copy is gone
   std::shared_ptr<void> body_file_guard;
   std::string id;      // of the request, for the log and the X-Request-Id header
+  std::string client;  // its address
 
   // The first header of that lower-case name, "" when there is none.
   std::string_view header(std::string_view name) const;
+  // The first value of that name in the query, decoded.
+  std::optional<std::string> parameter(std::string_view name) const;
 };
 
 struct HttpResponse {
@@ -56,6 +61,7 @@ struct BodyPlan {
   size_t max_bytes = 0;       // more is 413
   bool to_file = false;
   std::function<void(HttpRequest request, ResponderPtr responder)> handler;
+  std::shared_ptr<void> slot = {};  // held until the response is sent or the client is gone
 };
 
 // "%41" -> "A". Broken escapes stay as they are.

@@ -23,6 +23,7 @@ struct HttpServerOptions {
   double header_seconds = 10;               // for a whole header
   double body_idle_seconds = 30;            // without a byte of the body
   double keep_alive_seconds = 60;           // between requests
+  double event_idle_seconds = 15;           // between comments of an event stream
   double write_seconds = 30;                // a reader that takes nothing
   size_t max_unsent_bytes = size_t{4} << 20;  // of a stream; a slower reader is cut off
   double shutdown_seconds = 30;             // for what runs when the server is told to stop

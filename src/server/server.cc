@@ -10,10 +10,13 @@
 #include "server/access.h"
 #include "server/api_error.h"
 #include "server/api_json.h"
+#include "server/batch_api.h"
 #include "server/chat_api.h"
+#include "server/completion_api.h"
 #include "server/conversation_api.h"
 #include "server/document_api.h"
 #include "server/document_store.h"
+#include "server/file_api.h"
 #include "server/health.h"
 #include "server/metrics.h"
 #include "server/static_files.h"
@@ -48,18 +51,22 @@ struct Server::Impl {
   using Simple = std::function<HttpResponse(const HttpRequest& request)>;
 
   Impl(const Model& model_, const ServerOptions& options_)
-      : model(model_), options(options_), access(options_.api_keys, is_loopback(options_.http.host)), metrics(model_.name()) {}
+      : model(model_), options(options_), access(options_.api_keys, is_loopback(options_.http.host)), rates(options_.rates), metrics(model_.name()) {}
   // Jobs end before what their listeners use, and all of it before the sockets.
   ~Impl() {
     workers.reset();
+    batches.reset();
     documents.reset();
     scheduler.reset();
     http.reset();
   }
 
   Decision route(const HttpRequest& request);
+  Decision route_all(const HttpRequest& request);
+  Decision route_batches(const HttpRequest& request, const std::vector<std::string>& path);
   Decision route_documents(const HttpRequest& request, const std::vector<std::string>& path);
   Decision route_conversations(const HttpRequest& request, const std::vector<std::string>& path);
+  Decision route_files(const HttpRequest& request, const std::vector<std::string>& path);
   std::optional<Decision> route_api(const HttpRequest& request);
   void end_request(const RequestRecord& record) {
     metrics.add(record);
@@ -84,12 +91,16 @@ struct Server::Impl {
   const Model& model;
   const ServerOptions options;
   const Access access;
+  RateLimiter rates;
   Metrics metrics;
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<DocumentStore> documents;
   std::unique_ptr<ConversationStore> conversations;
-  std::optional<ChatContext> chat;
+  std::unique_ptr<FileStore> files;
+  std::unique_ptr<AnswerFormats> formats;
+  std::optional<ApiContext> api;
+  std::unique_ptr<Batches> batches;
   std::unique_ptr<Workers> workers;
 };
 
@@ -105,6 +116,16 @@ HttpResponse wrong_method(const std::string& allowed) {
 
 Server::Impl::Decision Server::Impl::route(const HttpRequest& request) {
   if (const auto denied = access.check(request)) return error_response(*denied);
+  const bool counts = request.path.starts_with("/v1/") || request.path.ends_with("tokenize");
+  if (!counts) return route_all(request);
+  auto admission = rates.admit(RateLimiter::client_of(request, !options.api_keys.empty()), request.method == "POST");
+  if (const auto* refused = std::get_if<ApiError>(&admission)) return error_response(*refused);
+  Decision decision = route_all(request);
+  if (auto* plan = std::get_if<BodyPlan>(&decision)) plan->slot = std::get<std::shared_ptr<void>>(std::move(admission));
+  return decision;
+}
+
+Server::Impl::Decision Server::Impl::route_all(const HttpRequest& request) {
   if (auto decision = route_api(request)) return *std::move(decision);
   if (request.method != "GET" && request.method != "HEAD") return error_response(404, "there is nothing at this address");
   HttpResponse page = static_response(request);
@@ -119,6 +140,8 @@ std::optional<Server::Impl::Decision> Server::Impl::route_api(const HttpRequest&
 
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "documents") return route_documents(request, path);
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "conversations") return route_conversations(request, path);
+  if (path.size() >= 2 && path[0] == "v1" && path[1] == "files") return route_files(request, path);
+  if (path.size() >= 2 && path[0] == "v1" && path[1] == "batches") return route_batches(request, path);
   if (request.path == "/health") return only_get(health_response());
   if (request.path == "/ready") return only_get(ready_response(scheduler->stats(), options.schedule.max_waiting, http->stopping()));
   if (request.path == "/version") return only_get(json_response({{"version", GLYPH_VERSION}, {"model", model.name()}}));
@@ -129,7 +152,12 @@ std::optional<Server::Impl::Decision> Server::Impl::route_api(const HttpRequest&
   }
   if (request.path == "/v1/chat/completions") {
     return only_post(work(options.max_chat_bytes, [this](HttpRequest asked, ResponderPtr responder) {
-      answer_chat(*chat, std::move(asked), std::move(responder));
+      answer_chat(*api, std::move(asked), std::move(responder));
+    }));
+  }
+  if (request.path == "/v1/completions") {
+    return only_post(work(options.max_chat_bytes, [this](HttpRequest asked, ResponderPtr responder) {
+      answer_completion(*api, std::move(asked), std::move(responder));
     }));
   }
   if (request.path == "/tokenize") return only_post(simple(kMaxSmallBody, [this](const HttpRequest& asked) { return tokenize_text(model, asked.body); }));
@@ -187,6 +215,43 @@ Server::Impl::Decision Server::Impl::route_conversations(const HttpRequest& requ
   return wrong_method("GET, PUT, DELETE");
 }
 
+Server::Impl::Decision Server::Impl::route_files(const HttpRequest& request, const std::vector<std::string>& path) {
+  const bool get = request.method == "GET" || request.method == "HEAD";
+  if (path.size() == 2) {
+    if (get) return simple(0, [this](const HttpRequest& asked) { return list_files(*files, *documents, asked); });
+    if (request.method != "POST") return wrong_method("GET, POST");
+    return work(options.max_upload_bytes, [this](const HttpRequest& upload, const ResponderPtr& responder) {
+      responder->respond(upload_file(*files, *documents, upload));
+    }, true);
+  }
+  const std::string id = path[2];
+  if (path.size() == 3) {
+    if (get) return simple(0, [this, id](const HttpRequest&) { return get_file(*files, *documents, id); });
+    if (request.method != "DELETE") return wrong_method("GET, DELETE");
+    return simple(kMaxSmallBody, [this, id](const HttpRequest&) { return delete_file(*files, *documents, id); });
+  }
+  if (path.size() != 4 || path[3] != "content") return error_response(404, "there is nothing at this address");
+  if (!get) return wrong_method("GET");
+  return simple(0, [this, id](const HttpRequest&) { return file_content(*files, id); });
+}
+
+Server::Impl::Decision Server::Impl::route_batches(const HttpRequest& request, const std::vector<std::string>& path) {
+  const bool get = request.method == "GET" || request.method == "HEAD", post = request.method == "POST";
+  if (path.size() == 2) {
+    if (get) return simple(0, [this](const HttpRequest& asked) { return list_batches(*batches, asked); });
+    if (!post) return wrong_method("GET, POST");
+    return simple(kMaxSmallBody, [this](const HttpRequest& asked) { return create_batch(*batches, asked.body); });
+  }
+  const std::string id = path[2];
+  if (path.size() == 3) {
+    if (!get) return wrong_method("GET");
+    return simple(0, [this, id](const HttpRequest&) { return get_batch(*batches, id); });
+  }
+  if (path.size() != 4 || path[3] != "cancel") return error_response(404, "there is nothing at this address");
+  if (!post) return wrong_method("POST");
+  return simple(kMaxSmallBody, [this, id](const HttpRequest&) { return cancel_batch(*batches, id); });
+}
+
 Result<std::unique_ptr<Server>> Server::open(const Model& model, const ServerOptions& options) {
   if (!is_loopback(options.http.host) && options.api_keys.empty() && !options.allow_remote_without_keys) {
     return usage_error(fmt::format("other hosts reach {}: pass --api-keys FILE, or --allow-remote to serve anyone without a key", options.http.host));
@@ -205,7 +270,15 @@ Result<std::unique_ptr<Server>> Server::open(const Model& model, const ServerOpt
   GLYPH_ASSIGN_OR_RETURN(impl->documents, DocumentStore::open({options.state_dir / "documents", options.ingest, options.read_ahead},
                                                               *impl->scheduler));
   GLYPH_ASSIGN_OR_RETURN(impl->conversations, ConversationStore::open(options.state_dir / "conversations.sqlite"));
-  impl->chat.emplace(ChatContext{model, *impl->scheduler, *impl->documents, impl->options.ingest});
+  GLYPH_ASSIGN_OR_RETURN(impl->files, FileStore::open(options.state_dir / "files"));
+  impl->formats = std::make_unique<AnswerFormats>(model.tokenizer());
+  impl->api.emplace(ApiContext{model, *impl->scheduler, *impl->documents, *impl->files, *impl->formats, impl->options.ingest});
+  BatchLimits lines;
+  lines.line_bytes = options.max_chat_bytes;
+  GLYPH_ASSIGN_OR_RETURN(impl->batches, Batches::open(options.state_dir / "batches", *impl->files, [context = *impl->api](const std::string& endpoint, HttpRequest asked, ResponderPtr responder) mutable {
+                           context.background = true;
+                           (endpoint == "/v1/completions" ? answer_completion : answer_chat)(context, std::move(asked), std::move(responder));
+                         }, lines));
   impl->workers = std::make_unique<Workers>(kNumWorkers, kMaxWaitingWork);
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }

@@ -12,6 +12,7 @@
 #include "ingest/ingest.h"
 #include "schedule/scheduler.h"
 #include "server/http_server.h"
+#include "server/rate_limiter.h"
 
 namespace glyph {
 
@@ -25,6 +26,7 @@ struct ServerOptions {
   bool allow_remote_without_keys = false;
   size_t max_upload_bytes = size_t{257} << 20;
   size_t max_chat_bytes = size_t{96} << 20;
+  RateLimits rates;                  // of each client
   RequestObserver on_request;        // hears of every request that ended, on the thread of run(); may be empty
 };
 

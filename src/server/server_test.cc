@@ -4,15 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value_to.hpp>
-#include <chrono>
-#include <filesystem>
 #include <future>
-#include <thread>
 
-#include "support/http_client.h"
-#include "support/tiny_model.h"
+#include "server/server_fixture.h"
 
 namespace glyph {
 namespace {
@@ -21,105 +15,6 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 using testing::AnyOf;
 using testing::HasSubstr;
-
-std::string lines(int count, const std::string& word = "nothing") {
-  std::string text;
-  for (int i = 0; i < count; ++i) text += "This is line " + std::to_string(i) + " of a document about " + word + " in particular.\n";
-  return text;
-}
-
-class ServerTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    const fs::path dir = fs::path(testing::TempDir()) / "server_test_model";
-    fs::remove_all(dir);
-    ASSERT_TRUE(write_tiny_model(dir).ok());
-    ModelOptions options;
-    options.dir = dir;
-    auto model = Model::load(options);
-    ASSERT_TRUE(model.ok()) << model.status().message();
-    model_ = model->release();
-  }
-  static void TearDownTestSuite() { delete model_; }
-
-  void SetUp() override {
-    options_.http.port = 0;
-    options_.http.header_seconds = 1;
-    options_.http.body_idle_seconds = 1;
-    options_.http.write_seconds = 2;
-    options_.http.shutdown_seconds = 10;
-    options_.state_dir = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(options_.state_dir);
-  }
-  void TearDown() override {
-    if (server_ == nullptr) return;
-    const Status status = server_->check_integrity();
-    EXPECT_TRUE(status.ok()) << status.message();
-    end();
-  }
-
-  void start() {
-    auto server = Server::open(*model_, options_);
-    ASSERT_TRUE(server.ok()) << server.status().message();
-    server_ = *std::move(server);
-    thread_ = std::thread([this] { server_->run(); });
-  }
-  void end() {
-    server_->stop();
-    thread_.join();
-    server_.reset();
-  }
-
-  ClientResponse request(const std::string& method, const std::string& target, const std::string& body = {}, const std::string& headers = {}) {
-    return HttpClient(server_->port()).request(method, target, body, headers);
-  }
-  ClientResponse upload(const std::string& name, const std::string& bytes, const std::string& style = {}) {
-    std::string form = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name + "\"\r\n\r\n" + bytes + "\r\n";
-    if (!style.empty()) form += "--B\r\nContent-Disposition: form-data; name=\"style\"\r\n\r\n" + style + "\r\n";
-    return request("POST", "/v1/documents", form + "--B--\r\n", "Content-Type: multipart/form-data; boundary=B\r\n");
-  }
-  std::string upload_and_wait(const std::string& name, const std::string& bytes) {
-    const std::string id = text_at(upload(name, bytes), "id");
-    const ClientResponse events = request("GET", "/v1/documents/" + id + "/events");
-    EXPECT_THAT(events.body, HasSubstr("\"state\":\"ready\"")) << events.body;
-    return id;
-  }
-  ClientResponse ask(const std::string& fields, const std::string& question = "What is it about?") {
-    return request("POST", "/v1/chat/completions",
-                   R"({"messages":[{"role":"user","content":")" + question + R"("}],"max_tokens":12)" + (fields.empty() ? "" : ",") + fields + "}");
-  }
-
-  static json::value at(const ClientResponse& response, const std::string& pointer) {
-    boost::system::error_code error;
-    const json::value body = json::parse(response.body, error);
-    EXPECT_FALSE(error) << response.body;
-    const json::value* found = error ? nullptr : body.find_pointer(pointer, error);
-    EXPECT_NE(found, nullptr) << pointer << " in " << response.body;
-    return found == nullptr ? json::value() : *found;
-  }
-  static std::string text_at(const ClientResponse& response, const std::string& key) {
-    const json::value value = at(response, "/" + key);
-    return value.is_string() ? json::value_to<std::string>(value) : "";
-  }
-  // The value of a metric.
-  double metric(const std::string& name) {
-    const std::string body = request("GET", "/metrics").body;
-    const size_t at = body.find("\n" + name + "{");
-    return at == std::string::npos ? -1 : std::atof(body.c_str() + body.find("} ", at) + 2);
-  }
-  bool eventually(const std::function<bool()>& condition) {
-    for (int i = 0; i < 400; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return false;
-  }
-
-  static inline Model* model_ = nullptr;
-  ServerOptions options_;
-  std::unique_ptr<Server> server_;
-  std::thread thread_;
-};
 
 TEST_F(ServerTest, SmallRoutes) {
   start();
@@ -349,10 +244,46 @@ TEST_F(ServerTest, OtherHostsNeedKeys) {
   EXPECT_EQ(Server::open(*model_, options_).status().code(), StatusCode::kUsage);
 }
 
+TEST_F(ServerTest, AClientThatAsksTooOftenIsToldWhen) {
+  options_.rates.requests_per_minute = 3;
+  start();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(request("GET", "/v1/models").status, 200);
+  const auto refused = request("GET", "/v1/models");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.head, HasSubstr("Retry-After: "));
+  EXPECT_EQ(at(refused, "/error/type"), "rate_limit_error");
+  EXPECT_EQ(request("GET", "/health").status, 200);
+}
+
+TEST_F(ServerTest, AClientAsksOnlySoManyAtOnce) {
+  options_.rates.requests_at_once = 1;
+  start();
+  const std::string body = R"({"stream":true,"max_tokens":30000,"messages":[{"role":"user","content":"Tell me everything."}]})";
+  HttpClient client(server_->port());
+  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  ASSERT_TRUE(client.read_until("delta"));
+  EXPECT_EQ(ask("").status, 429);
+  EXPECT_EQ(request("GET", "/v1/models").status, 200);
+  client.close();
+  EXPECT_TRUE(eventually([&] { return ask("").status == 200; }));
+  EXPECT_TRUE(eventually([&] { return ask("").status == 200; }));  // the one before gave its place back
+}
+
+TEST_F(ServerTest, QuietStreamsGetComments) {
+  options_.http.event_idle_seconds = 0.01;
+  start();
+  const std::string body = R"({"stream":true,"max_tokens":30000,"messages":[{"role":"user","content":"Tell me everything."}]})";
+  HttpClient client(server_->port());
+  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  EXPECT_TRUE(client.read_until(": keep-alive\n\n"));
+}
+
 TEST_F(ServerTest, KeysAreNeededWhereThereAreSome) {
   options_.api_keys = {sha256("sk-0123456789abcdef")};
   start();
   EXPECT_EQ(request("GET", "/v1/models").status, 401);
+  EXPECT_EQ(request("GET", "/").status, 200);  // the page asks for the key
+  EXPECT_EQ(request("GET", "/api.js").status, 200);
   EXPECT_EQ(request("GET", "/health").status, 200);
   EXPECT_EQ(request("GET", "/v1/models", "", "Authorization: Bearer sk-0123456789abcdef\r\n").status, 200);
 }

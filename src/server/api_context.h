@@ -1,0 +1,23 @@
+// ApiContext: what the handlers that ask the model need.
+#pragma once
+
+#include "engine/model.h"
+#include "schedule/scheduler.h"
+#include "server/answer_formats.h"
+#include "server/document_store.h"
+#include "server/file_store.h"
+
+namespace glyph {
+
+// All must outlive the scheduler's jobs.
+struct ApiContext {
+  const Model& model;
+  Scheduler& scheduler;
+  DocumentStore& documents;
+  const FileStore& files;
+  AnswerFormats& formats;
+  const IngestOptions& ingest;
+  bool background = false;  // for batches: answers that give way to all others
+};
+
+}  // namespace glyph
