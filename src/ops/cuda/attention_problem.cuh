@@ -69,6 +69,7 @@ struct Tile {
   int position;   // of row number 0
   int begin;      // keys begin ... end - 1; begin is a multiple of 64
   int end;
+  int first_key;  // row of key 0, where keys are rows of a tensor
 
   // Row r sees keys before this one.
   __device__ int limit(int r) const { return min(end, position + (first_row + r) / group + 1); }
@@ -116,19 +117,16 @@ struct PagesProblem {
 
   template <int kRows>
   __device__ Tile tile() const {
-    const int row = (tile_number() - pages.first_tile[page()]) * kRows, end = pages.first_row[page() + 1];
-    const int tokens = end - pages.first_row[page()];
-    return {min(kRows, tokens - row), pages.first_row[page()] + row, 1, kSeesAll, 0, tokens};
+    const int x = static_cast<int>(blockIdx.x), page = pages.page_of_tile(x), first = pages.first_row[page];
+    const int row = (x - pages.first_tile[page]) * kRows, tokens = pages.first_row[page + 1] - first;
+    return {min(kRows, tokens - row), first + row, 1, kSeesAll, 0, tokens, first};
   }
   __device__ Place place(const Tile& tile, int row) const { return {tile.first_row + row, blockIdx.y}; }
-  __device__ Rows<T> keys(const Tile&, int key) const { return rows_of(k, key); }
-  __device__ Rows<T> values(const Tile&, int key) const { return rows_of(v, key); }
-
- private:
-  __device__ int tile_number() const { return static_cast<int>(blockIdx.x); }
-  __device__ int page() const { return pages.page_of_tile(tile_number()); }
-  __device__ Rows<T> rows_of(const HeadRows<T>& x, int key) const {
-    return {x.at(pages.first_row[page()] + key, blockIdx.y), x.row_stride};
+  __device__ Rows<T> keys(const Tile& tile, int key) const {
+    return {k.at(tile.first_key + key, blockIdx.y), k.row_stride};
+  }
+  __device__ Rows<T> values(const Tile& tile, int key) const {
+    return {v.at(tile.first_key + key, blockIdx.y), v.row_stride};
   }
 };
 
@@ -182,7 +180,7 @@ struct CausalProblem {
     const int keys = first + (row + rows - 1) / group + 1;
     const int begin = static_cast<int>(blockIdx.z) * keys_of_split(0),
               end = min(keys, begin + keys_of_split(0));
-    return {begin < end ? rows : 0, row, group, first, begin, end};
+    return {begin < end ? rows : 0, row, group, first, begin, end, 0};
   }
   __device__ Place place(const Tile& tile, int row) const {
     const int number = tile.first_row + row;
@@ -224,7 +222,7 @@ struct DecodeProblem {
     const int sequence = static_cast<int>(blockIdx.z), keys = keys_of_row(sequence);
     const int begin = split() * keys_of_split(sequence), end = min(keys, begin + keys_of_split(sequence));
     const int rows = begin < end ? min(kRows, group - row) : 0;
-    return {rows, kv_head * group + row, 1, kSeesAll, begin, end};
+    return {rows, kv_head * group + row, 1, kSeesAll, begin, end, 0};
   }
   __device__ Place place(const Tile& tile, int row) const { return {blockIdx.z, tile.first_row + row}; }
   __device__ Rows<T> keys(const Tile& tile, int key) const {
