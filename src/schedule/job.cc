@@ -64,13 +64,13 @@ Status Job::check() {
   return {};
 }
 
-Status Job::read_page(Caches& caches) {
+Status Job::read_page(Caches& caches, const std::function<void()>& between_blocks) {
   if (!reading_) {
     GLYPH_RETURN_IF_ERROR(check());
     if (!request_.use_cache) no_caches_ = std::make_unique<Caches>(model_.language().kv_layout(), 0, 0);
     reading_.emplace(model_, no_caches_ ? *no_caches_ : caches, request_.turns, head_, stop_);
   }
-  GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step());
+  GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step(between_blocks));
   progress_.pages_drawn = reading_->num_drawn();
   progress_.pages_encoded = reading_->num_pages();
   report(AskStage::kEncode);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,7 +35,7 @@ class Job {
   bool stopped() const { return stop_.stop_requested(); }
 
   // kPages: checks the request at the first call.
-  Status read_page(Caches& caches);
+  Status read_page(Caches& caches, const std::function<void()>& between_blocks = {});
   // kWaiting: KV blocks the job can ever hold, and the start of prefill once they are granted.
   int64_t blocks_needed(const KvLayout& layout) const;
   Status start_prefill(KvBlockPool& pool, int64_t blocks);

@@ -38,7 +38,7 @@ Digest page_key(const Image& page) {
 Reading::Reading(const Model& model, Caches& caches, const std::vector<ChatTurn>& turns, const Digest& head, std::stop_token stop)
     : model_(model), caches_(caches), turns_(turns), head_(head), stop_(std::move(stop)), pages_(turns.size()) {}
 
-Result<bool> Reading::step() {
+Result<bool> Reading::step(const std::function<void()>& between_blocks) {
   if (stop_.stop_requested()) return cancelled("reading was stopped");
   if (taking_known_) {
     GLYPH_RETURN_IF_ERROR(take_known());
@@ -46,7 +46,7 @@ Result<bool> Reading::step() {
   }
   if (drawing_ == nullptr) return next_source();
   GLYPH_ASSIGN_OR_RETURN(const std::optional<Page> page, drawing_->next());
-  if (page) GLYPH_RETURN_IF_ERROR(take_page(*page));
+  if (page) GLYPH_RETURN_IF_ERROR(take_page(*page, between_blocks));
   else finish_source();
   return true;
 }
@@ -125,7 +125,7 @@ bool Reading::extends_match(const Digest& key) {
   return caches_.extend_prefix(head_, keys, match_);
 }
 
-Status Reading::take_page(const Page& page) {
+Status Reading::take_page(const Page& page, const std::function<void()>& between_blocks) {
   if (drawn_pages_.size() < num_taken_) {
     drawn_pages_.push_back(current().known->pages[drawn_pages_.size()]);
     return {};
@@ -136,7 +136,7 @@ Status Reading::take_page(const Page& page) {
   if (!extends_match(entry.key)) features = caches_.find_features(entry.key);
   if (features == nullptr && match_.num_pages <= keys_.size()) {
     const Stopwatch watch;
-    GLYPH_ASSIGN_OR_RETURN(PageFeatures encoded, model_.vision().encode(page.image, stop_));
+    GLYPH_ASSIGN_OR_RETURN(PageFeatures encoded, model_.vision().encode(page.image, stop_, between_blocks));
     vision_seconds_ += watch.seconds();
     features = std::make_shared<const PageFeatures>(std::move(encoded));
     if (!current().forgotten) caches_.insert_features(entry.key, features, current().id);

@@ -1,6 +1,7 @@
 // Reading: the pages of a job. Draws the documents, looks every page up in the caches and encodes what is not there.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,7 +22,8 @@ class Reading {
   Reading(const Model& model, Caches& caches, const std::vector<ChatTurn>& turns, const Digest& head, std::stop_token stop);
 
   // One page; false when all are there. Errors are those of drawing and encoding.
-  Result<bool> step();
+  // `between_blocks` is called now and then while a page is encoded.
+  Result<bool> step(const std::function<void()>& between_blocks = {});
 
   struct PageEntry {
     Source::Page page;
@@ -50,7 +52,7 @@ class Reading {
   void match_known();
   Status take_known();
   Status start_drawing(size_t num_taken);
-  Status take_page(const Page& page);
+  Status take_page(const Page& page, const std::function<void()>& between_blocks);
   void finish_source();
   bool extends_match(const Digest& key);
   void add(const Source::Page& page, FeaturesPtr features);

@@ -13,7 +13,10 @@
 namespace glyph {
 namespace {
 
-constexpr double kMaxCredit = 1.0;  // seconds a document may catch up on
+// Answers keep 70 % of the engine while documents are read, and half of it beside questions, which may be read at once if that
+// is soon done.
+constexpr double kDocumentSeconds = 3.0 / 7, kDocumentBurst = 0.02;
+constexpr double kQuestionSeconds = 1.0, kQuestionBurst = 0.25;
 
 constexpr double kMaxWriteSeconds = 10;  // at the end, for what is not on disk yet
 
@@ -40,7 +43,9 @@ Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
       options_(options),
       max_active_blocks_(blocks_in(options.active_kv_bytes, model.language().kv_layout())),
       pool_(model.device(), model.language().kv_layout(), max_active_blocks_ + blocks_in(options.prefix_bytes, model.language().kv_layout())),
-      caches_(pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })) {
+      caches_(pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })),
+      documents_(kDocumentSeconds, kDocumentBurst),
+      questions_(kQuestionSeconds, kQuestionBurst) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "glyph-engine");
 }
@@ -134,7 +139,7 @@ void Scheduler::admit_submitted() {
 void Scheduler::drop_stopped() {
   std::vector<Job*> stopped;
   for (const auto& job : jobs_) {
-    if (job->stopped()) stopped.push_back(job.get());
+    if (job->stopped() && job.get() != reading_) stopped.push_back(job.get());
   }
   for (Job* job : stopped) end_job(*job, cancelled("the request was stopped"));
 }
@@ -180,7 +185,8 @@ void Scheduler::decode() {
     if (!status.ok() || owners[i]->stage() == Job::Stage::kDone) ended.emplace_back(owners[i], std::move(status));
   }
   for (auto& [job, status] : ended) end_job(*job, std::move(status));
-  credit_ = std::min(kMaxCredit, credit_ + watch.seconds());
+  documents_.wrote(watch.seconds());
+  questions_.wrote(watch.seconds());
 }
 
 // Somebody waits for the next token of an answer.
@@ -199,19 +205,22 @@ bool Scheduler::may_read(const Job& job) const {
   return granted_blocks() == 0 || granted_blocks() + job.blocks_needed(pool_.layout()) <= max_active_blocks_;
 }
 
-// Questions first; a document only when the answers that are written leave time, a question of the background only when there are
-// none. The chosen job goes to the end of the line.
+// Questions first, then documents, both only as long as the answers that are written leave time; a question of the background only
+// when there are none. The chosen job goes to the end of the line.
 Job* Scheduler::next_reader() {
   const bool writing = is_writing();
-  if (!writing) credit_ = 0;
+  if (!writing) {
+    documents_.reset();
+    questions_.reset();
+  }
   enum class Rank { kQuestion, kDocument, kBackground };
   for (const Rank rank : {Rank::kQuestion, Rank::kDocument, Rank::kBackground}) {
-    if (rank == Rank::kDocument && writing && credit_ <= 0) return nullptr;
     if (rank == Rank::kBackground && writing) return nullptr;
     for (auto it = jobs_.begin(); it != jobs_.end(); ++it) {
       Job& job = **it;
       const Rank own = job.is_background() ? Rank::kBackground : job.is_question() ? Rank::kQuestion : Rank::kDocument;
       if (own != rank || !may_read(job)) continue;
+      if (writing && !share_of(job).may_read()) return nullptr;
       std::rotate(it, it + 1, jobs_.end());
       return &job;
     }
@@ -226,15 +235,28 @@ int64_t Scheduler::granted_blocks() const {
 }
 
 void Scheduler::piece(Job& job) {
-  const Stopwatch watch;
-  const bool question = job.is_question();
+  TimeShare& share = share_of(job);
+  since_spent_ = Stopwatch();
   if (job.stage() == Job::Stage::kPrefill) {
     prefill(job);
   } else {
-    Status status = job.stage() == Job::Stage::kPages ? job.read_page(caches_) : try_prefill(job);
+    reading_ = &job;
+    Status status = job.stage() == Job::Stage::kPages ? job.read_page(caches_, [this] { let_answers_go_on(); }) : try_prefill(job);
+    reading_ = nullptr;
     if (!status.ok() || job.stage() == Job::Stage::kDone) end_job(job, std::move(status));
   }
-  if (!question) credit_ -= watch.seconds();
+  share.read(since_spent_.seconds());
+}
+
+// Between two blocks of a page, which may take long: once reading has had its share, answers get theirs.
+void Scheduler::let_answers_go_on() {
+  TimeShare& share = share_of(*reading_);
+  share.read(since_spent_.seconds());
+  while (!share.may_read() && is_writing()) {
+    drop_stopped();
+    decode();
+  }
+  since_spent_ = Stopwatch();
 }
 
 // `first`, and questions of its rank that have as little left to read: together they cost little more than one.
@@ -289,7 +311,6 @@ void Scheduler::end_job(Job& job, Status status) {
     if (status.ok() && owned->is_question()) owned->add_to(stats_.prompt_tokens, stats_.cached_tokens, stats_.generated_tokens);
   }
   owned->end(std::move(status));
-  if (jobs_.empty()) credit_ = 0;
 }
 
 void Scheduler::publish() {

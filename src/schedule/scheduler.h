@@ -14,10 +14,12 @@
 
 #include "cache/caches.h"
 #include "engine/model.h"
+#include "engine/stopwatch.h"
 #include "glyph/status.h"
 #include "schedule/job.h"
 #include "schedule/reading.h"
 #include "schedule/request.h"
+#include "schedule/time_share.h"
 
 namespace glyph {
 
@@ -79,6 +81,8 @@ class Scheduler {
   void forget_deleted();
   void decode();
   bool is_writing() const;
+  TimeShare& share_of(const Job& job) { return job.is_question() ? questions_ : documents_; }
+  void let_answers_go_on();
   bool may_read(const Job& job) const;
   Job* next_reader();
   void piece(Job& job);
@@ -109,7 +113,9 @@ class Scheduler {
   KvBlockPool pool_;
   Caches caches_;
   std::deque<std::unique_ptr<Job>> jobs_;  // engine thread; in turn
-  double credit_ = 0;                      // seconds that documents may take while answers are written
+  TimeShare documents_, questions_;        // what they may take while answers are written
+  Job* reading_ = nullptr;                 // whose piece is being done
+  Stopwatch since_spent_;                  // time of the piece that is not counted yet
   std::thread thread_;
 };
 

@@ -31,7 +31,8 @@ struct VisionModel::Impl {
     ConstTensorView cos, sin;          // (patches, head_dim / 2)
     std::vector<int64_t> page_tokens;  // patches of each page
   };
-  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, const std::stop_token& stop) const;
+  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, const std::stop_token& stop,
+                                           const std::function<void()>& between_blocks = {}) const;
   void embed_patches(const Patches& patches, const TensorView& x) const;
   void run_block(const VisionBlockWeights& block, const Rows& rows, const TensorView& x) const;
   Tensor merge(const ConstTensorView& x) const;
@@ -106,7 +107,8 @@ Tensor VisionModel::Impl::merge(const ConstTensorView& x) const {
 }
 
 Result<std::vector<PageFeatures>> VisionModel::Impl::encode(std::span<const Patches> pages,
-                                                            const std::stop_token& stop) const {
+                                                            const std::stop_token& stop,
+                                                            const std::function<void()>& between_blocks) const {
   Workspace::Frame frame(workspace);
   Rows rows;
   std::vector<ops::PatchPosition> positions;
@@ -133,6 +135,7 @@ Result<std::vector<PageFeatures>> VisionModel::Impl::encode(std::span<const Patc
   }
   show("position", x);
   for (size_t i = 0; i < weights.blocks.size(); ++i) {
+    if (i > 0 && between_blocks) between_blocks();
     if (stop.stop_requested()) return cancelled("encoding the page was cancelled");
     run_block(weights.blocks[i], rows, x);
     show(fmt::format("block.{}", i), x);
@@ -182,9 +185,12 @@ Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config,
                                                     .observer = {}}));
 }
 
-Result<PageFeatures> VisionModel::encode(const Image& page, std::stop_token stop) const {
+Result<PageFeatures> VisionModel::encode(const Image& page, std::stop_token stop,
+                                         const std::function<void()>& between_blocks) const {
   GLYPH_ASSIGN_OR_RETURN(const Patches patches, make_patches(page, impl_->preprocessor));
-  return encode(patches, std::move(stop));
+  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features,
+                         impl_->encode(std::span(&patches, 1), stop, between_blocks));
+  return std::move(features.front());
 }
 
 Result<PageFeatures> VisionModel::encode(const Patches& patches, std::stop_token stop) const {

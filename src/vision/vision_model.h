@@ -1,6 +1,7 @@
 // VisionModel: one page in, its features out. Reference: Glm4vVisionModel.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -35,8 +36,10 @@ class VisionModel {
 
   // Features (tokens, out_hidden_size), one per patch_size * merge_size pixels square. kRefused as
   // make_patches; kCancelled when `stop` is requested, which is looked at before each block; the device's errors
-  // (Device::take_status).
-  Result<PageFeatures> encode(const Image& page, std::stop_token stop = {}) const;
+  // (Device::take_status). `between_blocks` is called before each block but the first; it may use other models of
+  // the device.
+  Result<PageFeatures> encode(const Image& page, std::stop_token stop = {},
+                              const std::function<void()>& between_blocks = {}) const;
   Result<PageFeatures> encode(const Patches& patches, std::stop_token stop = {}) const;
   // Several pages in one pass: the same features, sooner on a device that one page does not fill.
   Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, std::stop_token stop = {}) const;
