@@ -24,12 +24,14 @@ int64_t tiles_of_sequence(const ConstTensorView& q, const DecodeTable& table) {
   return table.kv.num_kv_heads * divide_up(q.size(1) / table.kv.num_kv_heads, kRows);
 }
 
-// So many that the GPU has two rounds of blocks, two a multiprocessor at a time; a split has 64 keys at
-// least.
+// So many that blocks fill the GPU, two a multiprocessor at a time: one round of them for one sequence, two
+// for several, whose lengths differ. A split has 128 keys at least: fewer are read in no less time, and each
+// leaves results to combine.
 int splits_of(CudaDevice& device, const ConstTensorView& q, const DecodeTable& table) {
-  const int64_t wanted = divide_up(4 * device.num_multiprocessors(), q.size(0) * tiles_of_sequence(q, table));
-  const int64_t possible = std::max<int64_t>(1, divide_up(table.max_tokens, 64));
-  return static_cast<int>(std::min<int64_t>({wanted, possible, kMaxSplits}));
+  const int64_t rounds = q.size(0) == 1 ? 1 : 2, blocks = 2 * rounds * device.num_multiprocessors();
+  const int64_t wanted = blocks / (q.size(0) * tiles_of_sequence(q, table));
+  const int64_t possible = std::min<int64_t>(divide_up(table.max_tokens, 128), kMaxSplits);
+  return static_cast<int>(std::max<int64_t>(1, std::min(wanted, possible)));
 }
 
 template <typename Problem, typename Run>

@@ -17,7 +17,16 @@ struct LaunchShape {
   dim3 grid;
   int threads;
   size_t shared_bytes;
+  // May start while the kernel before it ends; it then waits itself (wait_for_kernel_before).
+  bool early = false;
 };
+
+// Where a kernel was started early: until all of the kernel before it can be seen.
+__device__ inline void wait_for_kernel_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
 
 // Starts a kernel whose one parameter is the problem.
 template <typename Problem>
@@ -35,6 +44,11 @@ void launch(CudaDevice& device, const char* name, void (*kernel)(Problem), const
   config.blockDim = dim3(static_cast<unsigned>(shape.threads));
   config.dynamicSmemBytes = shape.shared_bytes;
   config.stream = device.stream();
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  config.attrs = &early;
+  config.numAttrs = shape.early && device.architecture() >= 90 ? 1 : 0;
   device.note(cudaLaunchKernelEx(&config, kernel, problem), name);
 }
 
