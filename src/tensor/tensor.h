@@ -48,6 +48,11 @@ class BasicTensorView {
   BasicTensorView() = default;
   // A dense tensor of `shape` at `data`.
   BasicTensorView(Pointer data, DType dtype, const Shape& shape);
+  // Dimensions `strides` elements apart, the last one dense.
+  BasicTensorView(Pointer data, DType dtype, const Shape& shape, const Shape& strides)
+      : data_(data), dtype_(dtype), shape_(shape), strides_(strides) {
+    GLYPH_CHECK(shape.rank() == strides.rank() && (shape.rank() == 0 || strides[shape.rank() - 1] == 1));
+  }
   // NOLINTNEXTLINE: implicit on purpose, whoever may write may read
   BasicTensorView(const BasicTensorView<void*>& other) requires(!kMutable)
       : data_(other.raw()), dtype_(other.dtype()), shape_(other.shape()), strides_(other.strides()) {}
