@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "language/decode_steps.h"
 #include "language/language_weights.h"
+#include "ops/decode_batch.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
@@ -28,11 +30,13 @@ struct LanguageModel::Impl {
   LanguageWeights weights;
   mutable Workspace workspace;
   StageObserver observer;
+  mutable ops::DecodeBatch batch;  // of the decode step under way on a GPU
+  mutable DecodeSteps steps;
 
   // The rows of one pass through the layers.
   struct Pass {
     TensorView x;                    // (rows, hidden) f32: the residual stream
-    ConstTensorView cos, sin;        // (rows, rotary_dim / 2)
+    TensorView cos, sin;             // (rows, rotary_dim / 2)
     DType activation = DType::kF32;  // of the inputs of linear layers
     DType qkv = DType::kF32;
     int64_t num_outputs = 0;  // the last rows whose hidden state is wanted after the last layer
@@ -46,7 +50,13 @@ struct LanguageModel::Impl {
   Result<Tensor> decode(std::span<const NewTokens> sequences) const;
   Status check(std::span<const int32_t> ids, int64_t num_tokens_before) const;
 
+  Pass take_pass(int64_t rows, DType activation) const;
   Pass begin_pass(std::span<const ops::TokenPosition> positions, DType activation) const;
+  ops::TextRotaryOptions rotary_options() const {
+    return {.theta = config.rope_theta, .sections = config.mrope_section};
+  }
+  Result<Tensor> decode_batch(std::span<const NewTokens> sequences) const;
+  void queue_batch(const TensorView& logits) const;
   Pass begin_parts(std::span<const PromptPart> parts) const;
   void attend_parts(std::span<const PromptPart> parts, int64_t layer, const ConstTensorView& q,
                     const ConstTensorView& k, const ConstTensorView& v, const TensorView& out) const;
@@ -78,15 +88,20 @@ Status LanguageModel::Impl::check(std::span<const int32_t> ids, int64_t num_toke
   return {};
 }
 
+// The caller fills cos, sin and x.
+LanguageModel::Impl::Pass LanguageModel::Impl::take_pass(int64_t rows, DType activation) const {
+  Pass pass;
+  pass.cos = workspace.take(DType::kF32, {rows, config.rotary_dim() / 2});
+  pass.sin = workspace.take(DType::kF32, {rows, config.rotary_dim() / 2});
+  pass.x = workspace.take(DType::kF32, {rows, config.hidden_size});
+  pass.activation = activation;
+  return pass;
+}
+
 LanguageModel::Impl::Pass LanguageModel::Impl::begin_pass(std::span<const ops::TokenPosition> positions,
                                                           DType activation) const {
-  const auto rows = static_cast<int64_t>(positions.size());
-  const TensorView cos = workspace.take(DType::kF32, {rows, config.rotary_dim() / 2});
-  const TensorView sin = workspace.take(DType::kF32, {rows, config.rotary_dim() / 2});
-  ops::text_rotary_table(device, positions, {.theta = config.rope_theta, .sections = config.mrope_section},
-                         cos, sin);
-  Pass pass{.x = workspace.take(DType::kF32, {rows, config.hidden_size}), .cos = cos, .sin = sin};
-  pass.activation = activation;
+  const Pass pass = take_pass(static_cast<int64_t>(positions.size()), activation);
+  ops::text_rotary_table(device, positions, rotary_options(), pass.cos, pass.sin);
   return pass;
 }
 
@@ -278,6 +293,7 @@ Result<Tensor> LanguageModel::Impl::decode(std::span<const NewTokens> sequences)
     }
   }
   GLYPH_CHECK(!ids.empty());
+  if (!device.host_memory()) return decode_batch(sequences);
   Workspace::Frame frame(workspace);
   Pass pass = begin_pass(positions, static_cast<int64_t>(ids.size()) <= few_rows(device) ? DType::kF32 : compute);
   pass.num_outputs = pass.x.size(0);
@@ -302,6 +318,48 @@ Result<Tensor> LanguageModel::Impl::decode(std::span<const NewTokens> sequences)
   return logits(normed);
 }
 
+// The same on a GPU, by steps that repeat: every new token is a row of its own, which sees the positions up to itself.
+Result<Tensor> LanguageModel::Impl::decode_batch(std::span<const NewTokens> sequences) const {
+  std::vector<ops::DecodeSlot> slots;
+  for (const NewTokens& sequence : sequences) {
+    const KvCache& cache = *sequence.cache;
+    auto position = static_cast<int32_t>(cache.next_position());
+    int64_t num_tokens = cache.num_tokens();
+    for (const int32_t id : sequence.ids) {
+      slots.push_back({.id = id,
+                       .position = {position, position, position},
+                       .kv = cache.layer(0),
+                       .num_tokens = ++num_tokens});
+      ++position;
+    }
+  }
+  batch.set(std::move(slots), 2 * sequences[0].cache->layout().half_layer_bytes());
+  const DecodeSteps::Shape shape{std::ssize(batch.slots()), batch.max_tokens()};
+  GLYPH_ASSIGN_OR_RETURN(Tensor result,
+                         steps.run(shape, !observer, [&](const TensorView& logits) { queue_batch(logits); }));
+  for (const NewTokens& sequence : sequences) {
+    const auto count = static_cast<int64_t>(sequence.ids.size());
+    sequence.cache->commit(count, sequence.cache->next_position() + count);
+  }
+  return result;
+}
+
+// Queues the step of `batch`. What changes from step to step is read from the batch alone.
+void LanguageModel::Impl::queue_batch(const TensorView& logits) const {
+  Workspace::Frame frame(workspace);
+  const auto num_rows = std::ssize(batch.slots());
+  Pass pass = take_pass(num_rows, num_rows <= few_rows(device) ? DType::kF32 : compute);
+  pass.num_outputs = num_rows;
+  ops::text_rotary_table(device, batch, rotary_options(), pass.cos, pass.sin);
+  ops::embedding(device, batch, weights.embedding.view(), pass.x);
+  const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
+                                                 const ConstTensorView& v, const TensorView& out) {
+    ops::store_kv(device, k, v, batch, layer);
+    ops::decode_attention(device, q, batch, layer, scale(), out);
+  });
+  ops::linear(device, normed, {.weight = weights.head.view(), .bias = {}}, logits);
+}
+
 LanguageModel::LanguageModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LanguageModel::LanguageModel(LanguageModel&&) noexcept = default;
 LanguageModel& LanguageModel::operator=(LanguageModel&&) noexcept = default;
@@ -319,7 +377,9 @@ Result<LanguageModel> LanguageModel::load(Device& device, const ModelConfig& con
                                                       .compute = compute,
                                                       .weights = std::move(weights),
                                                       .workspace = Workspace(device),
-                                                      .observer = {}}));
+                                                      .observer = {},
+                                                      .batch = ops::DecodeBatch(device),
+                                                      .steps = DecodeSteps(device, config.text.vocab_size)}));
 }
 
 KvLayout LanguageModel::kv_layout(int64_t block_tokens) const {

@@ -85,12 +85,16 @@ void vision_rotary_table(Device& device, std::span<const PatchPosition> position
       [&](CudaDevice& cuda) { cuda::vision_rotary_table(cuda, positions, frequencies, cos, sin); });
 }
 
+std::vector<float> text_frequencies(const TextRotaryOptions& options, int64_t angles) {
+  return inverse_frequencies(options.theta, angles, 2 * angles);
+}
+
 void text_rotary_table(Device& device, std::span<const TokenPosition> positions,
                        const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin) {
   check_tables(positions.size(), cos, sin);
   const auto& [time, height, width] = options.sections;
   GLYPH_CHECK(time + height + width == cos.size(1));
-  const std::vector<float> frequencies = inverse_frequencies(options.theta, cos.size(1), 2 * cos.size(1));
+  const std::vector<float> frequencies = text_frequencies(options, cos.size(1));
   const auto on_host = [&] { host_text_table(positions, frequencies, options, cos, sin); };
   on_device(
       device, [&](CpuDevice&) { on_host(); }, on_host,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "tensor/tensor.h"
 
@@ -33,6 +34,9 @@ struct TextRotaryOptions {
   std::array<int64_t, 3> sections{8, 12,
                                   12};  // angles that turn with time, height, width; together rotary_dim / 2
 };
+
+// Angle per unit of position of each of `angles` columns.
+std::vector<float> text_frequencies(const TextRotaryOptions& options, int64_t angles);
 
 // cos and sin, each (tokens, rotary_dim / 2) f32. Reference: Glm4vTextRotaryEmbedding.
 void text_rotary_table(Device& device, std::span<const TokenPosition> positions,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,13 @@ struct DeviceMemoryDeleter {
   void operator()(void* memory) const;
 };
 using DeviceMemory = std::unique_ptr<void, DeviceMemoryDeleter>;
+
+// Work of a device that was queued once and can be queued again as a whole.
+class RecordedWork {
+ public:
+  virtual ~RecordedWork() = default;
+  virtual void repeat() = 0;
+};
 
 class Device {
  public:
@@ -59,6 +67,11 @@ class Device {
   // The first error since the last call: kExhausted without memory, kInternal for anything else, which stays.
   // Does not wait: work that is still queued may fail later.
   virtual Status take_status() { return {}; }
+
+  // Records what `queue` queues, without running it; null where that is impossible. Inside, nothing may be uploaded or
+  // downloaded, and no memory that is allocated may outlive `queue`: the record keeps it. What the work reads and writes
+  // elsewhere must stay where it is.
+  virtual std::unique_ptr<RecordedWork> record(const std::function<void()>&) { return nullptr; }
 
   // Only for kind() == kCpu.
   CpuDevice& cpu();

@@ -1,5 +1,6 @@
 // Rows of tables, and bytes as numbers.
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/lookups.h"
 #include "ops/cuda/ops.h"
 #include "tensor/cuda/cuda_device.h"
 
@@ -76,19 +77,23 @@ __global__ void widen_bytes_kernel(const uint8_t* bytes, int64_t count, float* o
 
 }  // namespace
 
-void embedding(CudaDevice& device, std::span<const int32_t> ids, const ConstTensorView& table,
-               const TensorView& out) {
-  const DeviceMemory there = device.allocate(ids.size_bytes());
-  device.upload(there.get(), ids.data(), ids.size_bytes());
-  if (!device.ok() || ids.empty()) return;
+void look_up_rows(CudaDevice& device, const int32_t* ids, const ConstTensorView& table, const TensorView& out) {
+  if (!device.ok() || out.size(0) == 0) return;
   const bool wide = packs(table, kPack) && packs(out, kPack);
   with_weight_type(table.dtype(), [&](auto type) {
     using T = decltype(type);
     auto* kernel = wide ? embedding_kernel<T, kPack> : embedding_kernel<T, 1>;
-    kernel<<<static_cast<unsigned>(ids.size()), kThreads, 0, device.stream()>>>(
-        static_cast<const int32_t*>(there.get()), matrix_of<T>(table), table.size(1), matrix_of<float>(out));
+    kernel<<<static_cast<unsigned>(out.size(0)), kThreads, 0, device.stream()>>>(
+        ids, matrix_of<T>(table), table.size(1), matrix_of<float>(out));
   });
   device.note_launch("embedding");
+}
+
+void embedding(CudaDevice& device, std::span<const int32_t> ids, const ConstTensorView& table,
+               const TensorView& out) {
+  const DeviceMemory there = device.allocate(ids.size_bytes());
+  device.upload(there.get(), ids.data(), ids.size_bytes());
+  look_up_rows(device, static_cast<const int32_t*>(there.get()), table, out);
 }
 
 void add_position_table(CudaDevice& device, std::span<const PatchPosition> positions, const PatchGrid& grid,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ops/attention.h"
+#include "ops/decode_batch.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/load.h"
@@ -41,6 +42,16 @@ void add_position_table(CudaDevice& device, std::span<const PatchPosition> posit
 void widen_bytes(CudaDevice& device, std::span<const uint8_t> bytes, const TensorView& out);
 void load(CudaDevice& device, const ConstTensorView& from, const TensorView& out);
 void fill_random(CudaDevice& device, const RandomValues& values, const TensorView& out);
+
+// decode_batch.cu
+void embedding(CudaDevice& device, const DecodeBatch& batch, const ConstTensorView& table,
+               const TensorView& out);
+void text_rotary_table(CudaDevice& device, const DecodeBatch& batch, std::span<const float> frequencies,
+                       const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin);
+void store_kv(CudaDevice& device, const ConstTensorView& k, const ConstTensorView& v, const DecodeBatch& batch,
+              int64_t layer);
+void decode_attention(CudaDevice& device, const ConstTensorView& q, const DecodeBatch& batch, int64_t layer,
+                      float scale, const TensorView& out);
 
 // attention*.cu
 void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,

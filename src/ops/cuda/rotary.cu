@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/lookups.h"
 #include "ops/cuda/ops.h"
 #include "tensor/cuda/cuda_device.h"
 
@@ -162,16 +163,20 @@ void vision_rotary_table(CudaDevice& device, std::span<const PatchPosition> posi
   device.note_launch("vision_rotary_table");
 }
 
+void fill_text_table(CudaDevice& device, const TokenPosition* positions, std::span<const float> frequencies,
+                     const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin) {
+  const int64_t count = cos.size(0) * cos.size(1);
+  if (!device.ok() || count == 0) return;
+  text_table_kernel<<<blocks_for(count), kThreads, 0, device.stream()>>>(
+      positions, as_argument(frequencies), options.sections[0], options.sections[1], table_of(cos, sin));
+  device.note_launch("text_rotary_table");
+}
+
 void text_rotary_table(CudaDevice& device, std::span<const TokenPosition> positions,
                        std::span<const float> frequencies, const TextRotaryOptions& options,
                        const TensorView& cos, const TensorView& sin) {
   const DeviceMemory there = on_device_copy(device, positions);
-  const int64_t count = cos.size(0) * cos.size(1);
-  if (!device.ok() || count == 0) return;
-  text_table_kernel<<<blocks_for(count), kThreads, 0, device.stream()>>>(
-      static_cast<const TokenPosition*>(there.get()), as_argument(frequencies), options.sections[0],
-      options.sections[1], table_of(cos, sin));
-  device.note_launch("text_rotary_table");
+  fill_text_table(device, static_cast<const TokenPosition*>(there.get()), frequencies, options, cos, sin);
 }
 
 }  // namespace glyph::ops::cuda

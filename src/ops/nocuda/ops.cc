@@ -52,6 +52,18 @@ void add_position_table(CudaDevice&, std::span<const PatchPosition>, const Patch
 void widen_bytes(CudaDevice&, std::span<const uint8_t>, const TensorView&) { unreachable(); }
 void load(CudaDevice&, const ConstTensorView&, const TensorView&) { unreachable(); }
 void fill_random(CudaDevice&, const RandomValues&, const TensorView&) { unreachable(); }
+void embedding(CudaDevice&, const DecodeBatch&, const ConstTensorView&, const TensorView&) { unreachable(); }
+void text_rotary_table(CudaDevice&, const DecodeBatch&, std::span<const float>, const TextRotaryOptions&,
+                       const TensorView&, const TensorView&) {
+  unreachable();
+}
+void store_kv(CudaDevice&, const ConstTensorView&, const ConstTensorView&, const DecodeBatch&, int64_t) {
+  unreachable();
+}
+void decode_attention(CudaDevice&, const ConstTensorView&, const DecodeBatch&, int64_t, float,
+                      const TensorView&) {
+  unreachable();
+}
 void full_attention(CudaDevice&, const ConstTensorView&, const ConstTensorView&, const ConstTensorView&,
                     float, const TensorView&, std::span<const int64_t>) {
   unreachable();

@@ -114,13 +114,10 @@ size_t CudaDevice::num_bytes_held() const {
 void* CudaDevice::allocate_bytes(size_t num_bytes) {
   const size_t size = rounded(num_bytes);
   std::lock_guard lock(mutex_);
-  // The smallest free piece that wastes less than a quarter.
-  const auto found = cached_.lower_bound(size);
-  if (found != cached_.end() && found->first <= size + size / 4) {
-    void* memory = found->second;
-    cached_.erase(found);
-    return memory;
+  if (recording_) {
+    if (void* memory = take_free(recorded_, size)) return memory;
   }
+  if (void* memory = take_free(cached_, size)) return memory;
   cudaSetDevice(index_);
   void* memory = nullptr;
   cudaError_t error = cudaMalloc(&memory, size);
@@ -146,6 +143,20 @@ void* CudaDevice::allocate_bytes(size_t num_bytes) {
   return memory;
 }
 
+// Called with mutex_ held. The smallest piece that wastes less than a quarter, or null.
+void* CudaDevice::take_free(std::multimap<size_t, void*>& from, size_t size) {
+  const auto found = from.lower_bound(size);
+  if (found == from.end() || found->first > size + size / 4) return nullptr;
+  void* memory = found->second;
+  from.erase(found);
+  return memory;
+}
+
+void CudaDevice::give_back(std::multimap<size_t, void*> memory) {
+  std::lock_guard lock(mutex_);
+  cached_.merge(memory);
+}
+
 // Called with mutex_ held. cudaFree waits for the device, so nothing that is freed is still in use.
 void CudaDevice::release_cached() {
   for (const auto& [size, memory] : cached_) {
@@ -160,7 +171,7 @@ void CudaDevice::free_bytes(void* memory) {
   std::lock_guard lock(mutex_);
   const auto found = sizes_.find(memory);
   GLYPH_CHECK(found != sizes_.end());
-  cached_.emplace(found->second, memory);
+  (recording_ ? recorded_ : cached_).emplace(found->second, memory);
 }
 
 void CudaDevice::copy_bytes(void* to, const void* from, size_t num_bytes) {

@@ -36,6 +36,10 @@ class CudaDevice : public Device {
   void upload(void* to, const void* from, size_t num_bytes) override;
   void download(void* to, const void* from, size_t num_bytes) override;
   Status take_status() override;
+  std::unique_ptr<RecordedWork> record(const std::function<void()>& queue) override;
+
+  // What a record of this device needed goes back to be used again.
+  void give_back(std::multimap<size_t, void*> memory);
 
   // Keeps `error` unless it is a success; `what` names the call in the message.
   void note(cudaError_t error, const char* what);
@@ -76,6 +80,7 @@ class CudaDevice : public Device {
   Status start();
   std::byte* stage(size_t num_bytes);
   void release_cached();
+  void* take_free(std::multimap<size_t, void*>& from, size_t size);
 
   const int index_;
   std::string name_;
@@ -104,6 +109,8 @@ class CudaDevice : public Device {
   std::multimap<size_t, void*> cached_;     // guarded by mutex_: free memory by size
   std::unordered_map<void*, size_t> sizes_;  // guarded by mutex_: of all memory held
   size_t held_bytes_ = 0;                   // guarded by mutex_
+  bool recording_ = false;                  // guarded by mutex_
+  std::multimap<size_t, void*> recorded_;   // guarded by mutex_: free memory that only the record uses
 };
 
 }  // namespace glyph
