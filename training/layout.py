@@ -10,7 +10,9 @@ LINE = 10.0           # points from baseline to baseline
 FIRST_BASELINE = 25.0 # points from the top of the page
 FULL_WIDTH = 563.0    # points inside the frame
 CELL = 28             # pixels: one visual token covers CELL x CELL
-SLOTS, PLACES = 3, 10 # auxiliary target: text lines whose middle falls into a cell, and characters of each in it
+SLOTS, PLACES = 3, 10 # auxiliary target: a cell is divided into SLOTS bands of PLACES places, each smaller than a character
+UNSURE = 255          # class of a place that pixels do not settle: it is not asked for
+NEAR = 0.35           # pixels: a middle this near to the edge of a place may be seen on either side
 
 
 class Layout:
@@ -57,12 +59,13 @@ class Layout:
         erased: numbers of lines whose descenders the next paragraph's white box paints over. shift: points that the text is moved up
         (only in the first, easy lessons).
         -> int16 (n, 4): class * 4 + phase, x of the tile, y of the tile, rows of the tile that show;
-           uint8 (rows * columns, SLOTS * PLACES): classes of the characters whose middle falls into the cell.
+           uint8 (rows * columns, SLOTS * PLACES): class of the character whose middle lies in the place, 0 where there is none, UNSURE where
+           the middle lies too near to an edge or two characters share the place: asking for those would teach noise.
         """
         k = dpi / 72
         above, below, left, _ = TILE[dpi]
         rows, columns = grid
-        target = np.zeros((rows * columns, SLOTS, PLACES), np.uint8)
+        target = np.zeros((rows, columns, SLOTS, PLACES), np.uint8)
         top = FIRST_BASELINE - shift
         out = []
         for number, line in enumerate(lines):
@@ -86,22 +89,40 @@ class Layout:
             if number in erased:
                 g[:, 3] = round(k * (top + LINE * number + 1)) - (baseline - above)
             out.append(g)
-            # The cell of each character's middle, and its rank among the characters of this line in this cell.
-            row = int((baseline - 3 * k) * scale[0]) // CELL
-            if not 0 <= row < rows:
-                continue
-            first = math.ceil((row * CELL / scale[0] + 3 * k) / k / LINE - top / LINE - 1e-9)
-            slot = number - max(first, 0)
-            column = ((pen + 0.5 * self.advance[codes] * k) * scale[1]).astype(np.int32) // CELL
-            if not 0 <= slot < SLOTS:
-                continue
-            # Spaces take a place too, so that places follow the position; they are not named.
-            starts = np.flatnonzero(np.append(True, column[1:] != column[:-1]))
-            rank = np.arange(len(codes)) - np.repeat(starts, np.diff(np.append(starts, len(codes))))
-            good = ink & (rank < PLACES) & (column < columns)
-            target[row * columns + column[good], slot, rank[good]] = codes[good]
+            center = whole + (phase + .5) / 4 + 0.5 * self.advance[codes] * k
+            self.name_places(target, (baseline - 3 * k) * scale[0], center * scale[1], codes)
         glyphs = np.concatenate(out) if out else np.zeros((0, 4), np.int16)
         return glyphs, target.reshape(rows * columns, SLOTS * PLACES)
+
+    @staticmethod
+    def name_places(target, middle, center, codes):
+        """Adds one line to the target (rows, columns, SLOTS, PLACES). middle: y of the line; center (n,): x of the characters' middles, both in
+        pixels after the resize; codes (n,)."""
+        rows, columns = target.shape[:2]
+        line = np.zeros(columns * PLACES, np.uint8)
+        width, height = CELL / PLACES, CELL / SLOTS
+        place = np.floor(center / width).astype(np.int32)
+        off = center - place * width
+        good = (codes > 0) & (place < len(line))
+        line[place[good]] = codes[good]
+        crowded = np.bincount(place[good], minlength=len(line)) > 1
+        line[crowded] = UNSURE
+        for near, step in ((off < NEAR, -1), (off > width - NEAR, 1)):
+            at = place[good & near]
+            line[at] = UNSURE
+            at = at + step
+            line[at[(at >= 0) & (at < len(line))]] = UNSURE
+        band = int(middle // height)
+        off = middle - band * height
+        for near, other in ((off < NEAR, band - 1), (off > height - NEAR, band + 1)):
+            if near:
+                line[line > 0] = UNSURE
+                if 0 <= other < rows * SLOTS:
+                    target[other // SLOTS, :, other % SLOTS][line.reshape(columns, PLACES) > 0] = UNSURE
+        if band < rows * SLOTS:
+            into = target[band // SLOTS, :, band % SLOTS]
+            shown = line.reshape(columns, PLACES)
+            into[shown > 0] = shown[shown > 0]
 
 
 def page_pixels(dpi, points):

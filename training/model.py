@@ -10,6 +10,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
+MAX_CELLS = 64   # rows, or columns, of visual tokens that the auxiliary target tells apart
+
+
 @dataclass
 class Config:
     vision_hidden: int = 384
@@ -23,8 +26,8 @@ class Config:
     kv_heads: int = 2
     intermediate: int = 832
     vocab: int = 4096
-    rope_theta: float = 100.0
-    sections: tuple = (4, 6, 6)
+    rope_theta: float = 3.0     # high frequencies on every axis: the cell to the left must be told from the one beside it
+    sections: tuple = (2, 7, 7)
     vision_theta: float = 10000.0
     eps: float = 1e-5
 
@@ -214,13 +217,27 @@ def document_positions(prefix, grids, length, device):
     return torch.cat(parts, 1)
 
 
+def waves(size, width, harmonics=10, rms=0.3):
+    """(size * size, width): a position table to start from, sines and cosines of row and column in random directions. The patches
+    have a root mean square of about one; a table of 0.02 was never used, and the language model had no idea where a character stood."""
+    generator = torch.Generator().manual_seed(0)
+    u = (torch.arange(size) + .5) / size
+    angle = math.pi * u[:, None] * torch.arange(1, harmonics + 1)
+    axis = torch.cat((angle.sin(), angle.cos()), 1) / torch.arange(1, harmonics + 1).sqrt().repeat(2)
+    n = 2 * harmonics
+    both = torch.cat((axis[:, None].expand(size, size, n), axis[None].expand(size, size, n)), -1).reshape(size * size, 2 * n)
+    table = (both - both.mean(0)) @ torch.randn(2 * n, width, generator=generator)
+    return table * (rms / table.pow(2).mean().sqrt())
+
+
 class Glyph(nn.Module):
     def __init__(self, c, aux_size):
         super().__init__()
         self.c = c
         self.model = nn.ModuleDict({'visual': Vision(c), 'language_model': Language(c)})
         self.lm_head = nn.Linear(c.hidden, c.vocab, bias=False)
-        self.aux_head = nn.Linear(c.hidden, aux_size)   # training only
+        self.aux_head = nn.Linear(c.hidden, aux_size)            # training only: characters of a visual token
+        self.aux_head_cell = nn.Linear(c.hidden, 2 * MAX_CELLS)  # training only: its row and its column
         self.init_weights()
 
     def init_weights(self):
@@ -236,7 +253,8 @@ class Glyph(nn.Module):
         for block in visual.blocks:
             for m in (block.attn['proj'], block.mlp['down_proj']):
                 m.weight.data.mul_(1 / math.sqrt(2 * self.c.vision_depth))
+        visual.embeddings['position_embedding'].weight.data.copy_(waves(self.c.table, self.c.vision_hidden))
         nn.init.normal_(visual.patch_embed['proj'].bias, 0, 0.2)   # blank patches are zero, and the norm behind them must not blow up
         visual.merger.down_proj.weight.data.mul_(2)   # a gated product of small numbers: without this the features start near zero
-        for head in (self.lm_head, self.aux_head):
+        for head in (self.lm_head, self.aux_head, self.aux_head_cell):
             head.weight.data.mul_(0.5)

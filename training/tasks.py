@@ -27,6 +27,11 @@ ASK_PAGE = ['Transcribe page {n}.', 'Write out page {n}.', 'Read page {n}.', 'Wh
             'Give me the full text of page {n}.']
 ASK_CONTINUE = ['Continue after "{w}".', 'What comes after "{w}"?', 'What follows the words "{w}"?', 'Read on from "{w}".',
                 'Which words come after "{w}"?', 'How does the text go on after "{w}"?', 'Copy the text that follows "{w}".']
+ASK_WORDS = ['Which {n} words come after "{w}"?', 'Give the {n} words after "{w}".', 'What are the next {n} words after "{w}"?',
+             'Copy the {n} words that follow "{w}".', '{n} words after "{w}"?']
+NUMBERS = {2: 'two', 3: 'three', 4: 'four', 5: 'five', 6: 'six'}
+ASK_REST = ['How does the line go on after "{w}"?', 'Read the rest of the line after "{w}".', 'What is left of the line after "{w}"?',
+            'Finish the line that has "{w}".']
 ASK_SENTENCE = ['Quote the sentence that contains "{w}".', 'Which sentence contains the words "{w}"?', 'Quote the sentence with "{w}".',
                 'Give me the sentence in which "{w}" appears.', 'Find the sentence with the words {w}.', 'What sentence mentions "{w}"?',
                 'Copy out the sentence containing "{w}".', 'Quote the sentence about "{w}".']
@@ -44,7 +49,7 @@ class Shape:
     docs: int
     length: int            # text tokens after the pages
     wrap: float            # points
-    transcribe: bool       # True: the turn is a transcription of the page
+    turns: str             # 'read': a transcription of the page; 'find': short pieces by the words before them; 'ask': questions
     look: bool = False     # only the auxiliary target counts
     easy: bool = False     # first lessons: no resize, text moved up by a random amount
     lines: list = field(default_factory=list)   # lines that fit each page
@@ -54,11 +59,11 @@ class Shape:
         return [(p[2], p[3]) for p in self.pages]
 
 
-def make_shape(kind, dpi, rng, num_pages=1, rows=None, docs=1, length=400, transcribe=False, look=False):
+def make_shape(kind, dpi, rng, num_pages=1, rows=None, docs=1, length=400, turns='ask', look=False):
     """rows None: full pages (the last of several may be cropped); otherwise one page cropped to about `rows` rows."""
     k = dpi / 72
     if kind == 'easy':
-        shape = Shape(kind, 72, [(rows * CELL, 21 * CELL, rows, 21)], docs, length, 560.0, transcribe, look, easy=True)
+        shape = Shape(kind, 72, [(rows * CELL, 21 * CELL, rows, 21)], docs, length, 560.0, turns, look, easy=True)
         shape.lines = [max(1, (rows * CELL - 14) // 10)]
         return shape
     width, wrap = page_pixels(dpi, 595), FULL_WIDTH
@@ -77,7 +82,7 @@ def make_shape(kind, dpi, rng, num_pages=1, rows=None, docs=1, length=400, trans
         elif n == num_pages - 1 and rng.random() < .5:
             height = rng.randint(int(height * (.5 if num_pages == 1 else .15)), height)
         pages.append((max(height, 20), width, max(1, round(height / CELL)), columns))
-    shape = Shape(kind, dpi, pages, docs, length, wrap, transcribe, look)
+    shape = Shape(kind, dpi, pages, docs, length, wrap, turns, look)
     shape.lines = [min(81, max(1, int((h / k - 12 - 25) / LINE) + 1)) for h, _, _, _ in pages]
     return shape
 
@@ -190,24 +195,35 @@ class Builder:
             turns.append((rng.choice(ask).format(w=shown), whole, QUOTE))
         return turns
 
-    def continuations(self, rng, text, ranges, count, size):
+    def continuations(self, rng, pages, text, count, numbered=.4, words=(2, 5)):
+        """Turns that ask how the text goes on after some words: some words more, to the end of the line, or to the end of the sentence. Where
+        the answer ends follows from the question and the page."""
         turns = []
         flat = text.replace('\n', ' ')
+        lines = [l for ls, _ in pages for l in ls if l.count(' ') >= 3]
         for _ in range(count * 3):
-            if len(turns) >= count or len(text) < 80:
+            if len(turns) >= count or not lines:
                 break
-            begin, end = rng.choice(ranges)
-            if end - begin < 80:
+            line = rng.choice(lines).split(' ')
+            size = rng.randint(*words)
+            i = rng.randrange(max(1, len(line) - size))
+            w = ' '.join(line[i:i + size])
+            at = flat.find(w)
+            if len(w) < 6 or '"' in w or '  ' in w or flat.count(w) != 1:
                 continue
-            at = flat.find(' ', rng.randint(begin, end - 60)) + 1
-            words = flat[at:at + 60].split(' ')[:rng.randint(3, 6)]
-            w = ' '.join(words)
-            if at <= 0 or len(w) < 9 or '"' in w or '  ' in w or flat.count(w) != 1:
-                continue
-            answer = text[at + len(w):min(end, at + len(w) + size)].strip()
-            answer = answer[:answer.rfind(' ')] if ' ' in answer else answer
-            if len(answer) > 3:
-                turns.append((rng.choice(ASK_CONTINUE).format(w=w), answer, CONTINUE))
+            rest, kind = flat[at + len(w):].lstrip(), rng.random()
+            if kind < numbered:
+                n = rng.randint(2, 6)
+                after = rest.split()
+                question = rng.choice(ASK_WORDS).format(w=w, n=rng.choice([n, NUMBERS[n]]))
+                answer = ' '.join(after[:n]) if len(after) >= n else ''
+            elif kind < (1 + numbered) / 2:
+                question, answer = rng.choice(ASK_REST).format(w=w), ' '.join(line[i + size:])
+            else:
+                end = re.search(r'[.!?](?=["”’\')]?(\s|$))["”’\')]?', text[at + len(w):].lstrip())
+                question, answer = rng.choice(ASK_CONTINUE).format(w=w), rest[:end.end()] if end else ''
+            if 3 < len(answer) < 300 and '  ' not in answer:
+                turns.append((question, answer, CONTINUE))
         return turns
 
     def question_document(self, rng, shape):
@@ -238,14 +254,22 @@ class Builder:
             sep = '\n' if ' | ' in f.statement or rng.random() < .15 else ' '
             units.insert(rng.randint(0, max(0, int(len(units) * .93))), (clean(f.statement), sep))
         text = clean(''.join(u + s for u, s in units)).strip()
-        pages, text, ranges = self.paginate(text, shape)
+        pages, text, _ = self.paginate(text, shape)
         flat = text.replace('\n', ' ')
         turns = [(q, a, t) for q, a, t, st in turns if st is None or clean(st).replace('\n', ' ') in flat]
         extra = max(2, int(len(turns) * .5))
         turns += self.quotes(rng, originals, pages, text, extra)
-        turns += self.continuations(rng, text, ranges, extra + 1, rng.choice([60, 120, 240]))
+        turns += self.continuations(rng, pages, text, extra + 1)
         rng.shuffle(turns)
         return pages, turns
+
+    def finding_document(self, rng, shape):
+        """A document in which many short pieces are to be found by the words before them: where they stand says nothing."""
+        style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report'], [.36, .18, .18, .1, .18])[0]
+        area = sum(shape.lines) * shape.wrap
+        text = clean(''.join(u + s for u, s in self.units(rng, area * rng.uniform(.8, 1.1), style))).strip()
+        pages, text, _ = self.paginate(text, shape)
+        return pages, self.continuations(rng, pages, text, 16, numbered=.7)
 
     def reading_document(self, rng, shape):
         """A document to transcribe."""
@@ -284,7 +308,7 @@ class Builder:
     def batch(self, shape, seed):
         """One batch as numpy arrays; see Batch in train.py for the shapes."""
         rng = random.Random(seed)
-        make = self.reading_document if shape.transcribe else self.question_document
+        make = {'read': self.reading_document, 'find': self.finding_document, 'ask': self.question_document}[shape.turns]
         n, length = shape.docs, shape.length
         ids = np.zeros((n, length), np.int16)
         weight = np.zeros((n, length), np.float32)

@@ -2,7 +2,7 @@
 
 Run: python3 train.py --seconds 1200 --data DIR --out DIR [--gpus 2]
 DIR of --data holds atlas.npz (alphabet.py), tokenizer.json (tokenizer.py) and the novels as *.txt.
-The schedule, the mix of tasks and the learning rate follow the share of --seconds that is used up.
+lessons.py says what is taught when; the learning rate follows the share of --seconds that is used up.
 """
 import argparse
 import glob
@@ -23,48 +23,15 @@ import torch.nn.functional as F
 
 from alphabet import NUM_CLASSES, TILE
 from export import trained_state
-from layout import CELL, PLACES, SLOTS, Layout
-from model import Config, Glyph, document_positions
+from layout import CELL, PLACES, SLOTS, UNSURE, Layout
+from lessons import KINDS, Lessons, learning_rate
+from model import MAX_CELLS, Config, Glyph, document_positions, waves
+from muon import Muon
 from tasks import PREFIX, TASKS, Builder, make_shape
 
 AUX_TOKENS = 10000       # visual tokens a step that the auxiliary loss looks at
+CELL_WEIGHT = 0.2        # of the loss that asks each visual token for its row and column
 HELD_OUT = ('emma.txt',)
-
-# kind: rows or pages (none: one full page), documents a GPU, text tokens, transcribe, look (auxiliary loss only: the language model does not
-# run), and its weight at POINTS of the schedule.
-KINDS = {
-    'easy':     dict(rows=(1, 2), docs=220, length=96, transcribe=True,     mix=[1.0, .05, .00, .00, .00, .00, .00]),
-    'look':     dict(docs=24, length=64, look=True, transcribe=True,        mix=[.00, .40, .20, .10, .05, .04, .04]),
-    'look row': dict(rows=(1, 9), docs=80, length=64, look=True, transcribe=True, mix=[.00, .20, .06, .03, .01, .01, .01]),
-    'line':     dict(rows=(1, 3), docs=220, length=192, transcribe=True,    mix=[.00, .15, .10, .02, .01, .00, .00]),
-    'block':    dict(rows=(3, 9), docs=56, length=704, transcribe=True,     mix=[.00, .10, .20, .16, .08, .04, .03]),
-    'ask':      dict(rows=(1, 15), docs=56, length=320, transcribe=False,   mix=[.00, .10, .24, .24, .12, .06, .04]),
-    'page':     dict(docs=20, length=448, transcribe=False,                 mix=[.00, .00, .14, .26, .32, .26, .22]),
-    'read':     dict(docs=12, length=3328, transcribe=True,                 mix=[.00, .00, .06, .14, .20, .24, .26]),
-    'pages':    dict(pages=(2, 5), total=22, length=448, transcribe=False,  mix=[.00, .00, .00, .05, .17, .20, .20]),
-    'many':     dict(pages=(6, 11), total=24, length=448, transcribe=False, mix=[.00, .00, .00, .00, .04, .15, .18]),
-    'read two': dict(pages=(2, 3), total=12, length=3328, transcribe=True,  mix=[.00, .00, .00, .00, .00, .02, .03]),
-}
-POINTS = [0.0, .03, .12, .28, .50, .72, 1.0]
-# The schedule waits at these points until the auxiliary head names this share of the characters, or until this share of the time is gone.
-GATES = [(0.0, 0.75, 0.25), (0.03, 0.985, 0.40)]
-
-
-def pick_shape(rng, progress):
-    weights = [float(np.interp(progress, POINTS, k['mix'])) for k in KINDS.values()]
-    name = rng.choices(list(KINDS), weights)[0]
-    spec = KINDS[name]
-    dpi = 72 if name == 'easy' or rng.random() < .62 else 96
-    shrink = (72 / dpi) ** 2
-    num_pages = rng.randint(*spec['pages']) if 'pages' in spec else 1
-    docs = max(1, round(spec['total'] / num_pages)) if 'total' in spec else spec['docs']
-    rows = None
-    if 'rows' in spec:
-        low, high = spec['rows']
-        rows = rng.randint(low, high)
-        docs = max(1, docs * (low + high) // 2 // rows)
-    return make_shape(name, dpi, rng, num_pages, rows, max(2, round(docs * shrink)), spec['length'], spec['transcribe'],
-                      spec.get('look', False))
 
 
 def worker(tasks, results, data, books, split):
@@ -196,7 +163,7 @@ def run_batch(model, artist, shape, batch, special, settle=False):
     settle: the auxiliary head alone learns from its loss, so that a new one does not disturb a trained vision tower.
     """
     device, docs = artist.device, shape.docs
-    aux_in, aux_out = [], []
+    aux_in, aux_out, cells = [], [], []
     # Pages of one shape go through the vision tower together.
     groups = {}
     for n, page in enumerate(shape.pages):
@@ -209,18 +176,24 @@ def run_batch(model, artist, shape, batch, special, settle=False):
             by_page[n] = out[i * docs:(i + 1) * docs]
             aux_in.append(by_page[n].flatten(0, 1))
             aux_out.append(batch['targets'][n])
-    aux_in, aux_out = torch.cat(aux_in), torch.cat(aux_out)
+            cell = torch.arange(page[2] * page[3], device=device).repeat(docs)
+            cells.append(torch.stack((cell // page[3], cell % page[3]), 1))
+    aux_in, aux_out, cells = torch.cat(aux_in), torch.cat(aux_out), torch.cat(cells)
     if settle:
         aux_in = aux_in.detach()
     if len(aux_in) > AUX_TOKENS and not shape.look:
         pick = torch.randint(len(aux_in), (AUX_TOKENS,), device=device)
-        aux_in, aux_out = aux_in[pick], aux_out[pick]
+        aux_in, aux_out, cells = aux_in[pick], aux_out[pick], cells[pick]
     aux = model.aux_head(aux_in).view(-1, NUM_CLASSES)
     aux_out = aux_out.long().view(-1)
-    inked = aux_out > 0
-    aux_weight = torch.where(inked, 1.0, 0.05)
-    aux_loss = (F.cross_entropy(aux.float(), aux_out, reduction='none') * aux_weight).sum() / aux_weight.sum()
+    sure = aux_out != UNSURE
+    inked = sure & (aux_out > 0)
+    aux_weight = torch.where(inked, 1.0, 0.05) * sure
+    aux_loss = (F.cross_entropy(aux.float(), aux_out, reduction='none', ignore_index=UNSURE) * aux_weight).sum() / aux_weight.sum()
 
+    where = model.aux_head_cell(aux_in).float().view(-1, 2, MAX_CELLS)
+    cell_loss = F.cross_entropy(where.flatten(0, 1), cells.flatten().clamp(max=MAX_CELLS - 1))
+    aux_loss = aux_loss + CELL_WEIGHT * cell_loss
     with torch.no_grad():
         aux_right = ((aux.argmax(-1) == aux_out) & inked).sum() / inked.sum().clamp(min=1)
     if shape.look:
@@ -286,37 +259,19 @@ class Log:
         self.reset()
 
 
-class Lessons:
-    """Where in the schedule the run stands: it waits at each gate, then moves evenly to the end over the time that is left."""
-
-    def __init__(self, begin, progress_of):
-        self.progress_of = progress_of
-        self.gates = [g for g in GATES if g[0] >= begin]
-        self.named, self.start, self.since = 0.0, begin, None
-
-    def point(self):
-        if self.gates:
-            return self.gates[0][0]
-        since = self.since if self.since is not None else 0.0
-        start = max(self.start, POINTS[2])
-        return start + (1 - start) * (self.progress_of() - since) / max(1e-6, 1 - since)
-
-    def watch(self, kind, aux_right):
-        """Notes how well the last batch was seen; True when a gate opens. Waits for the GPU."""
-        if not self.gates or kind not in (('easy',), ('look', 'look row'))[self.gates[0][0] > 0]:
-            return False
-        self.named += .2 * (aux_right.item() - self.named)
-        if self.named < self.gates[0][1] and self.progress_of() < self.gates[0][2]:
-            return False
-        self.gates.pop(0)
-        self.since = self.progress_of()
-        return True
-
-
-def learning_rate(progress, step, peak):
-    warm = min(1.0, (step + 1) / 150)
-    cool = min(1.0, max(0.02, (1 - progress) / .45))
-    return peak * warm * cool
+def make_optimizers(model, args):
+    """Muon for the matrices inside the blocks, AdamW for everything else; or AdamW for all."""
+    def inside(n, p):
+        return args.muon and p.ndim == 2 and ('.blocks.' in n or '.layers.' in n or '.merger.' in n)
+    groups = {}
+    for n, p in model.named_parameters():
+        decays = p.ndim >= 2 and 'embed_tokens' not in n
+        groups.setdefault('muon' if inside(n, p) else decays, []).append(p)
+    adam = torch.optim.AdamW([{'params': groups[True], 'weight_decay': .05}, {'params': groups[False], 'weight_decay': 0.0}],
+                             lr=args.lr, betas=(.9, .98), fused=True)
+    if not args.muon:
+        return [adam]
+    return [adam, Muon(groups['muon'], lr=args.lr, weight_decay=.05)]
 
 
 def save(model, out, name):
@@ -338,7 +293,7 @@ def evaluate(model, artist, special, builder, log, seconds):
                 rng = random.Random(10_000 + round_number)
                 dpi = 72 if round_number % 3 else 96
                 docs = {'read': 8, 'page': 16, 'pages': 5, 'many': 2}[kind]
-                shape = make_shape(kind, dpi, rng, pages, None, docs, KINDS[kind]['length'], KINDS[kind]['transcribe'])
+                shape = make_shape(kind, dpi, rng, pages, None, docs, KINDS[kind]['length'], KINDS[kind]['turns'])
                 batch = builder.batch(shape, 20_000 + round_number)
                 batch = upload(batch, shape, artist)
                 loss, aux, right, aux_right = run_batch(model, artist, shape, batch, special)
@@ -357,25 +312,26 @@ def rank_main(rank, args, task_queues, result_queue, start):
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.manual_seed(args.seed)
     if args.gpus > 1:
-        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT='29511')
+        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=args.port)
         dist.init_process_group('nccl', rank=rank, world_size=args.gpus)
     from tokenizers import Tokenizer
     tokenizer = Tokenizer.from_file(args.data + '/tokenizer.json')
     config = Config()
     model = Glyph(config, SLOTS * PLACES * NUM_CLASSES).to(device)
-    if args.resume:
+    if args.resume and args.resume.endswith('.pt'):
+        model.load_state_dict(torch.load(args.resume, map_location=device))
+    elif args.resume:
         missing = model.load_state_dict(trained_state(args.resume), strict=False)
         assert not missing.unexpected_keys and all(k.startswith('aux_head') for k in missing.missing_keys), missing
+        if args.fresh_positions:
+            model.model['visual'].embeddings['position_embedding'].weight.data.copy_(waves(config.table, config.vision_hidden))
     log = Log(f'{args.out}/train.log' if rank == 0 else None)
     if rank == 0:
         log.say(f'parameters without aux head {sum(p.numel() for n, p in model.named_parameters() if "aux" not in n) / 1e6:.2f} M')
     tid = tokenizer.token_to_id
     special = {'prefix': torch.tensor([[tid('[gMASK]'), tid('<sop>'), tid('<|user|>'), tokenizer.encode('\n').ids[0]]], device=device),
                'begin': tid('<|begin_of_image|>'), 'end': tid('<|end_of_image|>')}
-    matrices = [p for n, p in model.named_parameters() if p.ndim >= 2 and 'embed_tokens' not in n]
-    others = [p for n, p in model.named_parameters() if p.ndim < 2 or 'embed_tokens' in n]
-    optimizer = torch.optim.AdamW([{'params': matrices, 'weight_decay': .05}, {'params': others, 'weight_decay': 0.0}],
-                                  lr=args.lr, betas=(.9, .98), fused=True)
+    optimizers = make_optimizers(model, args)
     artist = Artist(args.data, device)
     if args.compile:
         torch._dynamo.config.recompile_limit = 64
@@ -385,6 +341,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
             layer.compile(dynamic=True)
     progress_of = lambda: args.begin + (1 - args.begin) * min(1.0, max(0.0, (time.time() - start.value) / args.seconds))
 
+    settle = bool(args.resume) and not args.resume.endswith('.pt')   # an exported directory has no auxiliary head
     lessons = Lessons(args.begin, progress_of)
     lead = args.lead
     issued = [0]
@@ -394,7 +351,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
         rng = random.Random(args.seed * 7919 + int(args.begin * 1000))
         while True:
             if issued[0] - step_now[0] < lead:
-                shape = pick_shape(rng, lessons.point())
+                shape = lessons.pick(rng)
                 for r, tasks in enumerate(task_queues):
                     tasks.put((issued[0], rng.randrange(1 << 40), shape))
                 issued[0] += 1
@@ -423,7 +380,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
         step_now[0] = step
         log.begin()
         with torch.autocast('cuda', torch.bfloat16):
-            loss, aux, right, aux_right = run_batch(model, artist, shape, batch, special, settle=bool(args.resume) and step < 200)
+            loss, aux, right, aux_right = run_batch(model, artist, shape, batch, special, settle=settle and step < 100)
         (loss + args.aux * aux).backward()
         if args.gpus > 1:
             trained = [p for p in parameters if p.grad is not None]   # the language model has none when a batch is only looked at
@@ -433,13 +390,15 @@ def rank_main(rank, args, task_queues, result_queue, start):
             torch._foreach_copy_([p.grad for p in trained], [f.view_as(p) for f, p in zip(parts, trained)])
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         lr = learning_rate(progress, step, args.lr)
-        for group in optimizer.param_groups:
-            group['lr'] = lr
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group['lr'] = lr
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         if rank == 0:
-            if step % 16 == 0 and lessons.watch(shape.kind, aux_right):
-                log.say(f'gate passed after {step} steps, {time.time() - start.value:.0f} s, {lessons.named:.4f} of the characters named')
+            passed = step % 8 == 0 and lessons.watch(shape.kind, aux_right, right)
+            if passed:
+                log.say(f'{passed} after {step} steps, {time.time() - start.value:.0f} s')
             log.add(f'{shape.kind}', turn_scores(batch, right), loss, aux, aux_right)
             if step % args.every == 0:
                 log.report(f'{step} t{time.time() - start.value:.0f} p{progress:.3f} wait{waited:.0f} lr{lr:.5f}')
@@ -478,7 +437,10 @@ def main():
     parser.add_argument('--every', type=int, default=200, help='steps between log lines')
     parser.add_argument('--save-every', type=float, default=100)
     parser.add_argument('--evaluate', type=float, default=20, help='seconds of held-out evaluation at the end')
-    parser.add_argument('--resume', help='an exported directory to start from')
+    parser.add_argument('--resume', help='an exported directory, or a checkpoint (.pt), to start from')
+    parser.add_argument('--muon', type=int, default=1, help='Muon for the matrices of the blocks; 0: AdamW for all')
+    parser.add_argument('--fresh-positions', type=int, default=0, help='1: start from a new position table when resuming')
+    parser.add_argument('--port', default='29511', help='where the processes of several GPUs meet')
     parser.add_argument('--begin', type=float, default=0.0, help='point of the schedule to start at')
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
