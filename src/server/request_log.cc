@@ -1,7 +1,6 @@
 #include "server/request_log.h"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -22,10 +21,10 @@ int64_t unix_ms_now() {
 // Every word in it is ours (ids, methods, patterns, addresses, finish reasons) and needs no escapes.
 std::string request_line(const RequestRecord& record, int64_t unix_ms) {
   std::string line = fmt::format(
-      R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:03}Z","request":"{}","method":"{}","route":"{}","status":{},"ms":{:.3f},)"
+      R"({{"time":{}.{:03},"level":"info","request":"{}","method":"{}","route":"{}","status":{},"ms":{:.3f},)"
       R"("bytes_in":{},"bytes_out":{},"client":"{}")",
-      fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000, record.id, record.method, record.route, record.status, record.ms,
-      record.bytes_in, record.bytes_out, record.client);
+      unix_ms / 1000, unix_ms % 1000, record.id, record.method, record.route, record.status, record.ms, record.bytes_in, record.bytes_out,
+      record.client);
   if (const auto& answer = record.answer) {
     line += fmt::format(R"(,"prompt_tokens":{},"cached_tokens":{},"completion_tokens":{},"ttft_ms":{:.3f},"finish_reasons":[)",
                         answer->prompt_tokens, answer->cached_tokens, answer->completion_tokens, answer->ttft_ms);

@@ -11,9 +11,10 @@
 
 namespace glyph {
 
-// {"time":"2026-01-31T12:00:00.123Z","request":"req_...","method":"POST","route":"/v1/chat/completions","status":200,"ms":12.3,
+// {"time":1769860800.123,"level":"info","request":"req_...","method":"POST","route":"/v1/chat/completions","status":200,"ms":12.3,
 //  "bytes_in":120,"bytes_out":900,"client":"127.0.0.1","prompt_tokens":700,"cached_tokens":650,"completion_tokens":20,"ttft_ms":8.1,
-//  "finish_reasons":["stop"]}; the token fields only where there was an answer. Ends with a line feed. `unix_ms`: when it ended.
+//  "finish_reasons":["stop"]}; time and level as in base/log.h; the token fields only where there was an answer. Ends with a line feed.
+// `unix_ms`: when it ended.
 std::string request_line(const RequestRecord& record, int64_t unix_ms);
 
 // Any thread.

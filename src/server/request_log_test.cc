@@ -28,7 +28,7 @@ RequestRecord record() {
 
 TEST(RequestLine, HoldsWhatTheRecordHolds) {
   EXPECT_EQ(request_line(record(), 1'769'860'800'007),
-            R"({"time":"2026-01-31T12:00:00.007Z","request":"req_1","method":"POST","route":"/v1/chat/completions","status":200,)"
+            R"({"time":1769860800.007,"level":"info","request":"req_1","method":"POST","route":"/v1/chat/completions","status":200,)"
             R"("ms":12.346,"bytes_in":120,"bytes_out":900,"client":"127.0.0.1"})" "\n");
   RequestRecord answered = record();
   answered.answer = AnswerFigures{700, 650, 20, 8, 6, 30, 40, {"stop", "length"}};
