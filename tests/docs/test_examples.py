@@ -61,12 +61,16 @@ class Examples(serving.ServeTest):
     def run_examples(self, name):
         found = examples((DOCS / name).read_text())
         self.assertGreater(len(found), 1)
-        self.serve()
+        process = self.serve()
         self.write("report.txt", REPORT)
         done = subprocess.run(["bash", "-c", self.script(found)], cwd=self.dir, env=self.environment(), capture_output=True, text=True, timeout=240)
         outputs = done.stdout.split(MARK + "\n")
         ran = len(outputs) - 1
         self.assertEqual((done.returncode, ran), (0, len(found)), f"{name}, block {ran + 1}: {done.stderr}\n{outputs[-1]}")
+        self.end(process)
+        routes = [json.loads(line)["route"] for line in self.log if line.startswith("{")]
+        self.assertTrue(routes)
+        self.assertNotIn("other", routes, "request_record.cc does not know a route that is documented")
         for (_, body, expected), got in zip(found, outputs):
             if expected is None:
                 continue
