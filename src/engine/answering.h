@@ -44,6 +44,7 @@ class Answering {
   Result<std::optional<int32_t>> step(std::span<const float> logits);
 
   int64_t num_tokens() const { return num_tokens_; }
+  int64_t tokens_left() const { return options_.max_tokens - num_tokens_; }
   bool done() const { return !finish_reason_.empty(); }
   const std::string& finish_reason() const { return finish_reason_; }  // "stop", "length", or "" while it goes on
   const std::string& answer() const { return answer_; }

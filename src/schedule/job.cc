@@ -11,6 +11,7 @@ namespace glyph {
 namespace {
 
 constexpr int64_t kDefaultMaxTokens = 1024;
+constexpr size_t kMaxQuotedBytes = size_t{8} << 20;  // a longer text is not looked through for quotes
 constexpr int64_t kMinChunkTokens = 1024;  // a page of the usual style in one piece
 
 std::string first_name(const std::vector<ChatTurn>& turns) {
@@ -242,11 +243,49 @@ Status Job::Branch::take_logits(std::span<const float> logits) {
   if (job.result_.timings.ttft_ms == 0) job.result_.timings.ttft_ms = job.watch_.ms();
   ++job.progress_.tokens_written;
   job.report(AskStage::kDecode);
-  if (token) next_token_ = *token;
+  if (token) {
+    next_token_ = *token;
+    if (written_.size() >= 2 * DraftIndex::kMaxMatch) written_.erase(written_.begin(), written_.end() - DraftIndex::kMaxMatch);
+    written_.push_back(*token);
+  }
   if (std::all_of(job.branches_.begin(), job.branches_.end(), [](const Branch& b) { return b.answering_->done(); })) {
     job.stage_ = Stage::kDone;
   }
   return {};
+}
+
+std::vector<int32_t> Job::Branch::draft(size_t max_tokens) {
+  const int64_t room = std::max<int64_t>(0, answering_->tokens_left() - 1);
+  return glyph::draft(job_.texts(), written_, std::min(max_tokens, static_cast<size_t>(room)));
+}
+
+Result<size_t> Job::Branch::take_drafted(std::span<const int32_t> drafted, const ConstTensorView& logits, int64_t first_row) {
+  size_t taken = 0;
+  for (;; ++taken) {
+    const ConstTensorView row = logits.rows(first_row + static_cast<int64_t>(taken), first_row + static_cast<int64_t>(taken) + 1);
+    GLYPH_RETURN_IF_ERROR(take_logits({row.data<float>(), static_cast<size_t>(row.shape().num_elements())}));
+    if (answering_->done() || taken == drafted.size() || next_token_ != drafted[taken]) break;
+  }
+  const auto wrong = static_cast<int64_t>(drafted.size() - taken);
+  cache_.truncate(cache_.num_tokens() - wrong, cache_.next_position() - wrong);
+  return taken;
+}
+
+// Tokenized when the first answer asks for it, once a document.
+std::span<const DraftIndexPtr> Job::texts() {
+  if (texts_) return *texts_;
+  texts_.emplace();
+  for (const ChatTurn& turn : request_.turns) {
+    for (const SourcePtr& source : turn.sources) {
+      if (source->text == nullptr) {
+        const std::string text = text_blocks(*source->document);
+        if (text.size() > kMaxQuotedBytes) continue;
+        source->text = std::make_shared<const DraftIndex>(model_.tokenizer().encode_plain(text));
+      }
+      texts_->push_back(source->text);
+    }
+  }
+  return *texts_;
 }
 
 void Job::append_running(std::vector<Branch*>& branches) {

@@ -9,6 +9,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "answer/draft.h"
 #include "engine/answering.h"
 #include "engine/model.h"
 #include "engine/stopwatch.h"
@@ -49,7 +50,12 @@ class Job {
    public:
     int32_t next_token() const { return next_token_; }
     KvCache& cache() { return cache_; }
+    // What may come behind the next token, up to `max_tokens` of it: a guess from the documents' text.
+    std::vector<int32_t> draft(size_t max_tokens);
     Status take_logits(std::span<const float> logits);
+    // Logits behind the next token and behind each drafted one, rows from `first_row` on. Takes tokens as long as they are the
+    // drafted ones, and one more; what was decoded beyond is cut off. Gives how many drafted tokens were taken.
+    Result<size_t> take_drafted(std::span<const int32_t> drafted, const ConstTensorView& logits, int64_t first_row);
 
    private:
     friend class Job;
@@ -59,6 +65,7 @@ class Job {
     AskListener listener_;
     std::optional<Answering> answering_;
     int32_t next_token_ = 0;
+    std::vector<int32_t> written_;  // the end of the answer
   };
   void append_running(std::vector<Branch*>& branches);
 
@@ -73,6 +80,7 @@ class Job {
   Status start_answers(std::span<const float> logits);
   AnsweringOptions answering_options(int index) const;
   int64_t max_tokens() const;
+  std::span<const DraftIndexPtr> texts();
   void keep_stored(Caches& caches) const;
   void touch_sources(Caches& caches) const;
   void keep_prefix(Caches& caches);
@@ -103,6 +111,7 @@ class Job {
   int64_t read_ = 0;
   double prefill_seconds_ = 0;
   std::deque<Branch> branches_;               // do not move
+  std::optional<std::vector<DraftIndexPtr>> texts_;  // that answers may quote, once they were asked for
   std::optional<Stopwatch> decode_watch_;
 };
 

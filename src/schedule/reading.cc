@@ -12,14 +12,6 @@
 namespace glyph {
 namespace {
 
-std::string text_blocks(const Document& document) {
-  std::string text;
-  for (const Block& block : document.blocks) {
-    if (block.kind == Block::Kind::kText) text += block.text;
-  }
-  return text;
-}
-
 std::vector<Digest> keys_of(const Source::Known& known) {
   std::vector<Digest> keys;
   for (const Source::Page& page : known.pages) keys.push_back(page.key);
@@ -27,6 +19,14 @@ std::vector<Digest> keys_of(const Source::Known& known) {
 }
 
 }  // namespace
+
+std::string text_blocks(const Document& document) {
+  std::string text;
+  for (const Block& block : document.blocks) {
+    if (block.kind == Block::Kind::kText) text += block.text;
+  }
+  return text;
+}
 
 Digest page_key(const Image& page) {
   Sha256 hash;

@@ -80,6 +80,9 @@ class Reading {
   std::vector<std::string> warnings_;
 };
 
+// All text of a document, as it is drawn.
+std::string text_blocks(const Document& document);
+
 // What equal pages have in common: pixels and size.
 Digest page_key(const Image& page);
 

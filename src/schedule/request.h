@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "answer/answer_format.h"
+#include "answer/draft.h"
 #include "answer/sampler.h"
 #include "base/hash.h"
 #include "engine/ask.h"
@@ -20,8 +21,8 @@
 
 namespace glyph {
 
-// A document in the form it is read. The scheduler fills in `known` once all pages were drawn, and `forgotten`; nobody else touches
-// them.
+// A document in the form it is read. The scheduler fills in `known` once all pages were drawn, `text` once an answer could quote it,
+// and `forgotten`; nobody else touches them.
 struct Source {
   std::shared_ptr<const Document> document;
   PageStyle style;
@@ -35,6 +36,7 @@ struct Source {
     int64_t text_tokens = 0;
   };
   std::optional<Known> known;
+  DraftIndexPtr text = nullptr;
   std::string id = {};     // of a stored document; "": what is read of it is kept in memory only
   bool forgotten = false;  // the document was deleted: nothing of it is kept any more
 };

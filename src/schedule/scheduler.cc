@@ -20,6 +20,8 @@ constexpr double kQuestionSeconds = 1.0, kQuestionBurst = 0.25;
 
 constexpr double kMaxWriteSeconds = 10;  // at the end, for what is not on disk yet
 
+constexpr size_t kMaxDraftingAnswers = 4;
+
 int64_t blocks_in(size_t bytes, const KvLayout& layout) { return static_cast<int64_t>(bytes / layout.block_bytes()); }
 
 // A disk that cannot be used costs a warning, not the server.
@@ -168,25 +170,49 @@ void Scheduler::decode() {
   }
   if (branches.empty()) return;
   const Stopwatch watch;
-  std::vector<int32_t> ids;
-  std::vector<KvCache*> caches;
-  for (Job::Branch* branch : branches) {
-    ids.push_back(branch->next_token());
-    caches.push_back(&branch->cache());
-  }
-  const Result<Tensor> logits = model_.language().decode(ids, caches);
+  const std::vector<std::vector<int32_t>> ids = next_tokens(branches);
+  std::vector<NewTokens> tokens;
+  for (size_t i = 0; i < branches.size(); ++i) tokens.push_back({.ids = ids[i], .cache = &branches[i]->cache()});
+  const Result<Tensor> logits = model_.language().decode(tokens);
   std::vector<std::pair<Job*, Status>> ended;
-  for (size_t i = 0; i < branches.size(); ++i) {
+  int64_t row = 0;
+  for (size_t i = 0; i < branches.size(); row += std::ssize(ids[i]), ++i) {
     if (!ended.empty() && ended.back().first == owners[i]) continue;  // one of its answers failed
     Status status = logits.status();
     if (logits.ok()) {
-      status = branches[i]->take_logits(row_of(*logits, static_cast<int64_t>(i)));
+      const auto drafted = std::span(ids[i]).subspan(1);
+      const Result<size_t> accepted = branches[i]->take_drafted(drafted, logits->view(), row);
+      status = accepted.status();
+      if (accepted.ok()) count_draft(drafted.size(), *accepted);
     }
     if (!status.ok() || owners[i]->stage() == Job::Stage::kDone) ended.emplace_back(owners[i], std::move(status));
   }
   for (auto& [job, status] : ended) end_job(*job, std::move(status));
   documents_.wrote(watch.seconds());
   questions_.wrote(watch.seconds());
+}
+
+// The token of each answer that was chosen, and what may come behind it. Few answers leave rows of the pass unused; with many,
+// rows that turn out wrong would cost the others time.
+std::vector<std::vector<int32_t>> Scheduler::next_tokens(std::span<Job::Branch* const> branches) {
+  const auto rows = static_cast<size_t>(model_.language().max_decode_rows()) / branches.size();
+  const size_t room = branches.size() > kMaxDraftingAnswers || rows == 0 ? 0 : std::min(options_.draft_tokens, rows - 1);
+  std::vector<std::vector<int32_t>> ids;
+  for (Job::Branch* branch : branches) {
+    ids.push_back({branch->next_token()});
+    if (room == 0) continue;
+    const std::vector<int32_t> drafted = branch->draft(room);
+    ids.back().insert(ids.back().end(), drafted.begin(), drafted.end());
+  }
+  return ids;
+}
+
+void Scheduler::count_draft(size_t drafted, size_t accepted) {
+  if (drafted == 0) return;
+  const std::lock_guard lock(mutex_);
+  ++stats_.num_drafts;
+  stats_.draft_tokens += drafted;
+  stats_.accepted_tokens += accepted;
 }
 
 // Somebody waits for the next token of an answer.

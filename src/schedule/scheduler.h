@@ -31,6 +31,7 @@ struct SchedulerOptions {
   size_t active_kv_bytes = size_t{2} << 30;    // KV of jobs that run
   size_t max_running = 16;                     // questions at once
   size_t max_waiting = 256;                    // questions; one more is refused
+  size_t draft_tokens = 7;                     // guessed ahead in an answer that quotes, while few are written; 0: none
 };
 
 struct SchedulerStats {
@@ -42,6 +43,9 @@ struct SchedulerStats {
   uint64_t prompt_tokens = 0;
   uint64_t cached_tokens = 0;
   uint64_t generated_tokens = 0;
+  uint64_t num_drafts = 0;
+  uint64_t draft_tokens = 0;
+  uint64_t accepted_tokens = 0;  // of draft_tokens
   size_t feature_bytes = 0;
   size_t prefix_bytes = 0;
   int64_t kv_blocks_in_use = 0;
@@ -80,6 +84,8 @@ class Scheduler {
   void drop_stopped();
   void forget_deleted();
   void decode();
+  std::vector<std::vector<int32_t>> next_tokens(std::span<Job::Branch* const> branches);
+  void count_draft(size_t drafted, size_t accepted);
   bool is_writing() const;
   TimeShare& share_of(const Job& job) { return job.is_question() ? questions_ : documents_; }
   void let_answers_go_on();

@@ -91,6 +91,51 @@ TEST_F(SchedulerTest, AReadDocumentCostsTheQuestionOnlyItself) {
   EXPECT_EQ(warm->timings.vision_ms, 0);
 }
 
+// The answer is the same with guesses that are right, partly right and wrong, greedy and drawn by a seed, and needs fewer passes.
+TEST_F(SchedulerTest, DraftsDoNotChangeTheAnswer) {
+  for (const double temperature : {0.0, 1.5}) {
+    const auto ask = [&](size_t draft_tokens, const std::vector<int32_t>& guesses, std::vector<int32_t>* ids) {
+      start({.draft_tokens = draft_tokens});
+      const SourcePtr source = source_of(100);
+      source->text = std::make_shared<const DraftIndex>(guesses);
+      JobRequest request = question({source}, "What is it about?", 60);
+      request.sampling.temperature = temperature;
+      request.sampling.seed = 5;
+      request.sampling.top_k = 0;
+      request.sampling.ignore_eos = true;
+      JobListener listener;
+      listener.on_token = [ids](int, const SampledToken& token) { ids->push_back(token.id); };
+      const auto result = submit(std::move(request), {}, std::move(listener)).get();
+      EXPECT_TRUE(result.ok());
+      EXPECT_TRUE(scheduler_->check_integrity().ok());
+      return result.ok() ? result->answers[0].text : "";
+    };
+    std::vector<int32_t> plain, right, half_right, wrong;
+    const std::string expected = ask(0, {}, &plain);
+    EXPECT_EQ(scheduler_->stats().num_drafts, 0u);
+    ASSERT_EQ(plain.size(), 60u);
+
+    EXPECT_EQ(ask(7, plain, &right), expected);
+    EXPECT_EQ(right, plain);
+    const SchedulerStats all = scheduler_->stats();
+    EXPECT_GE(all.accepted_tokens, 30u);  // of 60, each of which took a pass
+    EXPECT_GE(all.accepted_tokens * 10, all.draft_tokens * 7);
+
+    std::vector<int32_t> guesses = plain;
+    for (size_t i = 5; i < guesses.size(); i += 6) guesses[i] = 3;
+    EXPECT_EQ(ask(7, guesses, &half_right), expected);
+    EXPECT_EQ(half_right, plain);
+    EXPECT_GT(scheduler_->stats().accepted_tokens, 0u);
+    EXPECT_LT(scheduler_->stats().accepted_tokens, scheduler_->stats().draft_tokens);
+
+    guesses.clear();  // every pair of the answer, and behind it something else
+    for (size_t i = 1; i < plain.size(); ++i) guesses.insert(guesses.end(), {plain[i - 1], plain[i], 4, 4});
+    EXPECT_EQ(ask(3, guesses, &wrong), expected);
+    EXPECT_EQ(wrong, plain);
+    EXPECT_GT(scheduler_->stats().draft_tokens, 0u);
+  }
+}
+
 TEST_F(SchedulerTest, AQuestionMayDoWithoutTheCaches) {
   start();
   const SourcePtr source = source_of(200);

@@ -77,6 +77,9 @@ void Metrics::write_scheduler(Exposition& out, const SchedulerStats& stats) cons
   write("vllm:kv_cache_usage_perc", Type::kGauge, "KV blocks in use, 1 is all of them.", used);
   write("vllm:prompt_tokens_total", Type::kCounter, "Prompt tokens of finished questions.", number(stats.prompt_tokens));
   write("vllm:generation_tokens_total", Type::kCounter, "Tokens written.", number(stats.generated_tokens));
+  write("vllm:spec_decode_num_drafts_total", Type::kCounter, "Guesses of how an answer goes on.", number(stats.num_drafts));
+  write("vllm:spec_decode_num_draft_tokens_total", Type::kCounter, "Tokens guessed.", number(stats.draft_tokens));
+  write("vllm:spec_decode_num_accepted_tokens_total", Type::kCounter, "Guessed tokens that were right.", number(stats.accepted_tokens));
   write("vllm:prefix_cache_queries_total", Type::kCounter, "Prompt tokens looked up in the cache.", number(stats.prompt_tokens));
   write("vllm:prefix_cache_hits_total", Type::kCounter, "Prompt tokens found in the cache.", number(stats.cached_tokens));
   write("glyph_requests_finished_total", Type::kCounter, "Questions and documents that were completed.", number(stats.num_finished));
