@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Sets up and runs every test that needs no GPU: ./test.sh [--ci] [--fuzz] [--only dev|asan|fuzz]
+# Sets up and runs every test that needs no GPU: ./test.sh [--ci] [--fuzz] [--only dev|asan|fuzz|cuda]
 #   --ci    fuzz each target for 60 s, and no colours
 #   --fuzz  fuzz each target for 60 s (a few seconds otherwise)
-#   --only  one of the three parts
+#   --only  one of the parts; cuda compiles the CUDA backend (and runs nothing of it) where nvcc is installed
 # The last line counts: "N passed, N failed". Ends non-zero when anything failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source tools/setup.sh
 
 fuzz_seconds=4
-parts=(dev asan fuzz)
+parts=(dev asan cuda fuzz)
 while (($# > 0)); do
   case $1 in
     --ci | --fuzz) fuzz_seconds=60 ;;
-    --only) parts=("${2:?--only needs dev, asan or fuzz}"); shift ;;
-    *) die "usage: ./test.sh [--ci] [--fuzz] [--only dev|asan|fuzz]" ;;
+    --only) parts=("${2:?--only needs dev, asan, cuda or fuzz}"); shift ;;
+    *) die "usage: ./test.sh [--ci] [--fuzz] [--only dev|asan|fuzz|cuda]" ;;
   esac
   shift
 done
@@ -42,9 +42,9 @@ run_ctest() {
   if ((skipped > 0)); then say "$dir: $skipped tests skipped"; fi
 }
 
-# build_or_count PRESET: a build that fails is one failed test.
+# build_or_count PRESET [TARGET...]: a build that fails is one failed test.
 build_or_count() {
-  build "$1" || { failed=$((failed + 1)); return 1; }
+  build "$@" || { failed=$((failed + 1)); return 1; }
 }
 
 test_dev() {
@@ -56,6 +56,17 @@ test_dev() {
 test_asan() {
   build_or_count asan || return 0
   ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run_ctest build/asan
+}
+
+# Nothing here has a GPU: that the CUDA code compiles and links is what can be shown. One architecture, to save time.
+test_cuda() {
+  if ! command -v nvcc >/dev/null && [[ ! -x /usr/local/cuda/bin/nvcc ]]; then
+    say "no nvcc: the CUDA backend is not compiled"
+    return
+  fi
+  configure_options=(-DCMAKE_CUDA_ARCHITECTURES=90a-real)
+  build_or_count cuda ops_cuda_test model_stages glyph || return 0
+  passed=$((passed + 1))
 }
 
 # fuzz_one NAME: fuzzes one target from the seeds in tests/fuzz/NAME with the words in tests/fuzz/NAME.dict, where they exist.
@@ -97,7 +108,7 @@ install_missing "${test_packages[@]}"
 make_test_python
 for part in "${parts[@]}"; do
   say "== $part"
-  declare -F "test_$part" >/dev/null || die "no such part: $part (dev, asan or fuzz)"
+  declare -F "test_$part" >/dev/null || die "no such part: $part (dev, asan, cuda or fuzz)"
   "test_$part"
 done
 echo "$passed passed, $failed failed"

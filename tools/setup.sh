@@ -60,6 +60,9 @@ make_test_python() {
   ) 9>build/.lock
 }
 
+# For the next configuration, after the preset's.
+configure_options=()
+
 # build PRESET [TARGET...]: configures once, then builds; prints nothing when all is up to date, and never on stdout.
 # Two scripts started at once build one after the other.
 build() {
@@ -78,7 +81,7 @@ build_locked() {
   if [[ ! -f $dir/build.ninja ]]; then
     local launcher=()
     if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-    if ! cmake --preset "$preset" "${launcher[@]}" >"$log" 2>&1; then
+    if ! cmake --preset "$preset" "${launcher[@]}" "${configure_options[@]}" >"$log" 2>&1; then
       tail -n 30 "$log" >&2
       rm -f "$dir/CMakeCache.txt"
       die "the $preset build could not be configured; see $log"
