@@ -107,12 +107,16 @@ Status DiskIndex::check_integrity() const {
     bytes += entry.bytes;
     if (!has_place(id, entry)) return internal_error(fmt::format("disk cache: {} has no document, or nothing before it", hex(id.key)));
     const auto same_page = by_page_.find(entry.page);
-    if (same_page == by_page_.end() || !same_page->second.contains(id)) return internal_error("disk cache: an entry is not among those of its page");
+    if (same_page == by_page_.end() || !same_page->second.contains(id)) {
+      return internal_error("disk cache: an entry is not among those of its page");
+    }
     if (id.kind != EntryKind::kKv) continue;
     kv_bytes += entry.bytes;
     ++num_kv;
     const auto siblings = children_.find(entry.parent);
-    if (siblings == children_.end() || !siblings->second.contains(id.key)) return internal_error("disk cache: an entry is not among the children of the one before it");
+    if (siblings == children_.end() || !siblings->second.contains(id.key)) {
+      return internal_error("disk cache: an entry is not among the children of the one before it");
+    }
   }
   for (const auto& [page, ids] : by_page_) num_by_page += ids.size();
   for (const auto& [parent, keys] : children_) num_children += keys.size();

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -32,7 +33,7 @@ int64_t now_ms() {
 const char* folder_of(EntryKind kind) { return kind == EntryKind::kKv ? "kv" : "features"; }
 
 bool is_owner_name(const std::string& name) {
-  const auto plain = [](unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-'; };
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; };
   return !name.empty() && name.size() <= kMaxOwnerName && std::all_of(name.begin(), name.end(), plain);
 }
 
@@ -303,7 +304,9 @@ Status DiskStore::check_files() const {
   for (const auto& [id, entry] : index_.entries()) {
     std::error_code error;
     const uint64_t size = fs::file_size(path_of(id), error);
-    if (error || size != entry.bytes) return internal_error(fmt::format("disk cache: {} is not a file of {} bytes", path_of(id).string(), entry.bytes));
+    if (error || size != entry.bytes) {
+      return internal_error(fmt::format("disk cache: {} is not a file of {} bytes", path_of(id).string(), entry.bytes));
+    }
   }
   return {};
 }

@@ -50,7 +50,7 @@ Status check_features(const FeatureShape& shape, uint64_t payload_bytes) {
                      shape.grid_width % shape.merge_size == 0;
   const bool type = shape.dtype == static_cast<int64_t>(DType::kF32) || shape.dtype == static_cast<int64_t>(DType::kBF16);
   if (!sizes || !type) return refused("has features of a shape that cannot be");
-  const uint64_t tokens = static_cast<uint64_t>(shape.grid_height / shape.merge_size) * static_cast<uint64_t>(shape.grid_width / shape.merge_size);
+  const auto tokens = static_cast<uint64_t>(shape.grid_height / shape.merge_size * (shape.grid_width / shape.merge_size));
   const uint64_t row = static_cast<uint64_t>(shape.columns) * size_of(static_cast<DType>(shape.dtype));
   if (tokens > kMaxEntryPayload / row || payload_bytes != tokens * row) return refused("has a size that does not agree with the shape of its features");
   return {};
