@@ -76,6 +76,7 @@ Status Job::read_page(Caches& caches, const std::function<void()>& between_block
   progress_.pages_encoded = reading_->num_pages();
   report(AskStage::kEncode);
   if (more) return {};
+  reading_->refresh_match();
   if (is_question()) touch_sources(caches);
   else keep_stored(caches);
   GLYPH_RETURN_IF_ERROR(build_prompt());

@@ -102,6 +102,11 @@ Status Reading::take_known() {
   return {};
 }
 
+void Reading::refresh_match() {
+  PrefixTree::Match match = caches_.find_prefix(head_, keys_);
+  if (match.num_pages > match_.num_pages) match_ = std::move(match);
+}
+
 // The first `num_taken` pages were taken already.
 Status Reading::start_drawing(size_t num_taken) {
   const Source& source = current();

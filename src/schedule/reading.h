@@ -25,6 +25,9 @@ class Reading {
   // `between_blocks` is called now and then while a page is encoded.
   Result<bool> step(const std::function<void()>& between_blocks = {});
 
+  // Looks again what memory has of the pages at the beginning: another job may have read them meanwhile.
+  void refresh_match();
+
   struct PageEntry {
     Source::Page page;
     FeaturesPtr features;  // nullptr when the match covers the page

@@ -230,6 +230,20 @@ TEST_F(SchedulerTest, AnEditedPageIsEncodedAlone) {
   EXPECT_LT(scheduler_->stats().feature_bytes - before, before / 2);  // one page more, not three
 }
 
+TEST_F(SchedulerTest, WhatAQuestionReadTheDocumentDoesNotReadAgain) {
+  start();
+  const SourcePtr source = source_of(300);
+  std::future<Result<JobResult>> asked;
+  JobListener listener;
+  listener.on_progress = [&](const AskProgress& progress) {
+    if (progress.stage == AskStage::kEncode && !asked.valid()) asked = submit(question({source}));
+  };
+  const auto done = submit(read(source), {}, listener).get();
+  ASSERT_TRUE(done.ok()) << done.status().message();
+  ASSERT_TRUE(asked.get().ok());
+  EXPECT_EQ(done->usage.cached_tokens, done->usage.prompt_tokens);
+}
+
 TEST_F(SchedulerTest, ManyQuestionsAtOnceAnswerAsOneAfterAnother) {
   start();
   const SourcePtr source = source_of(100);
