@@ -1,6 +1,7 @@
 // Every op but attention against the reference device at odd shapes, on whatever devices instantiate this suite.
 #include "ops/ops_test.h"
 
+#include "ops/decode_batch.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/load.h"
@@ -237,6 +238,89 @@ TEST_P(OpsTest, Bytes) {
   run_both(expected, actual, [&](Device& device, Views& at) { widen_bytes(device, bytes, at.out(*result)); });
   EXPECT_EQ(difference(actual, expected), 0.0);
   EXPECT_EQ(value_at(actual.view(), {12, 1}), static_cast<float>(37 * 7 % 256));
+}
+
+// The keys and values of one sequence on any device.
+struct BatchCache {
+  BatchCache(Device& on, int64_t num_blocks, size_t block_bytes, DType type) : device(on) {
+    for (int64_t i = 0; i < num_blocks; ++i) memory.push_back(device.allocate(block_bytes));
+    for (const DeviceMemory& block : memory) pointers.push_back(block.get());
+    layer = {.blocks = pointers, .value_offset = block_bytes / 4, .block_tokens = 64, .num_kv_heads = 2, .head_dim = 32,
+             .dtype = type};
+    if (device.host_memory()) return;
+    table = device.allocate(pointers.size() * sizeof(void*));
+    device.upload(table.get(), pointers.data(), pointers.size() * sizeof(void*));
+    layer.device_blocks = static_cast<const void* const*>(table.get());
+  }
+  Device& device;
+  std::vector<DeviceMemory> memory;
+  std::vector<void*> pointers;
+  DeviceMemory table;
+  KvLayer layer;  // the first of two
+};
+
+// Three steps of two sequences in the second layer of their blocks, recorded at the second step where the device can.
+TEST_P(OpsTest, DecodeBatch) {
+  Data data(18);
+  for (const DType type : {DType::kF32, DType::kBF16}) {
+    const size_t layer_bytes = 2 * 2 * 64 * 32 * size_of(type);
+    const int64_t lengths[] = {61, 130};
+    std::vector<Tensor> q, k, v;
+    for (int i = 0; i < 3; ++i) {
+      q.push_back(data.floats({2, 8, 32}));
+      k.push_back(data.floats({2, 2, 32}));
+      v.push_back(data.floats({2, 2, 32}));
+    }
+    const Tensor before = data.floats({130, 2, 32});
+    Tensor expected = data.empty({6, 8, 32}), actual = data.empty({6, 8, 32});
+    run_both(expected, actual, [&](Device& device, Views& at) {
+      std::vector<BatchCache> caches;
+      for (const int64_t tokens : lengths) {
+        caches.emplace_back(device, 3, 2 * layer_bytes, type);
+        KvLayer second = caches.back().layer;
+        second.blocks = caches.back().pointers;
+        second.key_offset += layer_bytes;
+        second.value_offset += layer_bytes;
+        const ConstTensorView rows = at.in(before).rows(0, tokens);
+        store_kv(device, rows, rows, 0, second);
+      }
+      Tensor first_q(device, DType::kF32, {2, 8, 32}), first_k(device, DType::kF32, {2, 2, 32}),
+          first_v(device, DType::kF32, {2, 2, 32});
+      ops::DecodeBatch batch(device);
+      const TensorView out = at.out(*result);
+      Tensor answer(device, DType::kF32, {2, 8, 32});
+      std::unique_ptr<RecordedWork> work;
+      const auto queue = [&] {
+        store_kv(device, first_k.view(), first_v.view(), batch, 1);
+        decode_attention(device, first_q.view(), batch, 1, 0.2f, answer.view());
+      };
+      for (size_t step = 0; step < 3; ++step) {
+        std::vector<DecodeSlot> slots;
+        for (size_t i = 0; i < 2; ++i) {
+          KvLayer layer = caches[i].layer;
+          layer.blocks = caches[i].pointers;
+          slots.push_back({.id = 0, .position = {}, .kv = layer, .num_tokens = lengths[i] + static_cast<int64_t>(step) + 1});
+        }
+        batch.set(std::move(slots), layer_bytes);
+        const auto put = [&](Tensor& to, const Tensor& from) {
+          device.upload(to.view().raw(), from.view().raw(), from.num_bytes());
+        };
+        put(first_q, q[step]);
+        put(first_k, k[step]);
+        put(first_v, v[step]);
+        if (step == 1) work = device.record(queue);
+        EXPECT_EQ(work != nullptr, step > 0 && !device.host_memory());
+        if (work != nullptr) {
+          work->repeat();
+        } else {
+          queue();
+        }
+        const auto row = static_cast<int64_t>(2 * step);
+        device.copy_bytes(out.rows(row, row + 2).raw(), answer.view().raw(), answer.num_bytes());
+      }
+    });
+    ASSERT_LT(difference(actual, expected), tolerance(type));
+  }
 }
 
 // Weights from the host's memory in each type they are stored in, and from a seed: the same bits everywhere.

@@ -179,7 +179,7 @@ def timing(model, arguments, folder, table):
     flags = dict(precision="bf16", tokens=NUM_TOKENS, together=1, repeat=3)
     report, _ = ours(arguments, folder, inputs, **flags)
     mine = {"vision_ms": report["page_ms"], "prefill_ms": report["prefill_ms"], "both_ms": report["page_ms"] + report["prefill_ms"],
-            "decode_ms": report["decode_ms"], "load_ms": report["load_ms"], "gpu_mib": report["gpu_mib"]}
+            "decode_ms": report["decode_ms"], "patches_ms": report["patches_ms"], "load_ms": report["load_ms"], "gpu_mib": report["gpu_mib"]}
     table["ours bf16 time"] = mine
     print(f"{arguments.pages} pages, {inputs.ids.shape[1]} tokens; milliseconds, decode a token")
     for name, row in (("transformers bf16", theirs), ("ours bf16", mine)):

@@ -16,6 +16,25 @@ std::unique_ptr<Device> open_gpu() {
 const DeviceCase kGpus[] = {{"Cuda", open_gpu}};
 INSTANTIATE_TEST_SUITE_P(Gpu, OpsTest, testing::ValuesIn(kGpus), name_of_case);
 
+// What does not fit is an error of one pass: the next goes on.
+TEST(CudaErrors, NoMemoryIsReportedOnceAndForgotten) {
+  const std::unique_ptr<Device> device = open_gpu();
+  if (device == nullptr) GTEST_SKIP() << "there is no GPU";
+  const Tensor huge(*device, DType::kF32, {int64_t{1} << 40});
+  EXPECT_TRUE(huge.empty());
+  Data data(1);
+  const Tensor numbers = data.floats({8});
+  Tensor back = data.empty({8});
+  device->download(back.view().raw(), numbers.view().raw(), back.num_bytes());
+  EXPECT_EQ(value_at(back.view(), {3}), 0.0f) << "after an error results are zeros";
+  EXPECT_EQ(device->take_status().code(), StatusCode::kExhausted);
+  EXPECT_TRUE(device->take_status().ok());
+  const Tensor there = numbers.copy(*device);
+  device->download(back.view().raw(), there.view().raw(), back.num_bytes());
+  EXPECT_TRUE(device->take_status().ok());
+  EXPECT_EQ(difference(back, numbers), 0.0);
+}
+
 }  // namespace
 }  // namespace glyph::ops
 
