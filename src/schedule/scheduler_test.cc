@@ -236,7 +236,7 @@ TEST_F(SchedulerTest, WhatAQuestionReadTheDocumentDoesNotReadAgain) {
   std::future<Result<JobResult>> asked;
   JobListener listener;
   listener.on_progress = [&](const AskProgress& progress) {
-    if (progress.stage == AskStage::kEncode && !asked.valid()) asked = submit(question({source}));
+    if (progress.pages_encoded > 0 && !asked.valid()) asked = submit(question({source}));
   };
   const auto done = submit(read(source), {}, listener).get();
   ASSERT_TRUE(done.ok()) << done.status().message();
