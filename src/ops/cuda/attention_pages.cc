@@ -1,6 +1,7 @@
 #include "ops/cuda/attention_pages.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <limits>
 #include <vector>
@@ -11,6 +12,8 @@
 
 namespace glyph::ops::cuda {
 namespace {
+
+constexpr size_t kPackedBytes = size_t{128} << 20;  // of keys and values, at most
 
 void attend_here(CudaDevice& device, const EqualPages& pages) {
   const std::vector<int64_t> page_tokens(static_cast<size_t>(pages.num_pages), pages.tokens);
@@ -31,6 +34,7 @@ double time_of(CudaDevice& device, const std::function<bool()>& run) {
     float milliseconds = 0;
     device.note(cudaEventElapsedTime(&milliseconds, begin, end), "cudaEventElapsedTime");
     if (i > 0) best = std::min(best, milliseconds * 1e-3);
+    if (i > 0 && best > 0.02) break;  // long enough to be believed at once
   }
   cudaEventDestroy(begin);
   cudaEventDestroy(end);
@@ -48,33 +52,115 @@ bool suits_cudnn(const ConstTensorView& x) {
          reinterpret_cast<uintptr_t>(x.raw()) % 16 == 0 && x.stride(0) % 8 == 0 && x.stride(1) % 8 == 0;
 }
 
-}  // namespace
-
-PageChoices::Way PageChoices::try_both(CudaDevice& device, const EqualPages& pages) {
-  const double by_cudnn = time_of(device, [&] { return cudnn_.run(device, pages); });
-  if (by_cudnn == std::numeric_limits<double>::infinity()) return Way::kHere;
-  const double here = time_of(device, [&] {
-    attend_here(device, pages);
-    return true;
-  });
-  log_debug("attention of {} x {} patches, {} heads of {}: {:.3f} ms by cuDNN {}, {:.3f} ms here",
-            pages.num_pages, pages.tokens, pages.q.size(1), pages.q.size(2), by_cudnn * 1e3,
-            cudnn_description(), here * 1e3);
-  return by_cudnn < here ? Way::kCudnn : Way::kHere;
+// Heads whose keys and values are packed together: a divisor of all.
+int64_t heads_at_once(const EqualPages& pages) {
+  const int64_t all = pages.q.size(1);
+  const size_t bytes = 2 * size_of(pages.k.dtype()) * static_cast<size_t>(pages.tokens * pages.q.size(2));
+  int64_t heads = all;
+  while (heads > 1 && (all % heads != 0 || static_cast<size_t>(heads) * bytes > kPackedBytes)) --heads;
+  return heads;
 }
 
-bool PageChoices::run_by_cudnn(CudaDevice& device, const EqualPages& pages) {
-  if (!suits_cudnn(pages.q) || !suits_cudnn(pages.k) || !suits_cudnn(pages.v) || !suits_cudnn(pages.out))
-    return false;
+bool has_room(CudaDevice& device) {
+  size_t free_bytes = 0, total_bytes = 0;
+  device.note(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo");
+  return free_bytes > 4 * kPackedBytes;
+}
+
+const char* name_of(PageWay way) {
+  switch (way) {
+    case PageWay::kCudnn:
+      return "by cuDNN";
+    case PageWay::kHerePacked:
+      return "here, packed";
+    case PageWay::kCudnnPacked:
+      return "by cuDNN, packed";
+    default:
+      return "here";
+  }
+}
+
+}  // namespace
+
+bool PageChoices::run_packed(CudaDevice& device, const EqualPages& pages, PageWay inner) {
+  const int64_t step = heads_at_once(pages), head_dim = pages.q.size(2);
+  const auto bytes = static_cast<size_t>(step * pages.tokens * head_dim) * size_of(pages.k.dtype());
+  const DeviceMemory memory = device.allocate(2 * bytes);
+  if (memory == nullptr) return false;
+  auto* const keys = static_cast<std::byte*>(memory.get());
+  const auto packed = [&](const std::byte* data) {
+    return ConstTensorView(data, pages.k.dtype(), {pages.tokens, step, head_dim},
+                           {head_dim, pages.tokens * head_dim, 1});
+  };
+  for (int64_t head = 0; head < pages.q.size(1); head += step) {
+    pack_heads(device, pages.k.slice(1, head, head + step), keys);
+    pack_heads(device, pages.v.slice(1, head, head + step), keys + bytes);
+    const EqualPages some{.q = pages.q.slice(1, head, head + step),
+                          .k = packed(keys),
+                          .v = packed(keys + bytes),
+                          .out = pages.out.slice(1, head, head + step),
+                          .num_pages = 1,
+                          .tokens = pages.tokens,
+                          .scale = pages.scale};
+    if (!run(device, some, inner)) return false;
+  }
+  return true;
+}
+
+bool PageChoices::run(CudaDevice& device, const EqualPages& pages, PageWay way) {
+  const bool may_pack = pages.num_pages == 1;
+  switch (way) {
+    case PageWay::kCudnn:
+      return cudnn_.run(device, pages);
+    case PageWay::kHerePacked:
+      return may_pack && run_packed(device, pages, PageWay::kHere);
+    case PageWay::kCudnnPacked:
+      return may_pack && run_packed(device, pages, PageWay::kCudnn);
+    default:
+      attend_here(device, pages);
+      return true;
+  }
+}
+
+PageWay PageChoices::fastest(CudaDevice& device, const EqualPages& pages) {
+  std::vector<PageWay> ways{PageWay::kHere, PageWay::kCudnn};
+  if (pages.num_pages == 1 && pages.tokens >= kLongPage && has_room(device)) {
+    ways.insert(ways.end(), {PageWay::kHerePacked, PageWay::kCudnnPacked});
+  }
+  PageWay fastest = PageWay::kHere;
+  double least = std::numeric_limits<double>::infinity();
+  for (const PageWay way : ways) {
+    const double seconds = time_of(device, [&] { return run(device, pages, way); });
+    log_debug("attention of {} x {} patches, {} heads of {}: {:.3f} ms {} (cuDNN: {})", pages.num_pages,
+              pages.tokens, pages.q.size(1), pages.q.size(2), seconds * 1e3, name_of(way),
+              cudnn_description());
+    if (seconds < least) {
+      least = seconds;
+      fastest = way;
+    }
+  }
+  return fastest;
+}
+
+PageChoices::Shape& PageChoices::shape_of(const EqualPages& pages) {
   if (shapes_.size() > kMaxShapes) shapes_.clear();
+  int64_t tokens = pages.tokens;
+  if (tokens >= kLongPage) tokens = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens)));
+  return shapes_[{pages.num_pages, tokens, pages.q.size(1), pages.q.size(2)}];
+}
+
+bool PageChoices::run(CudaDevice& device, const EqualPages& pages) {
+  if (!suits_cudnn(pages.q) || !suits_cudnn(pages.k) || !suits_cudnn(pages.v) || !suits_cudnn(pages.out)) {
+    return false;
+  }
+  Shape& shape = shape_of(pages);
   const auto tokens = static_cast<double>(pages.tokens);
-  Shape& shape = shapes_[{pages.num_pages, pages.tokens, pages.q.size(1), pages.q.size(2)}];
   shape.flop += 4 * static_cast<double>(pages.num_pages) * tokens * tokens *
                 static_cast<double>(pages.q.size(1) * pages.q.size(2));
-  if (shape.way == Way::kUndecided && shape.flop >= kFlopBeforeTrial && !is_capturing(device)) {
-    shape.way = try_both(device, pages);
+  if (shape.way == PageWay::kUndecided && shape.flop >= kFlopBeforeTrial && !is_capturing(device)) {
+    shape.way = fastest(device, pages);
   }
-  return shape.way == Way::kCudnn && cudnn_.run(device, pages);
+  return shape.way != PageWay::kUndecided && shape.way != PageWay::kHere && run(device, pages, shape.way);
 }
 
 void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,
@@ -83,7 +169,7 @@ void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTen
   GLYPH_CHECK(q.size(0) == k.size(0) && scale > 0);
   const int64_t all = q.size(0);
   if (page_tokens.empty()) page_tokens = {&all, 1};
-  // Pages of one length that follow one another may go to cuDNN; those between stay together.
+  // Pages of one length that follow one another may have a way of their own; those between stay together.
   PageChoices& choices = device.state<PageChoices>();
   size_t first_page = 0;           // of those that are left
   int64_t first_row = 0, row = 0;  // of those pages, of this one
@@ -98,13 +184,13 @@ void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTen
     while (next < page_tokens.size() && page_tokens[next] == page_tokens[page]) ++next;
     const auto num_pages = static_cast<int64_t>(next - page);
     const int64_t end = row + num_pages * page_tokens[page];
-    if (end > row && choices.run_by_cudnn(device, {.q = q.rows(row, end),
-                                                   .k = k.rows(row, end),
-                                                   .v = v.rows(row, end),
-                                                   .out = out.rows(row, end),
-                                                   .num_pages = num_pages,
-                                                   .tokens = page_tokens[page],
-                                                   .scale = scale})) {
+    if (end > row && choices.run(device, {.q = q.rows(row, end),
+                                          .k = k.rows(row, end),
+                                          .v = v.rows(row, end),
+                                          .out = out.rows(row, end),
+                                          .num_pages = num_pages,
+                                          .tokens = page_tokens[page],
+                                          .scale = scale})) {
       attend_before(page);
       first_page = next;
       first_row = end;

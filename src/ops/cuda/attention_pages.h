@@ -15,23 +15,41 @@ void attend_pages(CudaDevice& device, const ConstTensorView& q, const ConstTenso
                   const ConstTensorView& v, float scale, const TensorView& out,
                   std::span<const int64_t> page_tokens);
 
-// Remembers, shape by shape, whether cuDNN is faster (CudaDevice::state). A shape is tried out once its calls
+// x (rows, heads, head_dim) of 16-bit elements, rows and heads aligned to 16 bytes, to dense (heads, rows,
+// head_dim).
+void pack_heads(CudaDevice& device, const ConstTensorView& x, void* to);
+
+// How a call may be done.
+enum class PageWay {
+  kUndecided,
+  kHere,         // attend_pages()
+  kCudnn,        // CudnnAttention
+  kHerePacked,   // the same after keys and values of a few heads at a time were packed: rows of one head that
+                 // lie
+  kCudnnPacked,  // far apart are slow to read again and again where a page is long
+};
+
+// Remembers, shape by shape, which way is fastest (CudaDevice::state). A shape is tried out once its calls
 // have cost about what preparing cuDNN's plan costs. Only from the thread that queues work.
 class PageChoices {
  public:
-  // Queues the work if cuDNN is to do it; false when it is to be done here.
-  bool run_by_cudnn(CudaDevice& device, const EqualPages& pages);
+  // Queues the work unless it is to be done by attend_pages(): then false.
+  bool run(CudaDevice& device, const EqualPages& pages);
+  // Queues the work that way; false when it cannot be done so.
+  bool run(CudaDevice& device, const EqualPages& pages, PageWay way);
 
  private:
-  enum class Way { kUndecided, kHere, kCudnn };
   struct Shape {
-    Way way = Way::kUndecided;
+    PageWay way = PageWay::kUndecided;
     double flop = 0;  // of the calls so far
   };
   static constexpr double kFlopBeforeTrial = 1e12;  // a few milliseconds of a large GPU
   static constexpr size_t kMaxShapes = 512;         // then all are forgotten
+  static constexpr int64_t kLongPage = 16384;       // patches: such pages may be packed, and share choices
 
-  Way try_both(CudaDevice& device, const EqualPages& pages);
+  Shape& shape_of(const EqualPages& pages);
+  PageWay fastest(CudaDevice& device, const EqualPages& pages);
+  bool run_packed(CudaDevice& device, const EqualPages& pages, PageWay inner);
 
   CudnnAttention cudnn_;
   std::map<std::array<int64_t, 4>, Shape> shapes_;  // pages, tokens, heads, head_dim

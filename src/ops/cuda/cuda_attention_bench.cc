@@ -1,5 +1,7 @@
 // attention_bench [NAME]: speed of the attention ops on the GPU at the shapes of the 9B model; only rows
 // whose name contains NAME. One line a shape: milliseconds (best of several), TFLOP/s, GB/s.
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -138,9 +140,15 @@ void bench_pages(Bench& bench, const PagesShape& s) {
                                .tokens = s.page_tokens[0],
                                .scale = 0.088f};
   if (pages.num_pages * pages.tokens != rows) return;
-  cuda::CudnnAttention cudnn;
-  if (cudnn.run(cuda, pages))
-    bench.measure(std::string(s.name) + ", cuDNN", work, [&] { cudnn.run(cuda, pages); });
+  cuda::PageChoices ways;
+  const auto measure_way = [&](const char* name, cuda::PageWay way) {
+    if (!ways.run(cuda, pages, way)) return;
+    bench.measure(fmt::format("{}, {}", s.name, name), work, [&] { ways.run(cuda, pages, way); });
+  };
+  measure_way("cuDNN", cuda::PageWay::kCudnn);
+  if (pages.num_pages > 1) return;
+  measure_way("own, packed", cuda::PageWay::kHerePacked);
+  measure_way("cuDNN, packed", cuda::PageWay::kCudnnPacked);
 }
 
 // One memory for the blocks of all sequences, handed out in turns as a server that interleaves them would.
