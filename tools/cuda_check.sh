@@ -2,7 +2,7 @@
 # What a GPU must show, in less than four minutes: ops against the reference, tiny models and the 9B's size against
 # transformers stage by stage, memory errors, first times.
 #
-#   tools/cuda_check.sh BIN_DIR LOG_DIR        BIN_DIR: ops_cuda_test, model_stages (a build's bin, or tools/cuda_bundle.sh's)
+#   tools/cuda_check.sh BIN_DIR LOG_DIR        BIN_DIR: ops_cuda_test, model_stages, ops_bench (a build's bin, or tools/cuda_bundle.sh's)
 #   PYTHON=... names the interpreter that has torch and transformers (default python3).
 #
 # Each step has a limit of its own and a log; the table comes last. Ends with 1 when a step failed.
@@ -30,6 +30,7 @@ wrap() {
 }
 wrap run_ops_test "$bin/ops_cuda_test"
 wrap run_model_stages "$bin/model_stages"
+wrap run_ops_bench "$bin/ops_bench"
 
 # step NAME SECONDS COMMAND...
 step() {
@@ -66,6 +67,7 @@ else
   table+="memcheck                 no compute-sanitizer"$'\n'
 fi
 step full_size 150 "$python" tools/model_oracle/full_size.py "$logs/run_model_stages" "$logs/full_size"
+[ -x "$bin/ops_bench" ] && step ops_bench 30 "$logs/run_ops_bench"
 echo
 cat "$logs/gpu.log"
 [ -s "$logs/full_size.log" ] && grep -v Warning "$logs/full_size.log" | tail -n 8

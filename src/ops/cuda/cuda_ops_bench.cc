@@ -1,0 +1,151 @@
+// ops_bench [NAME]: speed of the ops but attention on the GPU at the shapes of the 9B model, ten pages; only rows whose
+// name contains NAME. One line a shape: microseconds, TFLOP/s, GB/s, and how often a question of ten pages or a token
+// runs it.
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "ops/linear.h"
+#include "ops/load.h"
+#include "ops/norm.h"
+#include "ops/rotary.h"
+#include "tensor/cuda/cuda_device.h"
+#include "tensor/cuda_backend.h"
+
+namespace glyph::ops {
+namespace {
+
+constexpr int64_t kPatches = 25200, kTokens = 6366;
+
+struct Line {
+  std::string name;
+  int times = 1;  // that a question, or a token, runs it
+  double flop = 0;
+  double bytes = 0;  // operands read and written once
+};
+
+class Bench {
+ public:
+  Bench(CudaDevice& device, std::string_view filter) : device_(device), filter_(filter) {
+    device.note(cudaEventCreate(&begin_), "cudaEventCreate");
+    device.note(cudaEventCreate(&end_), "cudaEventCreate");
+  }
+  ~Bench() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+
+  Tensor make(DType type, const Shape& shape) {
+    Tensor tensor(device_, type, shape);
+    fill_random(device_, {.start = ++seed_ << 40, .scale = 1, .offset = 0}, tensor.view());
+    return tensor;
+  }
+
+  void linear_layer(const std::string& name, int times, int64_t rows, int64_t inputs, int64_t outputs, bool accumulate) {
+    const Tensor x = make(DType::kBF16, {rows, inputs}), weight = make(DType::kBF16, {outputs, inputs});
+    Tensor out = make(accumulate || rows == 1 ? DType::kF32 : DType::kBF16, {rows, outputs});
+    const auto cells = static_cast<double>(inputs * outputs);
+    const double out_bytes = static_cast<double>(out.num_bytes()) * (accumulate ? 2 : 1);
+    run({fmt::format("{} {} x {} x {}", name, rows, inputs, outputs), times, 2 * static_cast<double>(rows) * cells,
+         2 * cells + 2 * static_cast<double>(rows * inputs) + out_bytes},
+        [&] { linear(device_, x.view(), {.weight = weight.view(), .bias = {}}, out.view(), {.accumulate = accumulate}); });
+  }
+  void swiglu_layer(const std::string& name, int times, int64_t rows, int64_t inputs, int64_t outputs) {
+    const Tensor x = make(rows == 1 ? DType::kF32 : DType::kBF16, {rows, inputs}),
+                 weight = make(DType::kBF16, {2 * outputs, inputs});
+    Tensor out(device_, rows == 1 ? DType::kF32 : DType::kBF16, {rows, outputs});
+    const auto cells = static_cast<double>(2 * inputs * outputs);
+    run({fmt::format("{} {} x {} x 2 x {}", name, rows, inputs, outputs), times, 2 * static_cast<double>(rows) * cells,
+         2 * cells + 2 * static_cast<double>(rows * (inputs + outputs))},
+        [&] {
+          swiglu_linear(device_, x.view(), weight.view().rows(0, outputs), weight.view().rows(outputs, 2 * outputs),
+                        out.view());
+        });
+  }
+  void norms(const std::string& name, int times, int64_t rows, int64_t n, DType out_type) {
+    Tensor x = make(DType::kF32, {rows, n});
+    const Tensor branch = make(DType::kF32, {rows, n}), weight = make(DType::kF32, {n});
+    Tensor out(device_, out_type, {rows, n});
+    const auto element = static_cast<double>(rows * n), out_bytes = static_cast<double>(out.num_bytes());
+    run({fmt::format("{} rms_norm {} x {}", name, rows, n), times, 0, 4 * element + out_bytes},
+        [&] { rms_norm(device_, x.view(), weight.view(), 1e-5f, out.view()); });
+    run({fmt::format("{} add_norm {} x {}", name, rows, n), times, 0, 12 * element + out_bytes},
+        [&] { add_norm(device_, x.view(), branch.view(), {weight.view(), weight.view(), 1e-5f}, out.view()); });
+  }
+  void rotary_heads(const std::string& name, int times, int64_t rows, int64_t heads, RotaryPairs pairs) {
+    const int64_t angles = pairs == RotaryPairs::kHalves ? 64 : 32;
+    Tensor x = make(rows == 1 ? DType::kF32 : DType::kBF16, {rows, heads, 128});
+    const Tensor cos = make(DType::kF32, {rows, angles}), sin = make(DType::kF32, {rows, angles});
+    const double turned = static_cast<double>(x.num_bytes()) * static_cast<double>(2 * angles) / 128;
+    run({fmt::format("{} rotary {} x {} heads", name, rows, heads), times, 0, 2 * turned},
+        [&] { rotary(device_, x.view(), cos.view(), sin.view(), pairs); });
+  }
+
+ private:
+  void run(const Line& line, const std::function<void()>& work) {
+    if (line.name.find(filter_) == std::string::npos) return;
+    for (int i = 0; i < 3; ++i) work();
+    constexpr int kRepeat = 20;
+    float milliseconds = 0;
+    device_.note(cudaEventRecord(begin_, device_.stream()), "cudaEventRecord");
+    for (int i = 0; i < kRepeat; ++i) work();
+    device_.note(cudaEventRecord(end_, device_.stream()), "cudaEventRecord");
+    device_.note(cudaEventSynchronize(end_), "cudaEventSynchronize");
+    device_.note(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
+    const double seconds = static_cast<double>(milliseconds) * 1e-3 / kRepeat;
+    fmt::print("{:44} {:9.1f} us {:8.1f} TFLOP/s {:8.0f} GB/s   x {:3} = {:7.2f} ms\n", line.name, seconds * 1e6,
+               line.flop / seconds * 1e-12, line.bytes / seconds * 1e-9, line.times, seconds * 1e3 * line.times);
+  }
+
+  CudaDevice& device_;
+  std::string_view filter_;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+  uint64_t seed_ = 0;
+};
+
+void run_all(Bench& bench) {
+  bench.linear_layer("vision qkv", 24, kPatches, 1536, 4608, false);
+  bench.linear_layer("vision proj", 24, kPatches, 1536, 1536, true);
+  bench.swiglu_layer("vision swiglu", 24, kPatches, 1536, 4096);
+  bench.linear_layer("vision down", 24, kPatches, 4096, 1536, true);
+  bench.norms("vision", 48, kPatches, 1536, DType::kBF16);
+  bench.rotary_heads("vision", 24, kPatches, 24, RotaryPairs::kHalves);
+  bench.swiglu_layer("merger swiglu", 1, kPatches / 4, 4096, 13696);
+  bench.linear_layer("prefill qkv", 40, kTokens, 4096, 4608, false);
+  bench.linear_layer("prefill o", 40, kTokens, 4096, 4096, false);
+  bench.swiglu_layer("prefill swiglu", 40, kTokens, 4096, 13696);
+  bench.linear_layer("prefill down", 40, kTokens, 13696, 4096, false);
+  bench.norms("prefill", 80, kTokens, 4096, DType::kBF16);
+  bench.rotary_heads("prefill", 40, kTokens, 34, RotaryPairs::kInterleaved);
+  for (const int64_t rows : {1, 8, 32}) {
+    const std::string name = fmt::format("decode{}", rows);
+    bench.linear_layer(name + " qkv", 40, rows, 4096, 4608, false);
+    bench.linear_layer(name + " o", 40, rows, 4096, 4096, false);
+    bench.swiglu_layer(name + " swiglu", 40, rows, 4096, 13696);
+    bench.linear_layer(name + " down", 40, rows, 13696, 4096, false);
+    bench.linear_layer(name + " head", 1, rows, 4096, 151552, false);
+    bench.norms(name, 80, rows, 4096, DType::kF32);
+    bench.rotary_heads(name, 40, rows, 34, RotaryPairs::kInterleaved);
+  }
+}
+
+}  // namespace
+}  // namespace glyph::ops
+
+int main(int argc, char** argv) {
+  const auto device = glyph::open_cuda_device();
+  if (!device.ok()) {
+    fmt::print(stderr, "ops_bench: {}\n", device.status().message());
+    return 1;
+  }
+  {
+    glyph::ops::Bench bench((*device)->cuda(), argc > 1 ? argv[1] : "");
+    glyph::ops::run_all(bench);
+  }
+  const glyph::Status status = (*device)->take_status();
+  if (!status.ok()) fmt::print(stderr, "ops_bench: {}\n", status.message());
+  return status.ok() ? 0 : 1;
+}
