@@ -68,7 +68,7 @@ inline Output output_of(const TensorView& out) {
   return {out.raw(), out.stride(0), out.stride(1), out.dtype() == DType::kBF16, is_aligned(out, 2)};
 }
 
-// Whether the tensor cores can do it; where keys and values lie apart from that.
+// Whether the tensor cores can do it as far as the query is concerned.
 inline bool suits_tensor_cores(const ConstTensorView& q) {
   const int64_t head_dim = q.size(2);
   return (head_dim == 32 || head_dim == 64 || head_dim == 128) && is_aligned(q, 8);

@@ -1,4 +1,4 @@
-// The two ways to attend over pages, between which full_attention() chooses.
+// The ways to attend over pages, among which full_attention() chooses.
 #pragma once
 
 #include <array>
@@ -19,14 +19,14 @@ void attend_pages(CudaDevice& device, const ConstTensorView& q, const ConstTenso
 // head_dim).
 void pack_heads(CudaDevice& device, const ConstTensorView& x, void* to);
 
-// How a call may be done.
+// How a call may be done. Packed: keys and values of a few heads at a time are packed first, because rows of
+// one head that lie far apart are slow to read again and again where a page is long.
 enum class PageWay {
   kUndecided,
-  kHere,         // attend_pages()
-  kCudnn,        // CudnnAttention
-  kHerePacked,   // the same after keys and values of a few heads at a time were packed: rows of one head that
-                 // lie
-  kCudnnPacked,  // far apart are slow to read again and again where a page is long
+  kHere,   // attend_pages()
+  kCudnn,  // CudnnAttention
+  kHerePacked,
+  kCudnnPacked,
 };
 
 // Remembers, shape by shape, which way is fastest (CudaDevice::state). A shape is tried out once its calls
