@@ -109,6 +109,8 @@ complete -c glyph -n '__fish_seen_subcommand_from serve' -l profile -x -a 'singl
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l state -x -a '(__fish_complete_directories)' -d 'where documents are kept (default: ~/.local/state/glyph)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l api-keys -r -F -d 'accept only requests with one of these keys, one a line'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l allow-remote -d 'let other hosts in without a key'
+complete -c glyph -n '__fish_seen_subcommand_from serve' -l requests-per-minute -x -d 'of one client, a key or an address; more get 429 (default: 0, any number)'
+complete -c glyph -n '__fish_seen_subcommand_from serve' -l requests-at-once -x -d 'POSTs of one client that are not answered yet; more get 429 (default: 0, any number)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l kv-mib -x -d 'KV of running questions, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-kv-mib -x -d 'KV of documents kept in memory, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-features-mib -x -d 'features of pages kept in memory, MiB (default: 1024)'
