@@ -36,9 +36,9 @@ struct Source {
     int64_t text_tokens = 0;
   };
   std::optional<Known> known;
-  DraftIndexPtr text = nullptr;
   std::string id = {};     // of a stored document; "": what is read of it is kept in memory only
   bool forgotten = false;  // the document was deleted: nothing of it is kept any more
+  DraftIndexPtr text = nullptr;
 };
 using SourcePtr = std::shared_ptr<Source>;
 
