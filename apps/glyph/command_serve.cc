@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxMib = int64_t{1} << 24;
+constexpr int64_t kMaxRequests = 1'000'000;
 
 fs::path default_state_dir() {
   if (const char* base = std::getenv("XDG_STATE_HOME"); base != nullptr && *base != '\0') return fs::path(base) / "glyph";
@@ -74,6 +75,10 @@ Result<ServerOptions> server_options(const Settings& settings) {
   options.state_dir = state ? fs::path(*state) : default_state_dir();
   options.schedule.disk_dir = options.state_dir / "cache";
   options.max_upload_bytes = options.ingest.limits.file_bytes + (size_t{1} << 20);
+  GLYPH_ASSIGN_OR_RETURN(const int64_t a_minute, settings.integer("requests-per-minute", 0, 0, kMaxRequests));
+  GLYPH_ASSIGN_OR_RETURN(const int64_t at_once, settings.integer("requests-at-once", 0, 0, kMaxRequests));
+  options.rates.requests_per_minute = static_cast<size_t>(a_minute);
+  options.rates.requests_at_once = static_cast<size_t>(at_once);
   if (const auto keys = settings.text("api-keys")) { GLYPH_ASSIGN_OR_RETURN(options.api_keys, Access::read_keys(*keys)); }
   return options;
 }
@@ -120,7 +125,7 @@ Command serve_command() {
   return {"serve", "Answer over HTTP: a page for people, the OpenAI API for programs.",
           [](Arguments& arguments) {
             arguments.model_settings();
-            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-disk-mib", "log-file"});
+            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "requests-per-minute", "requests-at-once", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-disk-mib", "log-file"});
             arguments.limit_settings();
           },
           [](Context& context) { return run_serve(context); }};

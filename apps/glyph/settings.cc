@@ -44,6 +44,8 @@ constexpr std::array kSettings{
     SettingInfo{"kv-mib", "N", "KV of running questions, MiB (default: 2048)"},
     SettingInfo{"cache-kv-mib", "N", "KV of documents kept in memory, MiB (default: 2048)"},
     SettingInfo{"cache-features-mib", "N", "features of pages kept in memory, MiB (default: 1024)"},
+    SettingInfo{"requests-per-minute", "N", "of one client, a key or an address; more get 429 (default: 0, any number)"},
+    SettingInfo{"requests-at-once", "N", "POSTs of one client that are not answered yet; more get 429 (default: 0, any number)"},
     SettingInfo{"log-file", "FILE", "append a JSON line about each request here (default: stderr)"},
     SettingInfo{"cache-disk-mib", "N", "KV and features of stored documents kept on disk, MiB; 0 keeps none (default: 8192)"},
     SettingInfo{"log-level", "LEVEL", "debug, info, warning, error or off (default: info)"},

@@ -146,6 +146,7 @@ std::optional<Server::Impl::Decision> Server::Impl::route_api(const HttpRequest&
   if (request.path == "/ready") return only_get(ready_response(scheduler->stats(), options.schedule.max_waiting, http->stopping()));
   if (request.path == "/version") return only_get(json_response({{"version", GLYPH_VERSION}, {"model", model.name()}}));
   if (request.path == "/v1/models") return only_get(list_models(model));
+  if (path.size() == 3 && path[0] == "v1" && path[1] == "models") return only_get(get_model(model, path[2]));
   if (request.path == "/metrics") {
     if (!get) return wrong_method("GET");
     return simple(0, [this](const HttpRequest&) { return metrics.response(scheduler->stats(), http->num_connections()); });

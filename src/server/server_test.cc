@@ -25,6 +25,8 @@ TEST_F(ServerTest, SmallRoutes) {
     EXPECT_THAT(response.head, HasSubstr("X-Request-Id: req_"));
     EXPECT_THAT(response.head, HasSubstr("Cache-Control: no-store"));
   }
+  EXPECT_EQ(client.request("GET", "/v1/models/" + model_->name()).status, 200);
+  EXPECT_EQ(client.request("GET", "/v1/models/gpt-9").status, 404);
   EXPECT_EQ(client.request("GET", "/nothing").status, 404);
   EXPECT_EQ(client.request("GET", "/../etc/passwd").status, 404);
   EXPECT_EQ(client.request("DELETE", "/health").status, 405);

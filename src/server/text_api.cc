@@ -13,6 +13,7 @@
 #include "server/api_json.h"
 #include "server/data_url.h"
 #include "server/document_store.h"
+#include "server/generation_request.h"
 #include "server/json_reader.h"
 #include "vision/preprocess.h"
 
@@ -49,6 +50,10 @@ Result<Preview> draw_preview(const Model& model, const Document& document, const
   GLYPH_RETURN_IF_ERROR(status);
   if (preview.page.image.empty()) return not_found(fmt::format("there is no page {}; the text has {}", number, preview.num_pages));
   return preview;
+}
+
+json::object model_json(const Model& model) {
+  return {{"id", model.name()}, {"object", "model"}, {"created", 0}, {"owned_by", "glyph"}, {"max_model_len", model.language().max_tokens()}};
 }
 
 }  // namespace
@@ -103,10 +108,11 @@ HttpResponse render_preview(const Model& model, const std::string& body) {
                         {"compression", std::round(ratio * 100) / 100}});
 }
 
-HttpResponse list_models(const Model& model) {
-  json::object entry{{"id", model.name()}, {"object", "model"}, {"created", 0}, {"owned_by", "glyph"},
-                     {"max_model_len", model.language().max_tokens()}};
-  return json_response({{"object", "list"}, {"data", json::array{std::move(entry)}}});
+HttpResponse list_models(const Model& model) { return json_response({{"object", "list"}, {"data", json::array{model_json(model)}}}); }
+
+HttpResponse get_model(const Model& model, const std::string& name) {
+  if (const auto unknown = check_model(name, model.name())) return error_response(*unknown);
+  return json_response(model_json(model));
 }
 
 }  // namespace glyph

@@ -13,5 +13,6 @@ HttpResponse detokenize_ids(const Model& model, const std::string& body);
 // POST /v1/render: text and style -> one page as PNG, and what all pages cost.
 HttpResponse render_preview(const Model& model, const std::string& body);
 HttpResponse list_models(const Model& model);
+HttpResponse get_model(const Model& model, const std::string& name);
 
 }  // namespace glyph
