@@ -2,6 +2,7 @@
 import json
 import re
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -67,6 +68,13 @@ class ServeTest(harness.GlyphTest):
     def metric(self, name):
         text = self.call("/metrics")[2].decode()
         return float(re.search(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)[1])
+
+    def wait_until(self, condition, seconds=20):
+        """For what the engine does after it has answered."""
+        end = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), end, "it did not happen")
+            time.sleep(0.05)
 
     def long_answer(self, number):
         """The likeliest token each time: a random model falls into a loop, or ends at once."""

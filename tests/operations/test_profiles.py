@@ -35,7 +35,7 @@ class Profiles(serving.ServeTest):
     def test_batch(self):
         self.serve("--profile", "batch")
         self.assertEqual(self.cached_tokens(), 0)
-        self.assertEqual(self.metric("glyph_prefix_cache_bytes") + self.metric("glyph_feature_cache_bytes"), 0)
+        self.wait_until(lambda: self.metric("glyph_prefix_cache_bytes") + self.metric("glyph_feature_cache_bytes") == 0)
         most = self.most_at_once(12)
         self.assertGreaterEqual(most, 4)
         self.assertLessEqual(most, 8)
