@@ -38,6 +38,7 @@ constexpr std::array kSettings{
     SettingInfo{"host", "ADDRESS", "IP address to listen on (default: 127.0.0.1)"},
     SettingInfo{"port", "N", "port to listen on; 0 takes a free one (default: 7860)"},
     SettingInfo{"profile", "NAME", "single: one question at a time; batch: many, nothing cached; api: many, cached (default: api)"},
+    SettingInfo{"draft-tokens", "N", "guess up to N tokens of an answer that quotes the document; 0 is off (default: 7)"},
     SettingInfo{"state", "DIR", "where documents are kept (default: ~/.local/state/glyph)"},
     SettingInfo{"api-keys", "FILE", "accept only requests with one of these keys, one a line"},
     SettingInfo{"allow-remote", "", "let other hosts in without a key"},
