@@ -1,3 +1,4 @@
+#include "base/test_dir.h"
 #include "cache/caches.h"
 
 #include <gtest/gtest.h>
@@ -17,8 +18,7 @@ constexpr size_t kMemory = size_t{1} << 24;
 class CachesTest : public testing::Test {
  protected:
   void SetUp() override {
-    dir_ = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(dir_);
+    dir_ = fresh_test_dir();
     open();
   }
   void TearDown() override { check(); }

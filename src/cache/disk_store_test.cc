@@ -7,6 +7,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "base/test_dir.h"
 #include "base/text_file.h"
 #include "cache/page_list.h"
 
@@ -22,10 +23,9 @@ constexpr uint64_t kEntry = kEntryHeaderBytes + kPayload;
 class DiskStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    options_.dir = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
+    options_.dir = fresh_test_dir();
     options_.max_bytes = 10 * kEntry;
     options_.identity = sha256("model");
-    fs::remove_all(options_.dir);
     open();
   }
   void TearDown() override {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "base/test_dir.h"
 #include "support/tiny_model.h"
 
 namespace glyph {
@@ -28,8 +29,7 @@ std::string lines(int count) {
 }
 
 std::unique_ptr<Engine> open_tiny(const TinyModelOptions& options = {}) {
-  const fs::path dir = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
-  fs::remove_all(dir);
+  const fs::path dir = fresh_test_dir();
   EXPECT_TRUE(write_tiny_model(dir, options).ok());
   ModelOptions model;
   model.dir = dir;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <future>
 
+#include "base/test_dir.h"
 #include "schedule/scheduler.h"
 #include "support/tiny_model.h"
 
@@ -31,8 +32,7 @@ SourcePtr source_of(const std::string& text, const std::string& id) {
 class DiskCacheTest : public testing::Test {
  protected:
   void SetUp() override {
-    dir_ = fs::path(testing::TempDir()) / ("disk_cache_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-    fs::remove_all(dir_);
+    dir_ = fresh_test_dir();
     load_model({});
   }
   void TearDown() override { end(); }

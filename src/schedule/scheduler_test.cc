@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <future>
 
+#include "base/test_dir.h"
 #include "support/tiny_model.h"
 
 namespace glyph {
@@ -27,8 +28,7 @@ SourcePtr source_of(int count, const std::string& word = "nothing") {
 class SchedulerTest : public testing::Test {
  protected:
   void SetUp() override {
-    const fs::path dir = fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(dir);
+    const fs::path dir = fresh_test_dir();
     ASSERT_TRUE(write_tiny_model(dir).ok());
     ModelOptions options;
     options.dir = dir;

@@ -1,3 +1,4 @@
+#include "base/test_dir.h"
 #include "server/access.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +37,7 @@ TEST(Access, AnotherSitesPageIsTurnedAway) {
 }
 
 TEST(Access, KeysGuardEverythingButHealth) {
-  const std::string path = testing::TempDir() + "/keys";
+  const std::string path = fresh_test_dir().string();
   std::ofstream(path) << "# team\nsk-0123456789abcdef\r\nsk-fedcba9876543210\n";
   const auto keys = Access::read_keys(path);
   ASSERT_TRUE(keys.ok());
@@ -54,7 +55,7 @@ TEST(Access, KeysGuardEverythingButHealth) {
 }
 
 TEST(Access, AKeyFileMustHoldKeys) {
-  const std::string path = testing::TempDir() + "/bad_keys";
+  const std::string path = fresh_test_dir().string();
   std::ofstream(path) << "short\n";
   EXPECT_FALSE(Access::read_keys(path).ok());
   std::ofstream(path) << "# nothing\n";

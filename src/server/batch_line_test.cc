@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/test_dir.h"
 #include "base/text_file.h"
 #include "server/batch.h"
 #include "server/line_log.h"
@@ -57,7 +58,7 @@ TEST(BatchLine, LinesAreFoundAgain) {
 }
 
 TEST(LineLog, ACrashShortensItToWholeLines) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "line_log_test";
+  const auto path = fresh_test_dir();
   ASSERT_TRUE(write_file_atomically(path, "one\ntwo\nthr").ok());
   std::vector<std::string> lines;
   const auto note = [&](std::string_view line) { lines.emplace_back(line); };

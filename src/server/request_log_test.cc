@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/test_dir.h"
 #include "base/text_file.h"
 
 namespace glyph {
@@ -37,8 +38,7 @@ TEST(RequestLine, HoldsWhatTheRecordHolds) {
 }
 
 TEST(RequestLog, AppendsWholeLines) {
-  const fs::path file = fs::path(testing::TempDir()) / "request_log_test.jsonl";
-  fs::remove(file);
+  const fs::path file = fresh_test_dir();
   for (int i = 0; i < 2; ++i) {
     auto log = RequestLog::open(file);
     ASSERT_TRUE(log.ok()) << log.status().message();

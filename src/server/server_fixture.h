@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "base/test_dir.h"
 #include "server/server.h"
 #include "support/http_client.h"
 #include "support/tiny_model.h"
@@ -29,8 +30,7 @@ inline std::string lines(int count, const std::string& word = "nothing") {
 class ServerTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / "server_test_model";
-    std::filesystem::remove_all(dir);
+    const std::filesystem::path dir = fresh_test_dir("model");
     ASSERT_TRUE(write_tiny_model(dir).ok());
     ModelOptions options;
     options.dir = dir;
@@ -46,8 +46,7 @@ class ServerTest : public testing::Test {
     options_.http.body_idle_seconds = 1;
     options_.http.write_seconds = 2;
     options_.http.shutdown_seconds = 10;
-    options_.state_dir = std::filesystem::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
-    std::filesystem::remove_all(options_.state_dir);
+    options_.state_dir = fresh_test_dir();
   }
   void TearDown() override {
     if (server_ == nullptr) return;
