@@ -24,7 +24,9 @@ struct ConnectionHost {
   const HttpServerOptions options;
   const Router router;
   const RequestObserver observer;  // may be empty
-  boost::asio::io_context io{1};
+  // Without the hint of one thread, which lets what that thread posts fall behind what others post after it: the events of a stream
+  // would overtake its head.
+  boost::asio::io_context io;
   std::unordered_set<Connection*> connections;
   std::atomic<size_t> num_connections{0};
   std::atomic<bool> stopping{false};
