@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace glyph {
@@ -14,6 +15,12 @@ std::string_view name_of(DType type) {
       return "bf16";
     case DType::kI32:
       return "i32";
+    case DType::kE4M3:
+      return "e4m3";
+    case DType::kI8:
+      return "i8";
+    case DType::kI4:
+      return "i4";
   }
   return "?";
 }
@@ -28,6 +35,27 @@ float to_float(F16 value) {
   }
   const uint32_t wide = exponent == 31 ? 0xFFu : exponent + 112;
   return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+}
+
+float to_float(E4M3 value) {
+  const int exponent = value.bits >> 3 & 0xF, mantissa = value.bits & 7;
+  if (exponent == 15 && mantissa == 7) return std::nanf("");
+  const float magnitude = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -9)
+                                        : std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
+  return (value.bits & 0x80) != 0 ? -magnitude : magnitude;
+}
+
+E4M3 to_e4m3(float value) {
+  const auto sign = static_cast<uint8_t>(std::signbit(value) ? 0x80 : 0);
+  if (std::isnan(value)) return {static_cast<uint8_t>(sign | 0x7F)};
+  const float magnitude = std::min(std::fabs(value), 448.0f);
+  if (magnitude == 0) return {sign};
+  int exponent = 0;
+  std::frexp(magnitude, &exponent);  // magnitude < 2^exponent
+  const int unit = std::max(exponent - 4, -9);  // of the last place, as a power of two
+  // Ties go to even; eight units of the lowest binade are the first of the next, which the bits do by themselves.
+  const auto units = static_cast<int>(std::nearbyint(std::ldexp(magnitude, -unit)));
+  return {static_cast<uint8_t>(sign | (((unit + 9) << 3) + units))};
 }
 
 BF16 to_bf16(float value) {
@@ -77,6 +105,24 @@ Shape dense_strides(const Shape& shape) {
 }
 }  // namespace
 
+StorageLayout storage_layout(DType dtype, const Shape& shape) {
+  const auto elements = static_cast<size_t>(bytes_of(dtype, shape.num_elements()));
+  if (!is_quantised(dtype)) return {0, elements};
+  GLYPH_CHECK(shape.rank() == 2 && (dtype == DType::kE4M3 || shape[1] % kQuantGroup == 0));
+  constexpr size_t kAlignment = 64;
+  const size_t offset = std::max(kAlignment, (elements + kAlignment - 1) / kAlignment * kAlignment);
+  return {offset, offset + static_cast<size_t>(shape[0] * scale_bytes_of_row(dtype, shape[1]))};
+}
+
+template <typename Pointer>
+BasicTensorView<Pointer> BasicTensorView<Pointer>::stored(Pointer data, DType dtype, const Shape& shape) {
+  BasicTensorView view(data, dtype, shape);
+  if (data == nullptr || !is_quantised(dtype)) return view;
+  using Byte = std::conditional_t<kMutable, std::byte, const std::byte>;
+  view.scales_ = static_cast<Byte*>(data) + storage_layout(dtype, shape).scales_offset;
+  return view;
+}
+
 template <typename Pointer>
 BasicTensorView<Pointer>::BasicTensorView(Pointer data, DType dtype, const Shape& shape)
     : data_(data), dtype_(dtype), shape_(shape), strides_(dense_strides(shape)) {}
@@ -91,8 +137,11 @@ BasicTensorView<Pointer> BasicTensorView<Pointer>::slice(int dimension, int64_t 
   GLYPH_CHECK(dimension < rank() && 0 <= begin && begin <= end && end <= shape_[dimension]);
   BasicTensorView part = *this;
   using Byte = std::conditional_t<kMutable, std::byte, const std::byte>;
-  part.data_ =
-      static_cast<Byte*>(data_) + begin * strides_[dimension] * static_cast<int64_t>(size_of(dtype_));
+  part.data_ = static_cast<Byte*>(data_) + bytes_of(dtype_, begin * strides_[dimension]);
+  if (scales_ != nullptr) {
+    GLYPH_CHECK(dimension == 0);
+    part.scales_ = static_cast<Byte*>(scales_) + begin * scale_bytes_of_row(dtype_, shape_[1]);
+  }
   part.shape_[dimension] = end - begin;
   return part;
 }
@@ -101,6 +150,7 @@ template <typename Pointer>
 BasicTensorView<Pointer> BasicTensorView<Pointer>::split_last(int64_t outer) const {
   const int last = rank() - 1;
   GLYPH_CHECK(rank() >= 1 && rank() < Shape::kMaxRank && outer > 0 && shape_[last] % outer == 0);
+  GLYPH_CHECK(!is_quantised(dtype_));
   const int64_t inner = shape_[last] / outer;
   BasicTensorView split = *this;
   if (last == 0) {
@@ -119,6 +169,8 @@ BasicTensorView<Pointer> BasicTensorView<Pointer>::split_last(int64_t outer) con
 template <typename Pointer>
 BasicTensorView<Pointer> BasicTensorView<Pointer>::reshape(const Shape& shape) const {
   GLYPH_CHECK(dense() && shape.num_elements() == shape_.num_elements());
+  if (shape == shape_) return *this;
+  GLYPH_CHECK(!is_quantised(dtype_));
   return {data_, dtype_, shape};
 }
 
@@ -126,7 +178,7 @@ template class BasicTensorView<void*>;
 template class BasicTensorView<const void*>;
 
 Tensor::Tensor(Device& device, DType dtype, const Shape& shape)
-    : memory_(device.allocate(static_cast<size_t>(shape.num_elements()) * glyph::size_of(dtype))),
+    : memory_(device.allocate(storage_layout(dtype, shape).num_bytes)),
       dtype_(dtype),
       shape_(shape) {}
 
@@ -140,11 +192,28 @@ Tensor Tensor::copy(Device& device) const {
 }
 
 Tensor host_copy(Device& device, const ConstTensorView& view) {
-  GLYPH_CHECK(view.dense());
+  GLYPH_CHECK(view.dense() && !is_quantised(view.dtype()));
   Tensor copy(host_device(), view.dtype(), view.shape());
   device.download(copy.view().raw(), view.raw(), copy.num_bytes());
   return copy;
 }
+
+namespace {
+
+// Scale of an element of a quantised matrix, 1 of others.
+float scale_at(const ConstTensorView& view, int64_t row, int64_t column) {
+  if (!is_quantised(view.dtype()) || view.scales() == nullptr) return 1;
+  const int64_t per_row = scales_of_row(view.dtype(), view.size(1));
+  if (view.dtype() == DType::kE4M3) return static_cast<const float*>(view.scales())[row];
+  return to_float(static_cast<const BF16*>(view.scales())[row * per_row + column / kQuantGroup]);
+}
+
+int nibble_at(const void* data, int64_t offset) {
+  const int pair = static_cast<const uint8_t*>(data)[offset / 2];
+  return (offset % 2 == 0 ? pair & 0xF : pair >> 4) - 8;
+}
+
+}  // namespace
 
 float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index) {
   GLYPH_CHECK(static_cast<int>(index.size()) == view.rank());
@@ -160,6 +229,12 @@ float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index
       return to_float(view.data<BF16>()[offset]);
     case DType::kI32:
       return static_cast<float>(view.data<int32_t>()[offset]);
+    case DType::kE4M3:
+      return to_float(view.data<E4M3>()[offset]) * scale_at(view, *index.begin(), *(index.end() - 1));
+    case DType::kI8:
+      return static_cast<float>(view.data<int8_t>()[offset]) * scale_at(view, *index.begin(), *(index.end() - 1));
+    case DType::kI4:
+      return static_cast<float>(nibble_at(view.raw(), offset)) * scale_at(view, *index.begin(), *(index.end() - 1));
   }
   return 0;
 }

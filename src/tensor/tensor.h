@@ -2,6 +2,9 @@
 // row-major, the last dimension dense; outer dimensions may be strided (the keys inside a fused qkv row, a
 // range of columns).
 //
+// A quantised matrix (kE4M3, kI8, kI4) of shape (rows, n) has scales: for each row its count of
+// scales_of_row(), in memory behind the elements, which a view of whole rows knows.
+//
 // Views are plain values and do not keep memory alive. Shapes are checked where an op is entered, by
 // GLYPH_CHECK: a wrong shape is a bug of ours, because what files say was checked when they were read.
 #pragma once
@@ -37,6 +40,19 @@ class Shape {
   std::array<int64_t, kMaxRank> sizes_{};
 };
 
+// Scales of a row of n elements, and their bytes: one f32 for kE4M3, one bf16 for kQuantGroup elements else.
+constexpr int64_t scales_of_row(DType type, int64_t n) { return type == DType::kE4M3 ? 1 : n / kQuantGroup; }
+constexpr int64_t scale_bytes_of_row(DType type, int64_t n) {
+  return scales_of_row(type, n) * (type == DType::kE4M3 ? 4 : 2);
+}
+
+// How a tensor of `dtype` and `shape` lies in one piece of memory: elements, then scales if it is quantised.
+struct StorageLayout {
+  size_t scales_offset = 0;  // bytes; 0: no scales
+  size_t num_bytes = 0;
+};
+StorageLayout storage_layout(DType dtype, const Shape& shape);
+
 // Pointer is void* (TensorView) or const void* (ConstTensorView).
 template <typename Pointer>
 class BasicTensorView {
@@ -55,7 +71,13 @@ class BasicTensorView {
   }
   // NOLINTNEXTLINE: implicit on purpose, whoever may write may read
   BasicTensorView(const BasicTensorView<void*>& other) requires(!kMutable)
-      : data_(other.raw()), dtype_(other.dtype()), shape_(other.shape()), strides_(other.strides()) {}
+      : data_(other.raw()),
+        scales_(other.scales()),
+        dtype_(other.dtype()),
+        shape_(other.shape()),
+        strides_(other.strides()) {}
+  // A tensor in memory laid out as storage_layout() says.
+  static BasicTensorView stored(Pointer data, DType dtype, const Shape& shape);
   BasicTensorView(const BasicTensorView&) = default;
   BasicTensorView& operator=(const BasicTensorView&) = default;
 
@@ -68,6 +90,13 @@ class BasicTensorView {
   int64_t stride(int i) const { return strides_[i]; }
   bool dense() const;
   Pointer raw() const { return data_; }
+  // Of a quantised matrix: of its first row; else null.
+  Pointer scales() const { return scales_; }
+  BasicTensorView with_scales(Pointer scales) const {
+    BasicTensorView view = *this;
+    view.scales_ = scales;
+    return view;
+  }
 
   // First element; T must be the tensor's type.
   template <typename T>
@@ -81,7 +110,7 @@ class BasicTensorView {
     return data<T>() + i * strides_[0];
   }
 
-  // Indices [begin, end) of one dimension, all of the others.
+  // Indices [begin, end) of one dimension, all of the others. Of a quantised matrix: rows.
   BasicTensorView slice(int dimension, int64_t begin, int64_t end) const;
   BasicTensorView rows(int64_t begin, int64_t end) const { return slice(0, begin, end); }
   // Splits the last dimension in two, the first `outer` long: (tokens, heads * d) -> (tokens, heads, d).
@@ -91,6 +120,7 @@ class BasicTensorView {
 
  private:
   Pointer data_ = nullptr;
+  Pointer scales_ = nullptr;
   DType dtype_ = DType::kF32;
   Shape shape_;
   Shape strides_;
@@ -110,10 +140,10 @@ class Tensor {
   bool empty() const { return memory_ == nullptr; }
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
-  size_t num_bytes() const { return static_cast<size_t>(shape_.num_elements()) * size_of(dtype_); }
+  size_t num_bytes() const { return storage_layout(dtype_, shape_).num_bytes; }  // with scales
 
-  TensorView view() { return {memory_.get(), dtype_, shape_}; }
-  ConstTensorView view() const { return {memory_.get(), dtype_, shape_}; }
+  TensorView view() { return TensorView::stored(memory_.get(), dtype_, shape_); }
+  ConstTensorView view() const { return ConstTensorView::stored(memory_.get(), dtype_, shape_); }
   template <typename T>
   T* data() {
     return view().data<T>();
@@ -136,7 +166,7 @@ class Tensor {
 // A dense view's values in host memory.
 Tensor host_copy(Device& device, const ConstTensorView& view);
 
-// Host values as float, whatever the type; for tests and tools.
+// Host values as float, whatever the type, quantised ones times their scales; for tests and tools.
 float value_at(const ConstTensorView& view, std::initializer_list<int64_t> index);
 
 }  // namespace glyph

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "tensor/cpu_device.h"
 #include "tensor/workspace.h"
@@ -32,6 +33,45 @@ TEST(DType, EveryF16SurvivesARoundTrip) {
   EXPECT_EQ(to_float(F16{0x0001}), 0x1p-24f);
   EXPECT_EQ(to_f16(1e6f).bits, 0x7C00);
   EXPECT_EQ(to_f16(1.0f + 0x1p-11f).bits, 0x3C00);
+}
+
+TEST(DType, EveryE4M3SurvivesARoundTrip) {
+  for (int bits = 0; bits < 0x100; ++bits) {
+    const E4M3 value{static_cast<uint8_t>(bits)};
+    if (std::isnan(to_float(value))) continue;
+    ASSERT_EQ(to_e4m3(to_float(value)).bits, value.bits) << bits;
+  }
+  EXPECT_TRUE(std::isnan(to_float(to_e4m3(std::nanf("")))));
+  EXPECT_EQ(to_float(to_e4m3(1e9f)), 448.0f);
+  EXPECT_EQ(to_float(to_e4m3(-std::numeric_limits<float>::infinity())), -448.0f);
+}
+
+TEST(DType, E4M3RoundsToNearestEven) {
+  for (int bits = 0; bits < 0x7E; ++bits) {
+    const float low = to_float(E4M3{static_cast<uint8_t>(bits)}), high = to_float(E4M3{static_cast<uint8_t>(bits + 1)});
+    const float middle = (low + high) / 2;
+    ASSERT_EQ(to_float(to_e4m3(middle)), bits % 2 == 0 ? low : high) << bits;
+    ASSERT_EQ(to_float(to_e4m3(std::nextafter(middle, 0.0f))), low) << bits;
+    ASSERT_EQ(to_float(to_e4m3(std::nextafter(middle, 1e9f))), high) << bits;
+  }
+}
+
+// Rows of a quantised tensor keep their scales.
+TEST(TensorView, SlicesQuantisedRows) {
+  ReferenceDevice device;
+  Tensor tensor(device, DType::kI4, {5, 128});
+  EXPECT_EQ(tensor.num_bytes(), size_t{5 * 64 + 5 * 2 * 2});
+  std::memset(tensor.view().raw(), 0x98, tensor.num_bytes());  // elements 0, 1, 0, 1, ...
+  auto* scales = static_cast<BF16*>(tensor.view().scales());
+  for (int i = 0; i < 10; ++i) scales[i] = to_bf16(static_cast<float>(i));
+  const ConstTensorView rows = std::as_const(tensor).view().rows(2, 4);
+  EXPECT_EQ(value_at(rows, {0, 0}), 0.0f);
+  EXPECT_EQ(value_at(rows, {0, 1}), 4.0f);
+  EXPECT_EQ(value_at(rows, {1, 127}), 7.0f);
+  Tensor narrow(device, DType::kE4M3, {3, 16});
+  static_cast<float*>(narrow.view().scales())[1] = 2;
+  narrow.view().row<E4M3>(1)[5] = to_e4m3(1.5f);
+  EXPECT_EQ(value_at(std::as_const(narrow).view().rows(1, 3), {0, 5}), 3.0f);
 }
 
 TEST(TensorView, SlicesAndSplits) {

@@ -9,7 +9,7 @@ constexpr size_t kMinChunkBytes = size_t{4} << 20;
 }  // namespace
 
 TensorView Workspace::take(DType dtype, const Shape& shape) {
-  const size_t wanted = static_cast<size_t>(shape.num_elements()) * size_of(dtype);
+  const size_t wanted = storage_layout(dtype, shape).num_bytes;
   const size_t bytes = std::max(kAlignment, (wanted + kAlignment - 1) / kAlignment * kAlignment);
   while (chunk_ < chunks_.size() && used_ + bytes > chunks_[chunk_].size) {
     ++chunk_;
@@ -21,7 +21,7 @@ TensorView Workspace::take(DType dtype, const Shape& shape) {
   }
   void* data = static_cast<std::byte*>(chunks_[chunk_].memory.get()) + used_;
   used_ += bytes;
-  return {data, dtype, shape};
+  return TensorView::stored(data, dtype, shape);
 }
 
 size_t Workspace::num_bytes() const {
