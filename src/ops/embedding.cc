@@ -32,4 +32,14 @@ void add_position_table(Device& device, std::span<const PatchPosition> positions
       [&](CudaDevice& cuda) { cuda::add_position_table(cuda, positions, grid, table, x); });
 }
 
+void add_position_table(Device& device, const PatchPosition* positions, const PatchGrid& grid,
+                        const ConstTensorView& table, const TensorView& x) {
+  if (device.kind() != DeviceKind::kCuda) {
+    return add_position_table(device, std::span(positions, static_cast<size_t>(x.size(0))), grid, table, x);
+  }
+  GLYPH_CHECK(x.dtype() == DType::kF32 && table.dtype() == DType::kF32 && table.dense() && table.rank() == 2);
+  GLYPH_CHECK(is_matrix(x, x.size(0), table.size(1)));
+  cuda::add_position_table(device.cuda(), positions, grid, table, x);
+}
+
 }  // namespace glyph::ops

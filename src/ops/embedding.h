@@ -25,5 +25,8 @@ struct PatchGrid {
 // align_corners false, padding border.
 void add_position_table(Device& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x);
+// The same with the positions, one for each row of x, in the device's memory.
+void add_position_table(Device& device, const PatchPosition* positions, const PatchGrid& grid,
+                        const ConstTensorView& table, const TensorView& x);
 
 }  // namespace glyph::ops

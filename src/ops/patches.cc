@@ -15,4 +15,10 @@ void widen_bytes(Device& device, std::span<const uint8_t> bytes, const TensorVie
       [&](CudaDevice& cuda) { cuda::widen_bytes(cuda, bytes, out); });
 }
 
+void widen_device_bytes(Device& device, const uint8_t* bytes, const TensorView& out) {
+  GLYPH_CHECK(out.dtype() == DType::kF32 && out.dense());
+  if (device.kind() == DeviceKind::kCuda) return cuda::widen_device_bytes(device.cuda(), bytes, out);
+  widen_bytes(device, {bytes, static_cast<size_t>(out.shape().num_elements())}, out);
+}
+
 }  // namespace glyph::ops

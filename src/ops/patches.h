@@ -11,5 +11,7 @@ namespace glyph::ops {
 // out, dense f32 with as many elements as there are bytes = the bytes as numbers 0 ... 255, in order. The
 // bytes lie in host memory.
 void widen_bytes(Device& device, std::span<const uint8_t> bytes, const TensorView& out);
+// The same of bytes that lie in the device's memory.
+void widen_device_bytes(Device& device, const uint8_t* bytes, const TensorView& out);
 
 }  // namespace glyph::ops

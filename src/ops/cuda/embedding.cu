@@ -96,27 +96,35 @@ void embedding(CudaDevice& device, std::span<const int32_t> ids, const ConstTens
   look_up_rows(device, static_cast<const int32_t*>(there.get()), table, out);
 }
 
+void add_position_table(CudaDevice& device, const PatchPosition* positions, const PatchGrid& grid,
+                        const ConstTensorView& table, const TensorView& x) {
+  if (!device.ok() || x.size(0) == 0) return;
+  int64_t side = 0;
+  while (side * side < table.size(0)) ++side;
+  position_table_kernel<<<static_cast<unsigned>(x.size(0)), kThreads, 0, device.stream()>>>(
+      positions, grid, table.data<float>(), side, x.size(1), matrix_of<float>(x));
+  device.note_launch("add_position_table");
+}
+
 void add_position_table(CudaDevice& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x) {
   const DeviceMemory there = device.allocate(positions.size_bytes());
   device.upload(there.get(), positions.data(), positions.size_bytes());
-  if (!device.ok() || positions.empty()) return;
-  int64_t side = 0;
-  while (side * side < table.size(0)) ++side;
-  position_table_kernel<<<static_cast<unsigned>(positions.size()), kThreads, 0, device.stream()>>>(
-      static_cast<const PatchPosition*>(there.get()), grid, table.data<float>(), side, x.size(1),
-      matrix_of<float>(x));
-  device.note_launch("add_position_table");
+  add_position_table(device, static_cast<const PatchPosition*>(there.get()), grid, table, x);
+}
+
+void widen_device_bytes(CudaDevice& device, const uint8_t* bytes, const TensorView& out) {
+  const int64_t count = out.shape().num_elements();
+  if (!device.ok() || count == 0) return;
+  const auto blocks = static_cast<unsigned>((count + kThreads - 1) / kThreads);
+  widen_bytes_kernel<<<blocks, kThreads, 0, device.stream()>>>(bytes, count, out.data<float>());
+  device.note_launch("widen_bytes");
 }
 
 void widen_bytes(CudaDevice& device, std::span<const uint8_t> bytes, const TensorView& out) {
   const DeviceMemory there = device.allocate(bytes.size());
   device.upload(there.get(), bytes.data(), bytes.size());
-  if (!device.ok() || bytes.empty()) return;
-  const auto blocks = static_cast<unsigned>((bytes.size() + kThreads - 1) / kThreads);
-  widen_bytes_kernel<<<blocks, kThreads, 0, device.stream()>>>(
-      static_cast<const uint8_t*>(there.get()), static_cast<int64_t>(bytes.size()), out.data<float>());
-  device.note_launch("widen_bytes");
+  widen_device_bytes(device, static_cast<const uint8_t*>(there.get()), out);
 }
 
 }  // namespace glyph::ops::cuda

@@ -39,7 +39,10 @@ void embedding(CudaDevice& device, std::span<const int32_t> ids, const ConstTens
                const TensorView& out);
 void add_position_table(CudaDevice& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x);
+void add_position_table(CudaDevice& device, const PatchPosition* positions, const PatchGrid& grid,
+                        const ConstTensorView& table, const TensorView& x);
 void widen_bytes(CudaDevice& device, std::span<const uint8_t> bytes, const TensorView& out);
+void widen_device_bytes(CudaDevice& device, const uint8_t* bytes, const TensorView& out);
 void load(CudaDevice& device, const ConstTensorView& from, const TensorView& out);
 void fill_random(CudaDevice& device, const RandomValues& values, const TensorView& out);
 

@@ -50,6 +50,11 @@ void add_position_table(CudaDevice&, std::span<const PatchPosition>, const Patch
   unreachable();
 }
 void widen_bytes(CudaDevice&, std::span<const uint8_t>, const TensorView&) { unreachable(); }
+void add_position_table(CudaDevice&, const PatchPosition*, const PatchGrid&, const ConstTensorView&,
+                        const TensorView&) {
+  unreachable();
+}
+void widen_device_bytes(CudaDevice&, const uint8_t*, const TensorView&) { unreachable(); }
 void load(CudaDevice&, const ConstTensorView&, const TensorView&) { unreachable(); }
 void fill_random(CudaDevice&, const RandomValues&, const TensorView&) { unreachable(); }
 void embedding(CudaDevice&, const DecodeBatch&, const ConstTensorView&, const TensorView&) { unreachable(); }

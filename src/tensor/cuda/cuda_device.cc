@@ -114,7 +114,7 @@ size_t CudaDevice::num_bytes_held() const {
 void* CudaDevice::allocate_bytes(size_t num_bytes) {
   const size_t size = rounded(num_bytes);
   std::lock_guard lock(mutex_);
-  if (recording_) {
+  if (recording_thread_ == std::this_thread::get_id()) {
     if (void* memory = take_free(recorded_, size)) return memory;
   }
   if (void* memory = take_free(cached_, size)) return memory;
@@ -152,9 +152,9 @@ void* CudaDevice::take_free(std::multimap<size_t, void*>& from, size_t size) {
   return memory;
 }
 
-void CudaDevice::give_back(std::multimap<size_t, void*> memory) {
+void CudaDevice::forget_record() {
   std::lock_guard lock(mutex_);
-  cached_.merge(memory);
+  if (--num_records_ == 0) cached_.merge(recorded_);
 }
 
 // Called with mutex_ held. cudaFree waits for the device, so nothing that is freed is still in use.
@@ -171,7 +171,8 @@ void CudaDevice::free_bytes(void* memory) {
   std::lock_guard lock(mutex_);
   const auto found = sizes_.find(memory);
   GLYPH_CHECK(found != sizes_.end());
-  (recording_ ? recorded_ : cached_).emplace(found->second, memory);
+  const bool recording = recording_thread_ == std::this_thread::get_id();
+  (recording ? recorded_ : cached_).emplace(found->second, memory);
 }
 
 void CudaDevice::copy_bytes(void* to, const void* from, size_t num_bytes) {

@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <typeindex>
 #include <unordered_map>
 
@@ -38,8 +39,8 @@ class CudaDevice : public Device {
   Status take_status() override;
   std::unique_ptr<RecordedWork> record(const std::function<void()>& queue) override;
 
-  // What a record of this device needed goes back to be used again.
-  void give_back(std::multimap<size_t, void*> memory);
+  // A record of this device is gone; with the last one, the memory that records use is free for anything.
+  void forget_record();
 
   // Keeps `error` unless it is a success; `what` names the call in the message.
   void note(cudaError_t error, const char* what);
@@ -109,8 +110,10 @@ class CudaDevice : public Device {
   std::multimap<size_t, void*> cached_;     // guarded by mutex_: free memory by size
   std::unordered_map<void*, size_t> sizes_;  // guarded by mutex_: of all memory held
   size_t held_bytes_ = 0;                   // guarded by mutex_
-  bool recording_ = false;                  // guarded by mutex_
-  std::multimap<size_t, void*> recorded_;   // guarded by mutex_: free memory that only the record uses
+  std::thread::id recording_thread_;        // guarded by mutex_: the one that records now
+  std::multimap<size_t, void*> recorded_;   // guarded by mutex_: memory that only records use, all of them the same:
+                                            // they run one after another and leave nothing in it
+  int num_records_ = 0;                     // guarded by mutex_
 };
 
 }  // namespace glyph
