@@ -107,4 +107,6 @@ def export(state, tokenizer_path, out, config=None):
 
 
 if __name__ == '__main__':
-    export(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2], sys.argv[3])
+    beside = os.path.dirname(sys.argv[1]) + '/config.json'
+    changed = json.load(open(beside)) if os.path.exists(beside) else {}
+    export(torch.load(sys.argv[1], map_location='cpu'), sys.argv[2], sys.argv[3], Config(**changed))

@@ -60,16 +60,18 @@ class Layout:
         (only in the first, easy lessons).
         -> int16 (n, 4): class * 4 + phase, x of the tile, y of the tile, rows of the tile that show;
            uint8 (rows * columns, SLOTS * PLACES): class of the character whose middle lies in the place, 0 where there is none, UNSURE where
-           the middle lies too near to an edge or two characters share the place: asking for those would teach noise.
+           the middle lies too near to an edge or two characters share the place: asking for those would teach noise;
+           int32 (characters, 2): cell (-1: not on the page) and place in it of each character and, after each line, of its end.
         """
         k = dpi / 72
         above, below, left, _ = TILE[dpi]
         rows, columns = grid
         target = np.zeros((rows, columns, SLOTS, PLACES), np.uint8)
         top = FIRST_BASELINE - shift
-        out = []
+        out, stands = [], []
         for number, line in enumerate(lines):
             if not line:
+                stands.append(np.full((1, 2), -1, np.int32))
                 continue
             codes = np.array([CLASS.get(c, 0) for c in line], np.int32)
             ends = np.cumsum(self.advance[codes])
@@ -77,6 +79,8 @@ class Layout:
             baseline = math.floor(k * (top + LINE * number))
             whole = np.floor(pen)
             phase = np.floor((pen - whole) * 4).astype(np.int32)
+            center = whole + (phase + .5) / 4 + 0.5 * self.advance[codes] * k
+            stands.append(stand((baseline - 3 * k) * scale[0], center * scale[1], rows, columns))
             ink = codes > 0
             n = int(ink.sum())
             if n == 0:
@@ -89,10 +93,9 @@ class Layout:
             if number in erased:
                 g[:, 3] = round(k * (top + LINE * number + 1)) - (baseline - above)
             out.append(g)
-            center = whole + (phase + .5) / 4 + 0.5 * self.advance[codes] * k
             self.name_places(target, (baseline - 3 * k) * scale[0], center * scale[1], codes)
         glyphs = np.concatenate(out) if out else np.zeros((0, 4), np.int16)
-        return glyphs, target.reshape(rows * columns, SLOTS * PLACES)
+        return glyphs, target.reshape(rows * columns, SLOTS * PLACES), np.concatenate(stands) if stands else np.zeros((0, 2), np.int32)
 
     @staticmethod
     def name_places(target, middle, center, codes):
@@ -123,6 +126,19 @@ class Layout:
             into = target[band // SLOTS, :, band % SLOTS]
             shown = line.reshape(columns, PLACES)
             into[shown > 0] = shown[shown > 0]
+
+
+def stand(middle, center, rows, columns):
+    """Where the characters of a line stand, its end as the last of them. middle: y of the line; center (n,): x of the characters' middles, in
+    pixels after the resize -> int32 (n + 1, 2): cell and place in it."""
+    center = np.append(center, center[-1])
+    column = np.clip(center // CELL, 0, columns - 1).astype(np.int32)
+    row = int(middle // CELL)
+    out = np.empty((len(center), 2), np.int32)
+    out[:, 0] = row * columns + column if row < rows else -1
+    band = min(SLOTS - 1, int((middle - row * CELL) * SLOTS / CELL))
+    out[:, 1] = band * PLACES + np.clip((center - column * CELL) * PLACES / CELL, 0, PLACES - 1).astype(np.int32)
+    return out
 
 
 def page_pixels(dpi, points):

@@ -30,9 +30,9 @@ POINTS = [0.0, .03, .28, .50, .72, 1.0]
 GATES = [(0.0, 0.75, 0.20), (0.03, 0.98, 0.25)]
 # Then blocks grow: the largest number of rows, and the lessons while they do.
 LADDER = [2, 3, 4, 6, 8, 11, 15, 20, 26, 31]
-LADDER_MIX = {'look': .08, 'look row': .04, 'block': .38, 'find': .42, 'ask': .08}
+LADDER_MIX = {'look': .06, 'look row': .04, 'block': .36, 'find': .36, 'ask': .18}
 LADDER_RIGHT = {'block': .93, 'find': .90}   # share of right tokens that lets blocks grow
-LADDER_END = 0.65                            # share of the time after which whole pages are taught anyway
+LADDER_END = 0.50                            # share of the time after which whole pages are taught anyway
 
 
 def learning_rate(progress, step, peak):
@@ -44,10 +44,10 @@ def learning_rate(progress, step, peak):
 class Lessons:
     """Where in the schedule the run stands: at a gate, on the ladder, or moving evenly to the end over the time that is left."""
 
-    def __init__(self, begin, progress_of):
+    def __init__(self, begin, progress_of, rung=0):
         self.progress_of = progress_of
         self.gates = [g for g in GATES if g[0] >= begin]
-        self.rung = 0 if begin < POINTS[2] else len(LADDER)
+        self.rung = rung if begin < POINTS[2] else len(LADDER)
         self.named, self.right = 0.0, dict.fromkeys(LADDER_RIGHT, 0.0)
         self.start, self.since = max(begin, POINTS[2]), 0.0
 

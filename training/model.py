@@ -23,11 +23,11 @@ class Config:
     merger: int = 1024          # SwiGLU of the merger (vision intermediate_size)
     layers: int = 8
     heads: int = 8
-    kv_heads: int = 2
-    intermediate: int = 832
+    kv_heads: int = 4           # the values of a cell's 17 characters pass through its heads
+    intermediate: int = 800
     vocab: int = 4096
-    rope_theta: float = 3.0     # high frequencies on every axis: the cell to the left must be told from the one beside it
-    sections: tuple = (2, 7, 7)
+    rope_theta: float = 10000.0   # low frequencies: words are found by what they are, pages away; where a cell is, the vision tower says
+    sections: tuple = (4, 6, 6)
     vision_theta: float = 10000.0
     eps: float = 1e-5
 
@@ -189,9 +189,12 @@ class Language(nn.Module):
         angle = torch.cat([a[i] for i, a in enumerate(angle.split(self.c.sections, -1))], -1)
         return angle.cos().to(dtype), angle.sin().to(dtype)
 
-    def forward(self, x, positions):
+    def forward(self, x, positions, keep=None):
+        """x (B, S, hidden), positions (3, S) -> (B, S, hidden). keep: a dict that gets the input of each layer that is a key of it."""
         cos, sin = self.rotary(positions, x.dtype)
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
+            if keep is not None and number in keep:
+                keep[number] = x
             x = layer(x, cos, sin)
         return self.norm(x)
 
@@ -231,13 +234,14 @@ def waves(size, width, harmonics=10, rms=0.3):
 
 
 class Glyph(nn.Module):
-    def __init__(self, c, aux_size):
+    def __init__(self, c, aux_size, places=30):
         super().__init__()
         self.c = c
         self.model = nn.ModuleDict({'visual': Vision(c), 'language_model': Language(c)})
         self.lm_head = nn.Linear(c.hidden, c.vocab, bias=False)
         self.aux_head = nn.Linear(c.hidden, aux_size)            # training only: characters of a visual token
         self.aux_head_cell = nn.Linear(c.hidden, 2 * MAX_CELLS)  # training only: its row and its column
+        self.aux_head_spot = nn.Linear(c.hidden, places)         # training only: where in its cell the next token begins
         self.init_weights()
 
     def init_weights(self):
@@ -256,5 +260,5 @@ class Glyph(nn.Module):
         visual.embeddings['position_embedding'].weight.data.copy_(waves(self.c.table, self.c.vision_hidden))
         nn.init.normal_(visual.patch_embed['proj'].bias, 0, 0.2)   # blank patches are zero, and the norm behind them must not blow up
         visual.merger.down_proj.weight.data.mul_(2)   # a gated product of small numbers: without this the features start near zero
-        for head in (self.lm_head, self.aux_head, self.aux_head_cell):
+        for head in (self.lm_head, self.aux_head, self.aux_head_cell, self.aux_head_spot):
             head.weight.data.mul_(0.5)

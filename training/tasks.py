@@ -19,6 +19,8 @@ TRANSCRIBE, CONTINUE, QUOTE, NEEDLE, FACT, NO_FACT, NO_NEEDLE = range(len(TASKS)
 WEIGHT = [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
 PREFIX = 4       # [gMASK] <sop> <|user|> \n
 MAX_TURNS = 64
+WORD = re.compile(r'[^\s"“”?,;:()]{4,}|\d+')
+NOWHERE = np.full((1, 2), -1, np.int32)
 
 ASK_TRANSCRIBE = ['Transcribe the page.', 'Transcribe this page.', 'Write out the text of the page.', 'What does the page say?', 'Read the page.',
                   'Copy the text of this page.', 'Transcribe the text.', 'Please transcribe the page.', 'Transcribe the document.',
@@ -38,6 +40,20 @@ ASK_SENTENCE = ['Quote the sentence that contains "{w}".', 'Which sentence conta
 ASK_LINE = ['Quote the line that contains "{w}".', 'Which line contains "{w}"?', 'Give me the line with "{w}".', 'What line has the words "{w}"?',
             'Copy the line containing "{w}".', 'Quote the line with the words {w}.', 'Find the line that mentions "{w}".']
 SENTENCE_END = re.compile(r'(?<=[.!?])["”’\')]?\s+')
+
+
+@dataclass
+class Turn:
+    """A question, its answer, and where both stand in the text of the pages, as far as they do.
+
+    begin: of the answer in the text, -1 when it is not a piece of it. evidence: (begin, end) of the piece of text that the words of the
+    question are looked for in.
+    """
+    question: str
+    answer: str
+    task: int
+    begin: int = -1
+    evidence: tuple = None
 
 
 @dataclass
@@ -192,7 +208,8 @@ class Builder:
             shown = w.strip(' .,;:!?"') if rng.random() < .6 else w
             if len(shown) < 5 or '"' in shown:
                 continue
-            turns.append((rng.choice(ask).format(w=shown), whole, QUOTE))
+            at = text.replace('\n', ' ').find(w)
+            turns.append(Turn(rng.choice(ask).format(w=shown), whole, QUOTE, at - whole.find(w), (at, at + len(w))))
         return turns
 
     def continuations(self, rng, pages, text, count, numbered=.4, words=(2, 5)):
@@ -212,6 +229,7 @@ class Builder:
             if len(w) < 6 or '"' in w or '  ' in w or flat.count(w) != 1:
                 continue
             rest, kind = flat[at + len(w):].lstrip(), rng.random()
+            begin = len(flat) - len(rest)
             if kind < numbered:
                 n = rng.randint(2, 6)
                 after = rest.split()
@@ -223,7 +241,7 @@ class Builder:
                 end = re.search(r'[.!?](?=["”’\')]?(\s|$))["”’\')]?', text[at + len(w):].lstrip())
                 question, answer = rng.choice(ASK_CONTINUE).format(w=w), rest[:end.end()] if end else ''
             if 3 < len(answer) < 300 and '  ' not in answer:
-                turns.append((question, answer, CONTINUE))
+                turns.append(Turn(question, answer, CONTINUE, begin, (at, at + len(w))))
         return turns
 
     def question_document(self, rng, shape):
@@ -256,12 +274,21 @@ class Builder:
         text = clean(''.join(u + s for u, s in units)).strip()
         pages, text, _ = self.paginate(text, shape)
         flat = text.replace('\n', ' ')
-        turns = [(q, a, t) for q, a, t, st in turns if st is None or clean(st).replace('\n', ' ') in flat]
+        turns = [self.stated(flat, *t) for t in turns if t[3] is None or clean(t[3]).replace('\n', ' ') in flat]
         extra = max(2, int(len(turns) * .5))
         turns += self.quotes(rng, originals, pages, text, extra)
         turns += self.continuations(rng, pages, text, extra + 1)
         rng.shuffle(turns)
-        return pages, turns
+        return pages, text, turns
+
+    @staticmethod
+    def stated(flat, question, answer, task, statement):
+        if statement is None:
+            return Turn(question, answer, task)
+        statement, answer_text = clean(statement).replace('\n', ' '), clean(answer).replace('\n', ' ')
+        at = flat.find(statement)
+        inside = statement.find(answer_text)
+        return Turn(question, answer, task, at + inside if inside >= 0 else -1, (at, at + len(statement)))
 
     def finding_document(self, rng, shape):
         """A document in which many short pieces are to be found by the words before them: where they stand says nothing."""
@@ -269,7 +296,7 @@ class Builder:
         area = sum(shape.lines) * shape.wrap
         text = clean(''.join(u + s for u, s in self.units(rng, area * rng.uniform(.8, 1.1), style))).strip()
         pages, text, _ = self.paginate(text, shape)
-        return pages, self.continuations(rng, pages, text, 16, numbered=.7)
+        return pages, text, self.continuations(rng, pages, text, 16, numbered=.7)
 
     def reading_document(self, rng, shape):
         """A document to transcribe."""
@@ -279,31 +306,82 @@ class Builder:
         text = clean(''.join(u + s for u, s in units)).strip()
         pages, text, ranges = self.paginate(text, shape)
         n = rng.randrange(len(ranges))
-        answer = text[ranges[n][0]:ranges[n][1]].strip()
-        if len(ranges) > 1 or rng.random() < .1:
-            return pages, [(rng.choice(ASK_PAGE).format(n=n + 1), answer, TRANSCRIBE)]
-        return pages, [(rng.choice(ASK_TRANSCRIBE), answer, TRANSCRIBE)]
+        page = text[ranges[n][0]:ranges[n][1]]
+        begin = ranges[n][0] + len(page) - len(page.lstrip())
+        question = rng.choice(ASK_PAGE).format(n=n + 1) if len(ranges) > 1 or rng.random() < .1 else rng.choice(ASK_TRANSCRIBE)
+        return pages, text, [Turn(question, page.strip(), TRANSCRIBE, begin)]
 
     # ---- tokens
 
-    def encode_turns(self, turns, length):
-        """-> ids, weight of each id as a target, turn number of each id (-1: not a target), task of each turn."""
-        ids, weight, number, tasks = [], [], [], []
+    def encode_turns(self, turns, length, text):
+        """-> ids, weight of each id as a target, turn number of each id (-1: not a target), task of each turn, and (begin, last) of each id in
+        `text`: offsets of its first and its last character, -1 where it does not stand there."""
+        ids, weight, number, tasks, at = [], [], [], [], []
         user, assistant = self.ids['<|user|>'], self.ids['<|assistant|>']
-        for q, a, task in turns:
-            question = self.tok.encode(clean(q)).ids + [assistant] + self.newline
+        for turn in turns:
+            asked, said = self.tok.encode(clean(turn.question)), self.tok.encode(clean(turn.answer))
+            question, answer = asked.ids + [assistant] + self.newline, said.ids + [user]
+            place = [self.words_at(clean(turn.question), asked.offsets, text, turn.evidence)] + [NOWHERE] * (1 + len(self.newline))
             if ids:
-                question = self.newline + question
-            answer = self.tok.encode(clean(a)).ids + [user]
+                question, place = self.newline + question, [NOWHERE] * len(self.newline) + place
+            place += [self.answer_at(clean(turn.answer), said.offsets, text, turn.begin), NOWHERE]
             if len(ids) + len(question) + len(answer) > length:
-                if task != TRANSCRIBE or len(ids) + len(question) + 8 > length:
+                if turn.task != TRANSCRIBE or len(ids) + len(question) + 8 > length:
                     continue
                 answer = answer[:length - len(ids) - len(question)]
-            weight += [0.0] * len(question) + [WEIGHT[task]] * len(answer)
+            weight += [0.0] * len(question) + [WEIGHT[turn.task]] * len(answer)
             number += [-1] * len(question) + [len(tasks)] * len(answer)
             ids += question + answer
-            tasks.append(task)
-        return ids, weight, number, tasks
+            at.append(np.concatenate(place)[:len(question) + len(answer)])
+            tasks.append(turn.task)
+        return ids, weight, number, tasks, np.concatenate(at) if at else np.zeros((0, 2), np.int32)
+
+    @staticmethod
+    def answer_at(answer, offsets, text, begin):
+        """(tokens, 2): where the tokens of an answer that stands at `begin` in `text` begin and end. A space belongs to what follows it."""
+        out = np.full((len(offsets), 2), -1, np.int32)
+        if begin < 0 or text[begin:begin + len(answer)].replace('\n', ' ') != answer.replace('\n', ' '):
+            return out
+        first, end = np.array(offsets, np.int32).reshape(-1, 2).T
+        space = np.array([answer[i] == ' ' for i in first], bool)
+        out[:, 0] = np.minimum(begin + first + space, len(text) - 1)
+        out[:, 1] = begin + end - 1
+        return out
+
+    @staticmethod
+    def words_at(question, offsets, text, evidence):
+        """(tokens, 2): where the words of a question that stand in the evidence, once and longer than three letters, are found there."""
+        out = np.full((len(offsets), 2), -1, np.int32)
+        if evidence is None:
+            return out
+        begin, end = evidence
+        stated = text[begin:end].replace('\n', ' ').lower()
+        asked = question.lower()
+        whole = asked.find(stated.strip(' .,;:!?"')) if len(stated) < 60 else -1
+        at = np.full(len(question) + 1, -1, np.int32)
+        if whole >= 0:   # the question quotes the evidence
+            stripped = stated.strip(' .,;:!?"')
+            at[whole:whole + len(stripped)] = begin + stated.find(stripped) + np.arange(len(stripped))
+        else:
+            for word in WORD.finditer(asked):
+                if stated.count(word.group()) == 1:
+                    at[word.start():word.end()] = begin + stated.find(word.group()) + np.arange(len(word.group()))
+        for i, (first, last) in enumerate(offsets):
+            first += question[first] == ' '
+            if first < last and at[first] >= 0 and at[last - 1] >= 0:
+                out[i] = at[first], at[last - 1]
+        return out
+
+    @staticmethod
+    def look_up(at, stands):
+        """at (n, 2): offsets in the text; stands (characters, 2): position in the sequence and place in the cell of each character
+        -> (n, 3): position of the first character, of the last one, and place of the first; -1 where there is none."""
+        out = np.full((len(at), 3), -1, np.int32)
+        good = (at >= 0).all(1) & (at < len(stands)).all(1)
+        first, last = stands[at[good, 0]], stands[at[good, 1], 0]
+        seen = (first[:, 0] >= 0) & (last >= 0)
+        out[np.nonzero(good)[0][seen]] = np.stack((first[:, 0], last, first[:, 1]), 1)[seen]
+        return out
 
     def batch(self, shape, seed):
         """One batch as numpy arrays; see Batch in train.py for the shapes."""
@@ -314,27 +392,36 @@ class Builder:
         weight = np.zeros((n, length), np.float32)
         number = np.full((n, length), -1, np.int16)
         tasks = np.full((n, MAX_TURNS), -1, np.int64)
+        place = np.full((n, length, 3), -1, np.int32)
         glyphs, targets = [[] for _ in shape.pages], [[] for _ in shape.pages]
         for d in range(n):
             for _ in range(4):
-                pages, turns = make(rng, shape)
-                i, w, t, task = self.encode_turns(turns, length)
+                pages, text, turns = make(rng, shape)
+                i, w, t, task, at = self.encode_turns(turns, length, text)
                 if task:
                     break
             ids[d, :len(i)], weight[d, :len(i)], number[d, :len(i)] = i, w, t
             tasks[d, :min(MAX_TURNS, len(task))] = task[:MAX_TURNS]
+            stands, first_cell = [], PREFIX + 1
             for p, ((height, width, rows, columns), (lines, erased)) in enumerate(zip(shape.pages, pages)):
-                g, target = self.layout.glyphs(lines, shape.dpi, (rows, columns), (rows * CELL / height, columns * CELL / width), erased,
+                g, target, stand = self.layout.glyphs(lines, shape.dpi, (rows, columns), (rows * CELL / height, columns * CELL / width), erased,
                                                 rng.uniform(0, 14) if shape.easy else 0.0)
                 page = np.full((len(g), 1), d, np.int16)
                 glyphs[p].append(np.concatenate((page, g), 1))
                 targets[p].append(target)
+                stand[:, 0] += np.where(stand[:, 0] >= 0, first_cell, 0)
+                stands.append(stand)
+                first_cell += rows * columns + 2
+            place[d, :len(i)] = self.look_up(at, np.concatenate(stands))
         used = max(1, int((number >= 0).any(0).nonzero()[0].max(initial=0)) + 1)
         used = min(length, -(-used // 64) * 64)
         # The token at position p is predicted at p - 1: `at` indexes (docs, used - 1) hidden states, flattened.
         doc, position = np.nonzero(weight[:, 1:used])
+        here = np.nonzero(place[:, :used, 1] >= 0)
         return pack({'ids': ids[:, :used].astype(np.int64), 'at': doc * (used - 1) + position, 'weight': weight[doc, position + 1],
                      'turn': doc * MAX_TURNS + number[doc, position + 1].clip(0, MAX_TURNS - 1), 'tasks': tasks,
+                     'here at': here[0] * used + here[1], 'here': place[here[0], here[1], 1].astype(np.int64),
+                     'next': place[doc, position + 1].astype(np.int64),
                      'glyphs': [np.concatenate(g) for g in glyphs], 'targets': [np.concatenate(t) for t in targets]})
 
 

@@ -27,10 +27,12 @@ from layout import CELL, PLACES, SLOTS, UNSURE, Layout
 from lessons import KINDS, Lessons, learning_rate
 from model import MAX_CELLS, Config, Glyph, document_positions, waves
 from muon import Muon
+from pointers import FIRST, HERE, LAST, SPOT_LAYER, pointer_loss
 from tasks import PREFIX, TASKS, Builder, make_shape
 
 AUX_TOKENS = 10000       # visual tokens a step that the auxiliary loss looks at
 CELL_WEIGHT = 0.2        # of the loss that asks each visual token for its row and column
+KEPT_LAYERS = [layer for layer, _ in HERE + FIRST + LAST] + [SPOT_LAYER]
 HELD_OUT = ('emma.txt',)
 
 
@@ -158,7 +160,8 @@ def assemble(model, features, ids, prefix, begin, end):
 
 
 def run_batch(model, artist, shape, batch, special, settle=False):
-    """-> loss of the answers, auxiliary loss, right answer tokens (n,), share of inked characters that the auxiliary head names.
+    """-> loss of the answers, auxiliary loss, pointer loss, right answer tokens (n,), share of inked characters that the auxiliary head names,
+    shares of right pointers.
 
     settle: the auxiliary head alone learns from its loss, so that a new one does not disturb a trained vision tower.
     """
@@ -197,18 +200,20 @@ def run_batch(model, artist, shape, batch, special, settle=False):
     with torch.no_grad():
         aux_right = ((aux.argmax(-1) == aux_out) & inked).sum() / inked.sum().clamp(min=1)
     if shape.look:
-        return aux_loss * 0, aux_loss, None, aux_right
+        return aux_loss * 0, aux_loss, aux_loss.detach() * 0, None, aux_right, None
 
     ids = batch['ids']
     x = assemble(model, by_page, ids, special['prefix'], special['begin'], special['end'])
     positions = document_positions(PREFIX, shape.grids, x.shape[1], device)
-    h = model.model['language_model'](x, positions)[:, x.shape[1] - ids.shape[1]:-1]
+    language, keep = model.model['language_model'], dict.fromkeys(KEPT_LAYERS)
+    h = language(x, positions, keep)[:, x.shape[1] - ids.shape[1]:-1]
     target = ids[:, 1:].flatten()[batch['at']]
     logits = model.lm_head(h.flatten(0, 1)[batch['at']]).float()
     loss = (F.cross_entropy(logits, target, reduction='none') * batch['weight']).sum() / batch['weight'].sum()
+    pointers, pointed = pointer_loss(model, keep, *language.rotary(positions, x.dtype), batch, ids.shape[1])
     with torch.no_grad():
         right = logits.argmax(-1) == target
-    return loss, aux_loss, right, aux_right
+    return loss, aux_loss, pointers, right, aux_right, pointed
 
 
 def turn_scores(batch, right):
@@ -229,7 +234,7 @@ class Log:
         self.reset()
 
     def reset(self):
-        self.scores, self.losses, self.times = {}, [], {}
+        self.scores, self.losses, self.times, self.pointed = {}, [], {}, []
 
     def say(self, text):
         print(text, flush=True)
@@ -241,16 +246,19 @@ class Log:
         self.started = torch.cuda.Event(enable_timing=True)
         self.started.record()
 
-    def add(self, kind, scores, loss, aux, aux_right):
+    def add(self, kind, scores, losses, aux_right, pointed):
         ended = torch.cuda.Event(enable_timing=True)
         ended.record()
         self.times.setdefault(kind, []).append((self.started, ended))
         self.scores[kind] = self.scores.get(kind, 0) + scores
-        self.losses.append(torch.stack((loss.detach(), aux.detach(), aux_right.detach())))
+        self.losses.append(torch.stack([loss.detach().float() for loss in losses] + [aux_right.detach()]))
+        if pointed is not None:
+            self.pointed.append(pointed)
 
     def report(self, head):
-        loss, aux, right = torch.stack(self.losses).mean(0).tolist()   # waits for the GPU: the events below are complete
-        parts = [f'{head} loss {loss:.3f} aux {aux:.3f}/{right:.4f}']
+        loss, aux, pointers, right = torch.stack(self.losses).mean(0).tolist()   # waits for the GPU: the events below are complete
+        pointed = ' '.join(f'{p:.2f}' for p in torch.stack(self.pointed).mean(0).tolist()) if self.pointed else ''
+        parts = [f'{head} loss {loss:.3f} aux {aux:.3f}/{right:.4f} pointers {pointers:.3f} {pointed}']
         for kind in sorted(self.scores):
             s = self.scores[kind].tolist()
             spent = [a.elapsed_time(b) for a, b in self.times[kind]]
@@ -296,7 +304,7 @@ def evaluate(model, artist, special, builder, log, seconds):
                 shape = make_shape(kind, dpi, rng, pages, None, docs, KINDS[kind]['length'], KINDS[kind]['turns'])
                 batch = builder.batch(shape, 20_000 + round_number)
                 batch = upload(batch, shape, artist)
-                loss, aux, right, aux_right = run_batch(model, artist, shape, batch, special)
+                _, _, _, right, _, _ = run_batch(model, artist, shape, batch, special)
                 key = f'{kind}{pages}@{dpi}'
                 scores[key] = scores.get(key, 0) + turn_scores(batch, right)
             round_number += 1
@@ -316,13 +324,15 @@ def rank_main(rank, args, task_queues, result_queue, start):
         dist.init_process_group('nccl', rank=rank, world_size=args.gpus)
     from tokenizers import Tokenizer
     tokenizer = Tokenizer.from_file(args.data + '/tokenizer.json')
-    config = Config()
+    config = Config(**json.loads(args.config))
     model = Glyph(config, SLOTS * PLACES * NUM_CLASSES).to(device)
     if args.resume and args.resume.endswith('.pt'):
         model.load_state_dict(torch.load(args.resume, map_location=device))
     elif args.resume:
-        missing = model.load_state_dict(trained_state(args.resume), strict=False)
-        assert not missing.unexpected_keys and all(k.startswith('aux_head') for k in missing.missing_keys), missing
+        parts = ('aux_head', 'model.language_model', 'lm_head') if args.fresh_language else ('aux_head',)
+        state = {k: v for k, v in trained_state(args.resume).items() if not k.startswith(parts)}
+        missing = model.load_state_dict(state, strict=False)
+        assert not missing.unexpected_keys and all(k.startswith(parts) for k in missing.missing_keys), missing
         if args.fresh_positions:
             model.model['visual'].embeddings['position_embedding'].weight.data.copy_(waves(config.table, config.vision_hidden))
     log = Log(f'{args.out}/train.log' if rank == 0 else None)
@@ -342,7 +352,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
     progress_of = lambda: args.begin + (1 - args.begin) * min(1.0, max(0.0, (time.time() - start.value) / args.seconds))
 
     settle = bool(args.resume) and not args.resume.endswith('.pt')   # an exported directory has no auxiliary head
-    lessons = Lessons(args.begin, progress_of)
+    lessons = Lessons(args.begin, progress_of, args.rung)
     lead = args.lead
     issued = [0]
     step_now = [0]
@@ -380,8 +390,8 @@ def rank_main(rank, args, task_queues, result_queue, start):
         step_now[0] = step
         log.begin()
         with torch.autocast('cuda', torch.bfloat16):
-            loss, aux, right, aux_right = run_batch(model, artist, shape, batch, special, settle=settle and step < 100)
-        (loss + args.aux * aux).backward()
+            loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settle=settle and step < 100)
+        (loss + args.aux * aux + args.pointers * pointers).backward()
         if args.gpus > 1:
             trained = [p for p in parameters if p.grad is not None]   # the language model has none when a batch is only looked at
             flat = torch.cat([p.grad.flatten() for p in trained])
@@ -399,7 +409,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
             passed = step % 8 == 0 and lessons.watch(shape.kind, aux_right, right)
             if passed:
                 log.say(f'{passed} after {step} steps, {time.time() - start.value:.0f} s')
-            log.add(f'{shape.kind}', turn_scores(batch, right), loss, aux, aux_right)
+            log.add(f'{shape.kind}', turn_scores(batch, right), (loss, aux, pointers), aux_right, pointed)
             if step % args.every == 0:
                 log.report(f'{step} t{time.time() - start.value:.0f} p{progress:.3f} wait{waited:.0f} lr{lr:.5f}')
             if time.time() - last_save > args.save_every:
@@ -429,6 +439,7 @@ def main():
     parser.add_argument('--gpus', type=int, default=1)
     parser.add_argument('--lr', type=float, default=1.2e-3)
     parser.add_argument('--aux', type=float, default=1.0)
+    parser.add_argument('--pointers', type=float, default=0.5, help='weight of the pointer loss')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--steps', type=int, default=10 ** 9)
     parser.add_argument('--compile', type=int, default=1)
@@ -440,10 +451,14 @@ def main():
     parser.add_argument('--resume', help='an exported directory, or a checkpoint (.pt), to start from')
     parser.add_argument('--muon', type=int, default=1, help='Muon for the matrices of the blocks; 0: AdamW for all')
     parser.add_argument('--fresh-positions', type=int, default=0, help='1: start from a new position table when resuming')
+    parser.add_argument('--fresh-language', type=int, default=0, help='1: take the vision tower alone when resuming')
+    parser.add_argument('--config', default='{}', help='fields of model.Config that differ, as JSON')
+    parser.add_argument('--rung', type=int, default=0, help='where on the ladder of growing blocks to start')
     parser.add_argument('--port', default='29511', help='where the processes of several GPUs meet')
     parser.add_argument('--begin', type=float, default=0.0, help='point of the schedule to start at')
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
+    open(f'{args.out}/config.json', 'w').write(args.config)   # export.py reads it
     books = sorted(p for p in glob.glob(args.data + '/*.txt') if os.path.basename(p) not in HELD_OUT)
     context = mp.get_context('spawn')
     tasks = [context.Queue() for _ in range(args.gpus)]
