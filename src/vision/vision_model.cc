@@ -6,9 +6,10 @@
 
 #include "ops/attention.h"
 #include "ops/norm.h"
-#include "ops/patches.h"
 #include "ops/rotary.h"
 #include "tensor/workspace.h"
+#include "vision/compiled_passes.h"
+#include "vision/page_batch.h"
 #include "vision/vision_weights.h"
 
 namespace glyph {
@@ -21,38 +22,44 @@ struct VisionModel::Impl {
   VisionWeights weights;
   mutable Workspace workspace;
   StageObserver observer;
+  mutable CompiledPasses passes;
 
   void show(std::string_view stage, const ConstTensorView& values) const {
     show_stage(observer, device, stage, values);
   }
 
-  // What the blocks need to know about the rows of one pass: pages one after another.
-  struct Rows {
-    ConstTensorView cos, sin;          // (patches, head_dim / 2)
-    std::vector<int64_t> page_tokens;  // patches of each page
+  // What happens between the blocks of a pass that is queued call by call.
+  struct Pauses {
+    std::stop_token stop = {};
+    std::function<void()> between_blocks = {};
   };
-  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, const std::stop_token& stop,
-                                           const std::function<void()>& between_blocks = {}) const;
-  void embed_patches(const Patches& patches, const TensorView& x) const;
-  void run_block(const VisionBlockWeights& block, const Rows& rows, const TensorView& x) const;
-  Tensor merge(const ConstTensorView& x) const;
-  std::vector<PageFeatures> split(std::span<const Patches> pages, Tensor features) const;
+  int64_t tokens_of(const ops::PatchGrid& grid) const {
+    return grid.num_patches() / (config.spatial_merge_size * config.spatial_merge_size);
+  }
+  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, const Pauses& pauses) const;
+  std::vector<PageFeatures> encode_compiled(CompiledPasses::Pass& pass, std::span<const Patches> pages) const;
+  Status queue(const PageBatch& batch, const Pauses& pauses, const TensorView& features) const;
+  void embed_patches(const PageBatch& batch, const PageBatch::Run& run, const TensorView& x) const;
+  void run_block(const VisionBlockWeights& block, const PageBatch& batch, const TensorView& x) const;
+  void merge(const ConstTensorView& x, const TensorView& features) const;
+  std::vector<PageFeatures> split(std::span<const Patches> pages, const ConstTensorView& features) const;
 };
 
 // Reference: Glm4vVisionPatchEmbed.forward, then post_conv_layernorm.
-void VisionModel::Impl::embed_patches(const Patches& patches, const TensorView& x) const {
+void VisionModel::Impl::embed_patches(const PageBatch& batch, const PageBatch::Run& run, const TensorView& x) const {
   Workspace::Frame frame(workspace);
-  const int64_t inputs = patches.channels * config.patch_size * config.patch_size;
-  const TensorView bytes = workspace.take(DType::kF32, {x.size(0), inputs});
-  ops::widen_bytes(device, patches.pixels, bytes);
-  const Tensor& weight = patches.channels == 1 ? weights.patch.grey : weights.patch.colour;
+  const int channels = run.shape.channels;
+  const TensorView bytes = workspace.take(DType::kF32, {x.size(0), channels * config.patch_size * config.patch_size});
+  batch.widen(run, bytes);
+  const Tensor& weight = channels == 1 ? weights.patch.grey : weights.patch.colour;
   ops::linear(device, bytes, {.weight = weight.view(), .bias = weights.patch.bias.view()}, x);
   show("patch_embed", x);
   ops::rms_norm(device, x, weights.post_conv_norm.view(), config.rms_norm_eps, x);
+  batch.add_positions(run, weights.position_table.view(), x);
 }
 
 // Reference: Glm4vVisionBlock.forward.
-void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rows& rows,
+void VisionModel::Impl::run_block(const VisionBlockWeights& block, const PageBatch& batch,
                                   const TensorView& x) const {
   Workspace::Frame frame(workspace);
   const int64_t patches = x.size(0), hidden = config.hidden_size;
@@ -68,9 +75,9 @@ void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rows& r
     return qkv.slice(1, i * hidden, (i + count) * hidden).split_last(count * config.num_heads);
   };
   const TensorView q = heads(0, 1), k = heads(1, 1), v = heads(2, 1);
-  ops::rotary(device, heads(0, 2), rows.cos, rows.sin, ops::RotaryPairs::kHalves);
+  ops::rotary(device, heads(0, 2), batch.cos(), batch.sin(), ops::RotaryPairs::kHalves);
   const float scale = 1.0f / std::sqrt(static_cast<float>(config.head_dim()));
-  ops::full_attention(device, q, k, v, scale, attended.split_last(config.num_heads), rows.page_tokens);
+  ops::full_attention(device, q, k, v, scale, attended.split_last(config.num_heads), batch.page_tokens());
   ops::linear(device, attended, {.weight = block.proj.view(), .bias = {}}, x, {.accumulate = true});
 
   ops::rms_norm(device, x, block.norm2.view(), config.rms_norm_eps, normed);
@@ -79,7 +86,7 @@ void VisionModel::Impl::run_block(const VisionBlockWeights& block, const Rows& r
 }
 
 // Reference: the end of Glm4vVisionModel.forward and Glm4vVisionPatchMerger.forward.
-Tensor VisionModel::Impl::merge(const ConstTensorView& x) const {
+void VisionModel::Impl::merge(const ConstTensorView& x, const TensorView& features) const {
   Workspace::Frame frame(workspace);
   const int64_t cells = config.spatial_merge_size * config.spatial_merge_size;
   const int64_t tokens = x.size(0) / cells, out = config.out_hidden_size;
@@ -100,65 +107,67 @@ Tensor VisionModel::Impl::merge(const ConstTensorView& x) const {
   ops::layer_norm_gelu(device, projected, weights.merger_norm.view(), weights.merger_norm_bias.view(),
                        kLayerNormEps, activated);
   ops::swiglu_linear(device, activated, weights.merger_gate.view(), weights.merger_up.view(), inner);
-  Tensor features(device, compute, {tokens, out});
-  ops::linear(device, inner, {.weight = weights.merger_down.view(), .bias = {}}, features.view());
-  show("merger", features.view());
-  return features;
+  ops::linear(device, inner, {.weight = weights.merger_down.view(), .bias = {}}, features);
+  show("merger", features);
 }
 
-Result<std::vector<PageFeatures>> VisionModel::Impl::encode(std::span<const Patches> pages,
-                                                            const std::stop_token& stop,
-                                                            const std::function<void()>& between_blocks) const {
+// Queues a pass; features (tokens, out_hidden).
+Status VisionModel::Impl::queue(const PageBatch& batch, const Pauses& pauses, const TensorView& features) const {
   Workspace::Frame frame(workspace);
-  Rows rows;
-  std::vector<ops::PatchPosition> positions;
-  for (const Patches& page : pages) {
-    const std::vector<ops::PatchPosition> on_page = patch_positions(page.grid, config.spatial_merge_size);
-    positions.insert(positions.end(), on_page.begin(), on_page.end());
-    rows.page_tokens.push_back(page.grid.num_patches());
-  }
-  const auto num_patches = std::ssize(positions);
-  const int64_t angles = config.head_dim() / 2;
-  const TensorView x = workspace.take(DType::kF32, {num_patches, config.hidden_size});
-  const TensorView cos = workspace.take(DType::kF32, {num_patches, angles});
-  const TensorView sin = workspace.take(DType::kF32, {num_patches, angles});
-  ops::vision_rotary_table(device, positions, config.rope_theta, cos, sin);
-  rows.cos = cos;
-  rows.sin = sin;
-  int64_t begin = 0;
-  for (const Patches& page : pages) {
-    const int64_t end = begin + page.grid.num_patches();
-    const auto on_page = std::span(positions).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
-    embed_patches(page, x.rows(begin, end));
-    ops::add_position_table(device, on_page, page.grid, weights.position_table.view(), x.rows(begin, end));
-    begin = end;
-  }
+  const TensorView x = workspace.take(DType::kF32, {batch.num_patches(), config.hidden_size});
+  for (const PageBatch::Run& run : batch.runs()) embed_patches(batch, run, x.rows(run.begin, run.end));
   show("position", x);
   for (size_t i = 0; i < weights.blocks.size(); ++i) {
-    if (i > 0 && between_blocks) between_blocks();
-    if (stop.stop_requested()) return cancelled("encoding the page was cancelled");
-    run_block(weights.blocks[i], rows, x);
+    if (i > 0 && pauses.between_blocks) pauses.between_blocks();
+    if (pauses.stop.stop_requested()) return cancelled("encoding the page was cancelled");
+    run_block(weights.blocks[i], batch, x);
     show(fmt::format("block.{}", i), x);
   }
-  Tensor features = merge(x);
+  merge(x, features);
+  return {};
+}
+
+Result<std::vector<PageFeatures>> VisionModel::Impl::encode(std::span<const Patches> pages, const Pauses& pauses) const {
+  if (pauses.stop.stop_requested()) return cancelled("encoding the page was cancelled");
+  std::vector<PageFeatures> result;
+  if (CompiledPasses::Pass* pass = observer ? nullptr : passes.find(pages, config)) {
+    result = encode_compiled(*pass, pages);
+  } else {
+    std::vector<PageShape> shapes;
+    for (const Patches& page : pages) shapes.push_back(shape_of(page));
+    PageBatch batch(device, config, std::move(shapes));
+    batch.set(pages);
+    Tensor features(device, compute, {tokens_of({1, batch.num_patches()}), config.out_hidden_size});
+    GLYPH_RETURN_IF_ERROR(queue(batch, pauses, features.view()));
+    if (pages.size() > 1) result = split(pages, features.view());
+    else result.push_back({pages[0].grid, config.spatial_merge_size, std::move(features)});
+  }
   GLYPH_RETURN_IF_ERROR(device.take_status());
-  return split(pages, std::move(features));
+  return result;
+}
+
+// What the pass needs and its features lie in the workspace, like those of any other pass.
+std::vector<PageFeatures> VisionModel::Impl::encode_compiled(CompiledPasses::Pass& pass,
+                                                             std::span<const Patches> pages) const {
+  passes.run(pass, pages, [this](CompiledPasses::Pass& one) {
+    Workspace::Frame frame(workspace);
+    const int64_t tokens = tokens_of({1, one.batch->num_patches()});
+    one.features = workspace.take(compute, {tokens, config.out_hidden_size});
+    const Status queued = queue(*one.batch, {}, one.features);
+    GLYPH_CHECK(queued.ok());  // nothing stops it
+  });
+  return split(pages, pass.features);
 }
 
 // A tensor for each page, because pages are kept and dropped one by one.
-std::vector<PageFeatures> VisionModel::Impl::split(std::span<const Patches> pages, Tensor features) const {
+std::vector<PageFeatures> VisionModel::Impl::split(std::span<const Patches> pages, const ConstTensorView& features) const {
   std::vector<PageFeatures> result;
   int64_t begin = 0;
   for (const Patches& page : pages) {
-    result.push_back({.grid = page.grid, .merge_size = config.spatial_merge_size, .values = {}});
-    if (pages.size() == 1) {
-      result.back().values = std::move(features);
-      break;
-    }
-    const int64_t end = begin + page.grid.num_patches() / (config.spatial_merge_size * config.spatial_merge_size);
-    Tensor values(device, features.dtype(), {end - begin, features.shape()[1]});
-    device.copy_bytes(values.view().raw(), features.view().rows(begin, end).raw(), values.num_bytes());
-    result.back().values = std::move(values);
+    const int64_t end = begin + tokens_of(page.grid);
+    Tensor values(device, features.dtype(), {end - begin, features.size(1)});
+    device.copy_bytes(values.view().raw(), features.rows(begin, end).raw(), values.num_bytes());
+    result.push_back({page.grid, config.spatial_merge_size, std::move(values)});
     begin = end;
   }
   return result;
@@ -176,33 +185,38 @@ Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config,
   const WeightLoader loader(device, checkpoint, compute);
   GLYPH_ASSIGN_OR_RETURN(VisionWeights weights, load_vision_weights(loader, config.vision, preprocessor));
   GLYPH_RETURN_IF_ERROR(device.take_status());
-  return VisionModel(std::unique_ptr<Impl>(new Impl{.device = device,
-                                                    .config = config.vision,
-                                                    .preprocessor = preprocessor,
-                                                    .compute = compute,
-                                                    .weights = std::move(weights),
-                                                    .workspace = Workspace(device),
-                                                    .observer = {}}));
+  std::unique_ptr<Impl> impl(new Impl{.device = device,
+                                      .config = config.vision,
+                                      .preprocessor = preprocessor,
+                                      .compute = compute,
+                                      .weights = std::move(weights),
+                                      .workspace = Workspace(device),
+                                      .observer = {},
+                                      .passes = CompiledPasses(device)});
+  return VisionModel(std::move(impl));
 }
 
 Result<PageFeatures> VisionModel::encode(const Image& page, std::stop_token stop,
                                          const std::function<void()>& between_blocks) const {
   GLYPH_ASSIGN_OR_RETURN(const Patches patches, make_patches(page, impl_->preprocessor));
   GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features,
-                         impl_->encode(std::span(&patches, 1), stop, between_blocks));
+                         impl_->encode(std::span(&patches, 1), {std::move(stop), between_blocks}));
   return std::move(features.front());
 }
 
 Result<PageFeatures> VisionModel::encode(const Patches& patches, std::stop_token stop) const {
-  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features, impl_->encode(std::span(&patches, 1), stop));
+  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features,
+                         impl_->encode(std::span(&patches, 1), {std::move(stop), {}}));
   return std::move(features.front());
 }
 
 Result<std::vector<PageFeatures>> VisionModel::encode(std::span<const Patches> pages, std::stop_token stop) const {
   if (pages.empty()) return std::vector<PageFeatures>();
-  return impl_->encode(pages, stop);
+  return impl_->encode(pages, {std::move(stop), {}});
 }
 
+void VisionModel::compile(const PageShape& shape, int64_t num_pages) { impl_->passes.add(shape, num_pages); }
+void VisionModel::forget_compiled() { impl_->passes.clear(); }
 void VisionModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }
 DType VisionModel::compute_type() const { return impl_->compute; }
 const PreprocessorConfig& VisionModel::preprocessor() const { return impl_->preprocessor; }

@@ -11,6 +11,7 @@
 #include "glyph/status.h"
 #include "ops/weight.h"
 #include "tensor/stage_observer.h"
+#include "vision/page_batch.h"
 #include "vision/page_features.h"
 #include "vision/preprocess.h"
 #include "weights/config.h"
@@ -43,6 +44,11 @@ class VisionModel {
   Result<PageFeatures> encode(const Patches& patches, std::stop_token stop = {}) const;
   // Several pages in one pass: the same features, sooner on a device that one page does not fill.
   Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, std::stop_token stop = {}) const;
+
+  // From now on a pass over `num_pages` pages of this shape is recorded by a device that can record, when it comes for the
+  // second time, and later repeated as a whole: then nothing happens between its blocks.
+  void compile(const PageShape& shape, int64_t num_pages);
+  void forget_compiled();
 
   // Stages "patch_embed", "position", "block.0" ..., "post_norm", "downsample", "merger".
   void observe(StageObserver observer);
