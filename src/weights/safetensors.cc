@@ -117,11 +117,19 @@ Result<Checkpoint> Checkpoint::open_file(const fs::path& file) {
   return checkpoint;
 }
 
-Checkpoint Checkpoint::random(uint64_t seed) {
+Checkpoint Checkpoint::random(uint64_t seed, std::span<const ExpectedTensor> tensors) {
   Checkpoint checkpoint;
   checkpoint.where_ = "random weights";
   checkpoint.random_seed_ = seed;
-  checkpoint.identity_ = hex(Sha256().field("random weights").field(std::to_string(seed)).finish());
+  Sha256 hash;
+  hash.field("random weights").field(std::to_string(seed));
+  for (const ExpectedTensor& tensor : tensors) {
+    hash.field(tensor.name).field(shape_text(tensor.shape));
+    uint64_t count = 1;
+    for (const int64_t side : tensor.shape) count *= static_cast<uint64_t>(side);
+    checkpoint.num_bytes_ += count * size_of(StoredType::kBF16);
+  }
+  checkpoint.identity_ = hex(hash.finish());
   return checkpoint;
 }
 

@@ -74,8 +74,9 @@ class Checkpoint {
   static Result<Checkpoint> open_file(const std::filesystem::path& file);
 
   // No file: every tensor exists and its values follow from its name and the seed (WeightLoader makes them), for
-  // measurements at sizes whose weights are not at hand. tensor() and expect() give none.
-  static Checkpoint random(uint64_t seed);
+  // measurements at sizes whose weights are not at hand. tensor() and expect() give none; num_bytes() and identity() are those
+  // of `tensors` in bf16.
+  static Checkpoint random(uint64_t seed, std::span<const ExpectedTensor> tensors = {});
   std::optional<uint64_t> random_seed() const { return random_seed_; }
 
   bool contains(std::string_view name) const;
