@@ -1,5 +1,6 @@
 #include "tensor/device.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -8,6 +9,23 @@
 #include "tensor/cpu_device.h"
 
 namespace glyph {
+namespace {
+
+// Work of the host is done when it returns.
+class HostMark : public DeviceMark {
+ public:
+  void wait() override {}
+  double ms_since(DeviceMark& earlier) override {
+    return std::chrono::duration<double, std::milli>(time_ - static_cast<HostMark&>(earlier).time_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point time_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceMark> Device::mark() { return std::make_unique<HostMark>(); }
 
 void DeviceMemoryDeleter::operator()(void* memory) const {
   if (memory != nullptr) device->free_bytes(memory);

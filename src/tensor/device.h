@@ -38,6 +38,15 @@ class RecordedWork {
   virtual void repeat() = 0;
 };
 
+// A moment of a device's work: when all that was queued before it is done.
+class DeviceMark {
+ public:
+  virtual ~DeviceMark() = default;
+  virtual void wait() = 0;
+  // Between two marks of one device; waits for both. 0 after an error.
+  virtual double ms_since(DeviceMark& earlier) = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -67,6 +76,9 @@ class Device {
   // The first error since the last call: kExhausted without memory, kInternal for anything else, which stays.
   // Does not wait: work that is still queued may fail later.
   virtual Status take_status() { return {}; }
+
+  // The moment when what is queued now is done. The device must outlive it. On the thread that queues work.
+  virtual std::unique_ptr<DeviceMark> mark();
 
   // Records what `queue` queues, without running it; null where that is impossible. Inside, nothing may be uploaded or
   // downloaded, and no memory that is allocated may outlive `queue`: the record keeps it. What the work reads and writes

@@ -37,6 +37,7 @@ class CudaDevice : public Device {
   void upload(void* to, const void* from, size_t num_bytes) override;
   void download(void* to, const void* from, size_t num_bytes) override;
   Status take_status() override;
+  std::unique_ptr<DeviceMark> mark() override;
   std::unique_ptr<RecordedWork> record(const std::function<void()>& queue) override;
 
   // A record of this device is gone; with the last one, the memory that records use is free for anything.
