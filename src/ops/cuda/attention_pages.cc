@@ -142,6 +142,17 @@ PageWay PageChoices::fastest(CudaDevice& device, const EqualPages& pages) {
   return fastest;
 }
 
+std::array<int64_t, 4> PageChoices::key_of(const PageAttentionShape& shape) {
+  int64_t tokens = shape.tokens;
+  if (tokens >= kLongPage) tokens = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens)));
+  return {shape.num_pages, tokens, shape.num_heads, shape.head_dim};
+}
+
+void PageChoices::choose(const PageAttentionShape& shape, PageWay way) {
+  if (way == PageWay::kUndecided) chosen_.erase(key_of(shape));
+  else chosen_[key_of(shape)] = way;
+}
+
 PageChoices::Shape& PageChoices::shape_of(const EqualPages& pages) {
   if (shapes_.size() > kMaxShapes) shapes_.clear();
   int64_t tokens = pages.tokens;
@@ -153,6 +164,8 @@ bool PageChoices::run(CudaDevice& device, const EqualPages& pages) {
   if (!suits_cudnn(pages.q) || !suits_cudnn(pages.k) || !suits_cudnn(pages.v) || !suits_cudnn(pages.out)) {
     return false;
   }
+  const auto chosen = chosen_.find(key_of({pages.num_pages, pages.tokens, pages.q.size(1), pages.q.size(2)}));
+  if (chosen != chosen_.end()) return chosen->second != PageWay::kHere && run(device, pages, chosen->second);
   Shape& shape = shape_of(pages);
   const auto tokens = static_cast<double>(pages.tokens);
   shape.flop += 4 * static_cast<double>(pages.num_pages) * tokens * tokens *
@@ -162,6 +175,13 @@ bool PageChoices::run(CudaDevice& device, const EqualPages& pages) {
   }
   return shape.way != PageWay::kUndecided && shape.way != PageWay::kHere && run(device, pages, shape.way);
 }
+
+void choose_page_attention(CudaDevice& device, const PageAttentionShape& shape, PageAttention way) {
+  static_assert(static_cast<int>(PageWay::kCudnnPacked) == static_cast<int>(PageAttention::kCudnnPacked));
+  device.state<PageChoices>().choose(shape, static_cast<PageWay>(way));
+}
+
+std::string page_attention_library() { return "cuDNN " + cudnn_description(); }
 
 void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,
                     const ConstTensorView& v, float scale, const TensorView& out,

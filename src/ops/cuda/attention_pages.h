@@ -6,6 +6,7 @@
 #include <span>
 
 #include "ops/cuda/attention_cudnn.h"
+#include "ops/page_attention.h"
 #include "tensor/tensor.h"
 
 namespace glyph::ops::cuda {
@@ -19,7 +20,7 @@ void attend_pages(CudaDevice& device, const ConstTensorView& q, const ConstTenso
 // head_dim).
 void pack_heads(CudaDevice& device, const ConstTensorView& x, void* to);
 
-// How a call may be done. Packed: keys and values of a few heads at a time are packed first, because rows of
+// How a call may be done, in the order of PageAttention. Packed: keys and values of a few heads at a time are packed first, because rows of
 // one head that lie far apart are slow to read again and again where a page is long.
 enum class PageWay {
   kUndecided,
@@ -37,6 +38,8 @@ class PageChoices {
   bool run(CudaDevice& device, const EqualPages& pages);
   // Queues the work that way; false when it cannot be done so.
   bool run(CudaDevice& device, const EqualPages& pages, PageWay way);
+  // Calls of this shape go that way from now on, untried; kUndecided forgets it.
+  void choose(const PageAttentionShape& shape, PageWay way);
 
  private:
   struct Shape {
@@ -51,7 +54,10 @@ class PageChoices {
   PageWay fastest(CudaDevice& device, const EqualPages& pages);
   bool run_packed(CudaDevice& device, const EqualPages& pages, PageWay inner);
 
+  static std::array<int64_t, 4> key_of(const PageAttentionShape& shape);
+
   CudnnAttention cudnn_;
+  std::map<std::array<int64_t, 4>, PageWay> chosen_;  // pages, tokens, heads, head_dim
   std::map<std::array<int64_t, 4>, Shape> shapes_;  // pages, tokens, heads, head_dim
 };
 

@@ -9,6 +9,7 @@
 #include "ops/linear.h"
 #include "ops/load.h"
 #include "ops/norm.h"
+#include "ops/page_attention.h"
 #include "ops/patches.h"
 #include "ops/rotary.h"
 #include "tensor/tensor.h"
@@ -55,6 +56,10 @@ void store_kv(CudaDevice& device, const ConstTensorView& k, const ConstTensorVie
               int64_t layer);
 void decode_attention(CudaDevice& device, const ConstTensorView& q, const DecodeBatch& batch, int64_t layer,
                       float scale, const TensorView& out);
+
+// attention_pages.cc
+void choose_page_attention(CudaDevice& device, const PageAttentionShape& shape, PageAttention way);
+std::string page_attention_library();
 
 // attention*.cu
 void full_attention(CudaDevice& device, const ConstTensorView& q, const ConstTensorView& k,

@@ -55,6 +55,11 @@ void add_position_table(CudaDevice&, const PatchPosition*, const PatchGrid&, con
   unreachable();
 }
 void widen_device_bytes(CudaDevice&, const uint8_t*, const TensorView&) { unreachable(); }
+void choose_page_attention(CudaDevice&, const PageAttentionShape&, PageAttention) { unreachable(); }
+std::string page_attention_library() {
+  unreachable();
+  return {};
+}
 void load(CudaDevice&, const ConstTensorView&, const TensorView&) { unreachable(); }
 void fill_random(CudaDevice&, const RandomValues&, const TensorView&) { unreachable(); }
 void embedding(CudaDevice&, const DecodeBatch&, const ConstTensorView&, const TensorView&) { unreachable(); }
