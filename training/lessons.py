@@ -32,7 +32,7 @@ GATES = [(0.0, 0.75, 0.20), (0.03, 0.98, 0.25)]
 LADDER = [2, 3, 4, 6, 8, 11, 15, 20, 26, 31]
 LADDER_MIX = {'look': .06, 'look row': .04, 'block': .36, 'find': .36, 'ask': .18}
 LADDER_RIGHT = {'block': .93, 'find': .90}   # share of right tokens that lets blocks grow
-LADDER_END = 0.50                            # share of the time after which whole pages are taught anyway
+LADDER_END = 0.40                            # share of the time at which the last rung ends in any case, the others evenly before it
 
 
 def learning_rate(progress, step, peak):
@@ -65,7 +65,7 @@ class Lessons:
         if self.climbing:
             kind = rng.choices(list(LADDER_MIX), list(LADDER_MIX.values()))[0]
             most = LADDER[self.rung]
-            rows = rng.randint(math.ceil(most / 2), most) if rng.random() < .7 else rng.randint(1, most)
+            rows = rng.randint(max(2, math.ceil(most / 2)), most) if rng.random() < .7 else rng.randint(2, most)
             return self.shape(rng, kind, None if KINDS[kind].get('look') and kind == 'look' else min(rows, 9) if kind == 'look row' else rows)
         point = self.point()
         weights = [float(np.interp(point, POINTS, k['mix'])) for k in KINDS.values()]
@@ -94,12 +94,12 @@ class Lessons:
             return None
         if kind in self.right:
             self.right[kind] += .25 * (right.float().mean().item() - self.right[kind])
-        late = self.progress_of() > LADDER_END
+        late = self.progress_of() > LADDER_END * (.3 + .7 * (self.rung + 1) / len(LADDER))
         if not late and any(self.right[k] < LADDER_RIGHT[k] for k in LADDER_RIGHT):
             return None
         passed = f'blocks of {LADDER[self.rung]} rows, ' + ', '.join(f'{k} {v:.4f}' for k, v in self.right.items())
         self.right = dict.fromkeys(self.right, .5)
-        self.rung = len(LADDER) if late else self.rung + 1
+        self.rung += 1
         if not self.climbing:
             self.since = self.progress_of()
         return passed

@@ -13,7 +13,7 @@ from tasks import PREFIX
 HERE = ((2, 0), (3, 4))           # (layer, head): look at the last cell of the token that was just read
 FIRST = ((4, 0), (5, 2), (6, 0))  # at the first cell of the next token
 LAST = ((5, 6), (6, 6))           # at its last cell
-SPOT_LAYER = 4                    # the place in the cell is named before this layer
+SPOT_LAYER = 5                    # the place in the cell is named before this layer
 
 
 def scores(language, layer, head, x, cos, sin, text):

@@ -3,6 +3,7 @@
 A batch holds documents whose pages have the same shapes, so that it is dense: `Shape` says which. Every document comes with several
 turns of questions and answers about it: transcribe, continue, quote, look a needle or a fact up, or find that it is not there.
 """
+import math
 import random
 import re
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ TRANSCRIBE, CONTINUE, QUOTE, NEEDLE, FACT, NO_FACT, NO_NEEDLE = range(len(TASKS)
 WEIGHT = [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
 PREFIX = 4       # [gMASK] <sop> <|user|> \n
 MAX_TURNS = 64
+ONE_LINE = 37.0   # points: the height of a page with one line on it
 WORD = re.compile(r'[^\s"“”?,;:()]{4,}|\d+')
 NOWHERE = np.full((1, 2), -1, np.int32)
 
@@ -94,7 +96,7 @@ def make_shape(kind, dpi, rng, num_pages=1, rows=None, docs=1, length=400, turns
     for n in range(num_pages):
         height = page_pixels(dpi, 842)
         if rows is not None:
-            height = rows * CELL + rng.randint(-13, 13)
+            height = max(rows * CELL + rng.randint(-13, 13), math.ceil(ONE_LINE * k))
         elif n == num_pages - 1 and rng.random() < .5:
             height = rng.randint(int(height * (.5 if num_pages == 1 else .15)), height)
         pages.append((max(height, 20), width, max(1, round(height / CELL)), columns))

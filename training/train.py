@@ -163,7 +163,7 @@ def run_batch(model, artist, shape, batch, special, settle=False):
     """-> loss of the answers, auxiliary loss, pointer loss, right answer tokens (n,), share of inked characters that the auxiliary head names,
     shares of right pointers.
 
-    settle: the auxiliary head alone learns from its loss, so that a new one does not disturb a trained vision tower.
+    settle: the vision tower is left as it is, so that new heads and a new language model do not disturb a trained one.
     """
     device, docs = artist.device, shape.docs
     aux_in, aux_out, cells = [], [], []
@@ -183,7 +183,7 @@ def run_batch(model, artist, shape, batch, special, settle=False):
             cells.append(torch.stack((cell // page[3], cell % page[3]), 1))
     aux_in, aux_out, cells = torch.cat(aux_in), torch.cat(aux_out), torch.cat(cells)
     if settle:
-        aux_in = aux_in.detach()
+        aux_in, by_page = aux_in.detach(), [page.detach() for page in by_page]
     if len(aux_in) > AUX_TOKENS and not shape.look:
         pick = torch.randint(len(aux_in), (AUX_TOKENS,), device=device)
         aux_in, aux_out, cells = aux_in[pick], aux_out[pick], cells[pick]
@@ -390,7 +390,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
         step_now[0] = step
         log.begin()
         with torch.autocast('cuda', torch.bfloat16):
-            loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settle=settle and step < 100)
+            loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settle=settle and step < args.settle)
         (loss + args.aux * aux + args.pointers * pointers).backward()
         if args.gpus > 1:
             trained = [p for p in parameters if p.grad is not None]   # the language model has none when a batch is only looked at
@@ -453,6 +453,7 @@ def main():
     parser.add_argument('--fresh-positions', type=int, default=0, help='1: start from a new position table when resuming')
     parser.add_argument('--fresh-language', type=int, default=0, help='1: take the vision tower alone when resuming')
     parser.add_argument('--config', default='{}', help='fields of model.Config that differ, as JSON')
+    parser.add_argument('--settle', type=int, default=500, help='steps after resuming from a directory in which the vision tower is left alone')
     parser.add_argument('--rung', type=int, default=0, help='where on the ladder of growing blocks to start')
     parser.add_argument('--port', default='29511', help='where the processes of several GPUs meet')
     parser.add_argument('--begin', type=float, default=0.0, help='point of the schedule to start at')
