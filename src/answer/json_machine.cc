@@ -5,7 +5,7 @@ namespace {
 
 constexpr uint16_t kMaxDigits = 15;
 constexpr uint16_t kMaxExponentDigits = 2;
-constexpr std::array<std::string_view, 3> kWords{"true", "false", "null"};
+constexpr std::array<std::string_view, 3> kWords{"false", "null", "true"};
 
 enum ObjectPlace : uint8_t { kFirstKey, kNextKey, kInKey, kColon, kAfterMember };
 enum ArrayPlace : uint8_t { kFirstItem, kAfterItem };
@@ -294,29 +294,33 @@ std::string_view JsonMachine::literal(const Frame& frame, size_t index) const {
   return frame.next == 1 ? kWords[index] : std::string_view(schema_->nodes[frame.node].literals[index]);
 }
 
+// Literals are sorted: those that begin like what came stand together from frame.match on, the shortest first.
 bool JsonMachine::push_literal(uint8_t byte) {
   Frame& frame = top();
+  const size_t count = num_literals(frame);
   const std::string_view came = literal(frame, frame.match).substr(0, frame.at);
-  bool taken = false, longer = false;
-  for (size_t i = 0; i < num_literals(frame); ++i) {
+  const auto sorts_before = [&](std::string_view text) {
+    const int order = text.compare(0, came.size(), came);
+    return order < 0 || (order == 0 && (text.size() == came.size() || static_cast<uint8_t>(text[came.size()]) < byte));
+  };
+  const auto begins_so = [&](size_t i) {
+    if (i >= count) return false;
     const std::string_view text = literal(frame, i);
-    if (text.size() <= came.size() || text[came.size()] != static_cast<char>(byte) || !text.starts_with(came)) continue;
-    taken = true;
-    longer = longer || text.size() > came.size() + 1;
-    frame.match = static_cast<uint16_t>(i);
+    return text.size() > came.size() && text[came.size()] == static_cast<char>(byte) && text.starts_with(came);
+  };
+  size_t first = frame.match, end = count;
+  while (first < end) {
+    const size_t middle = (first + end) / 2;
+    if (sorts_before(literal(frame, middle))) first = middle + 1;
+    else end = middle;
   }
-  if (!taken) return false;
+  if (!begins_so(first)) return false;
+  frame.match = static_cast<uint16_t>(first);
   ++frame.at;
-  if (!longer) leave();
+  if (literal(frame, first).size() == frame.at && !begins_so(first + 1)) leave();
   return true;
 }
 
-bool JsonMachine::literal_ended(const Frame& frame) const {
-  const std::string_view came = literal(frame, frame.match).substr(0, frame.at);
-  for (size_t i = 0; i < num_literals(frame); ++i) {
-    if (literal(frame, i) == came) return true;
-  }
-  return false;
-}
+bool JsonMachine::literal_ended(const Frame& frame) const { return literal(frame, frame.match).size() == frame.at; }
 
 }  // namespace glyph

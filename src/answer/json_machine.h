@@ -38,8 +38,8 @@ class JsonMachine {
     Kind kind;
     uint8_t place;   // inside the kind's grammar
     uint16_t node;   // of the schema
-    uint16_t next;   // object: first property that may still come; number: digits of this part; literal: 1 for true, false, null
-    uint16_t match;  // object, literal: one of those that begin like what came
+    uint16_t next;   // object: first property that may still come; number: digits of this part; literal: 1 for false, null, true
+    uint16_t match;  // object: one of those that begin like what came; literal: the first of them
     uint16_t at;     // object, literal: bytes of it that came
   };
 

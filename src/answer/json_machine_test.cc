@@ -48,6 +48,25 @@ TEST(JsonMachine, StringsAreWellFormed) {
                                       R"("\udc00)", R"("\ud83dx)", R"("\ud83d\n)", R"("\ud83d\ue000)"});
 }
 
+TEST(JsonMachine, LiteralsMayBeginAlikeAndComeInAnyOrder) {
+  const JsonSchema schema = schema_of(R"({"enum":[12,"ba",1,"b",7,1,"b","\u00ff"]})");
+  expect_all(schema, Outcome::kClosed, {"12", "7", "\"b\"", "\"ba\"", "\"\xC3\xBF\""});
+  expect_all(schema, Outcome::kComplete, {"1"});
+  expect_all(schema, Outcome::kOpen, {"", "\"", "\"b"});
+  expect_all(schema, Outcome::kRefused, {"2", "11", "122", "1 ", "\"a", "\"bb", "\"\xC3\xBE", "\"b\"x"});
+}
+
+// As many as there may be, which differ only where they end.
+TEST(JsonMachine, ManyLongLiterals) {
+  const std::string common(200, 'x');
+  std::string text = R"({"enum":[)";
+  for (int i = 0; i < 1024; ++i) text += (i == 0 ? "\"" : ",\"") + common + std::to_string(i * 7 % 1024) + "\"";
+  const JsonSchema schema = schema_of(text + "]}");
+  expect_all(schema, Outcome::kClosed, {"\"" + common + "0\"", "\"" + common + "1023\"", "\"" + common + "77\""});
+  expect_all(schema, Outcome::kOpen, {"\"" + common, "\"" + common + "10"});
+  expect_all(schema, Outcome::kRefused, {"\"" + common + "1024", "\"" + common + "01", "\"" + common + "\""});
+}
+
 TEST(JsonMachine, BoundsWhatCouldGoOnForEver) {
   const JsonSchema any;
   EXPECT_EQ(outcome(any, "[" + std::string(16, ' ')), Outcome::kOpen);

@@ -152,6 +152,8 @@ class Compiler {
       }
       found.literals.push_back(std::move(text));
     }
+    std::sort(found.literals.begin(), found.literals.end());
+    found.literals.erase(std::unique(found.literals.begin(), found.literals.end()), found.literals.end());
     if (!values.empty() && found.literals.empty()) return usage_error(fmt::format("{}enum has no value of its type", where));
     return {};
   }

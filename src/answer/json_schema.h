@@ -35,7 +35,8 @@ struct JsonSchema {
   };
   struct Node {
     uint8_t types = kAnyType;
-    std::vector<std::string> literals;  // of enum and const, as they are written; when there are some, `types` does not count
+    std::vector<std::string> literals;  // of enum and const, as they are written, sorted, each once; when there are some, `types` does
+                                        // not count
     std::vector<Property> properties;   // of an object, in the order in which they are written
     bool other_keys = true;             // an object without `properties` may have any
     uint16_t items = kAny;              // of an array
