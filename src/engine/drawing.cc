@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "engine/stopwatch.h"
-#include "vision/preprocess.h"
 
 namespace glyph {
 Result<std::unique_ptr<Drawing>> Drawing::start(const Document& document, const PageStyle& style, const DrawingOptions& options,
@@ -54,43 +53,71 @@ void Drawing::draw() {
 
 // Called by the drawing thread with each page; false ends the drawing.
 bool Drawing::deliver(Page&& page) {
-  const size_t bytes = page.image.pixels.size();
+  DrawnPage drawn{std::move(page), {}};
+  Image& image = drawn.page.image;
+  Status cut;
+  if (options_.cut_patches) {
+    Result<Patches> patches = make_patches(image, options_.preprocessor);
+    cut = patches.status();
+    if (cut.ok()) drawn.patches = *std::move(patches);
+    image.pixels = {};
+  }
+  const size_t bytes = image.pixels.size() + drawn.patches.pixels.size();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, stop_, [&] { return abandoned_ || queue_.empty() || queued_bytes_ + bytes <= options_.max_queued_bytes; });
   if (stop_.stop_requested() || abandoned_) return false;
-  status_ = count(page);
+  status_ = cut.ok() ? count(image) : cut;
   if (!status_.ok()) return false;
   if (totals_.num_image_tokens > options_.max_image_tokens) {
     queue_.clear();
     queued_bytes_ = 0;
   } else {
-    queue_.push_back(std::move(page));
+    queue_.push_back(std::move(drawn));
     queued_bytes_ += bytes;
   }
   changed_.notify_all();
   return true;
 }
 
-Status Drawing::count(const Page& page) {
-  GLYPH_ASSIGN_OR_RETURN(const int64_t tokens, num_image_tokens({page.image.width, page.image.height}, options_.preprocessor));
+Status Drawing::count(const Image& image) {
+  GLYPH_ASSIGN_OR_RETURN(const int64_t tokens, num_image_tokens({image.width, image.height}, options_.preprocessor));
   ++totals_.num_pages;
   totals_.num_image_tokens += tokens;
   return {};
 }
 
-Result<std::optional<Page>> Drawing::next() {
-  std::unique_lock lock(mutex_);
+// False: stopped, or there is no page any more.
+bool Drawing::wait_for_page(std::unique_lock<std::mutex>& lock) {
   changed_.wait(lock, stop_, [&] { return finished_ || !queue_.empty(); });
+  return !stop_.stop_requested() && !queue_.empty();
+}
+
+// Called with mutex_ held.
+DrawnPage Drawing::take_page() {
+  DrawnPage drawn = std::move(queue_.front());
+  queue_.pop_front();
+  queued_bytes_ -= drawn.page.image.pixels.size() + drawn.patches.pixels.size();
+  changed_.notify_all();
+  return drawn;
+}
+
+Result<std::optional<DrawnPage>> Drawing::next_drawn() {
+  std::unique_lock lock(mutex_);
+  if (wait_for_page(lock)) return std::optional<DrawnPage>(take_page());
   if (stop_.stop_requested()) return cancelled("drawing was stopped");
-  if (!queue_.empty()) {
-    Page page = std::move(queue_.front());
-    queue_.pop_front();
-    queued_bytes_ -= page.image.pixels.size();
-    changed_.notify_all();
-    return std::optional<Page>(std::move(page));
-  }
   if (!status_.ok()) return status_;
-  return std::optional<Page>();
+  return std::optional<DrawnPage>();
+}
+
+Result<std::optional<Page>> Drawing::next() {
+  GLYPH_ASSIGN_OR_RETURN(std::optional<DrawnPage> drawn, next_drawn());
+  return drawn ? std::optional<Page>(std::move(drawn->page)) : std::optional<Page>();
+}
+
+std::optional<DrawnPage> Drawing::next_of(const PageShape& shape) {
+  std::unique_lock lock(mutex_);
+  if (!wait_for_page(lock) || shape_of(queue_.front().patches) != shape) return std::nullopt;
+  return take_page();
 }
 
 size_t Drawing::num_drawn() const {

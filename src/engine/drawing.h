@@ -18,6 +18,8 @@
 #include "glyph/page_style.h"
 #include "glyph/status.h"
 #include "render/renderer.h"
+#include "vision/page_batch.h"
+#include "vision/preprocess.h"
 #include "weights/config.h"
 
 namespace glyph {
@@ -28,6 +30,12 @@ struct DrawingOptions {
   size_t max_pages = kMaxPages;              // one more is refused
   size_t max_queued_bytes = size_t{256} << 20;  // pixels drawn ahead; one page is always let in
   bool line_boxes = false;                   // fill Page::lines
+  bool cut_patches = false;                  // the drawing thread cuts pages into patches, which replace their pixels
+};
+
+struct DrawnPage {
+  Page page;        // without pixels where patches were cut
+  Patches patches;  // empty unless DrawingOptions::cut_patches
 };
 
 // What is known when the last page is drawn.
@@ -52,6 +60,11 @@ class Drawing {
   // end and gives nothing: look at totals(). Errors are the renderer's, kRefused for a page that cannot become patches,
   // kCancelled.
   Result<std::optional<Page>> next();
+  // The same with the patches.
+  Result<std::optional<DrawnPage>> next_drawn();
+  // The next page if its patches have this shape, else nothing; waits until it is drawn. What goes wrong is left for
+  // next_drawn() to say.
+  std::optional<DrawnPage> next_of(const PageShape& shape);
 
   // Pages drawn up to now.
   size_t num_drawn() const;
@@ -63,7 +76,9 @@ class Drawing {
   Drawing(const Document& document, std::unique_ptr<Renderer> renderer, const DrawingOptions& options, std::stop_token stop);
   void draw();
   bool deliver(Page&& page);
-  Status count(const Page& page);
+  Status count(const Image& image);
+  bool wait_for_page(std::unique_lock<std::mutex>& lock);
+  DrawnPage take_page();
 
   const Document& document_;
   const std::unique_ptr<Renderer> renderer_;
@@ -72,7 +87,7 @@ class Drawing {
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<Page> queue_;      // guarded by mutex_
+  std::deque<DrawnPage> queue_;  // guarded by mutex_
   size_t queued_bytes_ = 0;     // guarded by mutex_
   DrawingTotals totals_;        // guarded by mutex_
   Status status_;               // guarded by mutex_

@@ -21,7 +21,7 @@ Status Engine::step(Sequence& sequence) {
   Sequence* const batch[] = {&sequence};
   switch (sequence.stage()) {
     case Sequence::Stage::kExtract: return sequence.begin();
-    case Sequence::Stage::kEncode: return sequence.encode_page();
+    case Sequence::Stage::kEncode: return sequence.encode_pages();
     case Sequence::Stage::kPrefill: return sequence.read_chunk();
     case Sequence::Stage::kDecode: return decode(batch);
     case Sequence::Stage::kDone: break;

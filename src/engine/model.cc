@@ -64,6 +64,7 @@ Status Model::read_weights(const ModelOptions& options) {
   GLYPH_ASSIGN_OR_RETURN(LanguageModel language,
                          LanguageModel::load(*device_, config_, checkpoint_, {.precision = options.precision}));
   language_ = on_heap(std::move(language));
+  page_batches_ = std::make_unique<PageBatches>(device_->kind());
   kv_blocks_ = std::make_unique<KvBlockPool>(*device_, language_->kv_layout());
   return {};
 }

@@ -10,6 +10,7 @@
 #include "glyph/status.h"
 #include "language/language_model.h"
 #include "ops/weight.h"
+#include "plan/page_batches.h"
 #include "tensor/open_device.h"
 #include "tokenize/prompt.h"
 #include "tokenize/tokenizer.h"
@@ -43,6 +44,7 @@ class Model {
   const ControlTokens& control() const { return control_; }
   const VisionModel& vision() const { return *vision_; }
   const LanguageModel& language() const { return *language_; }
+  const PageBatches& page_batches() const { return *page_batches_; }
   KvBlockPool& kv_blocks() const { return *kv_blocks_; }
   // What is odd about the directory and does not stop it: a chat template that differs from the published one.
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -63,6 +65,7 @@ class Model {
   ControlTokens control_;
   std::unique_ptr<VisionModel> vision_;
   std::unique_ptr<LanguageModel> language_;
+  std::unique_ptr<PageBatches> page_batches_;
   std::unique_ptr<KvBlockPool> kv_blocks_;
   std::vector<std::string> warnings_;
 };

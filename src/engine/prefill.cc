@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/stopwatch.h"
-
 namespace glyph {
 
 Prefill::Prefill(const LanguageModel& language, KvBlockPool& blocks, std::vector<int32_t> ids, std::vector<PageFeatures> pages)
-    : language_(language), ids_(std::move(ids)), pages_(std::move(pages)), cache_(blocks) {
+    : language_(language), ids_(std::move(ids)), pages_(std::move(pages)), cache_(blocks), clock_(blocks.device()) {
   for (const PageFeatures& page : pages_) page_pointers_.push_back(&page);
 }
 
@@ -20,12 +18,12 @@ Result<std::unique_ptr<Prefill>> Prefill::start(const LanguageModel& language, K
 }
 
 Result<std::optional<Tensor>> Prefill::step(int64_t chunk_tokens) {
-  const Stopwatch watch;
   const int64_t total = prompt_.num_tokens();
   const int64_t end = std::min(read_ + chunk_tokens, total);
+  clock_.begin();
   GLYPH_ASSIGN_OR_RETURN(Tensor logits, language_.read(prompt_, read_, end, cache_, end == total));
+  clock_.end();
   read_ = end;
-  seconds_ += watch.seconds();
   if (end < total) return std::optional<Tensor>();
   return std::optional<Tensor>(std::move(logits));
 }

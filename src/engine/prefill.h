@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/work_clock.h"
 #include "glyph/status.h"
 #include "language/language_model.h"
 #include "vision/page_features.h"
@@ -26,7 +27,7 @@ class Prefill {
 
   const std::vector<int32_t>& ids() const { return ids_; }
   int64_t tokens_read() const { return read_; }
-  double seconds() const { return seconds_; }
+  double ms() { return clock_.ms(); }  // in the language model; waits for it
   KvCache& cache() { return cache_; }
   // Frees the features once everything is read.
   void drop_pages();
@@ -41,7 +42,7 @@ class Prefill {
   KvCache cache_;
   Prompt prompt_;
   int64_t read_ = 0;
-  double seconds_ = 0;
+  WorkClock clock_;
 };
 
 }  // namespace glyph

@@ -79,13 +79,14 @@ Status Sequence::start_drawing() {
   DrawingOptions options;
   options.preprocessor = model_.preprocessor();
   options.max_pages = request_.max_pages;
+  options.cut_patches = true;
   options.max_image_tokens = std::max<int64_t>(0, model_.language().max_tokens() - question_tokens_);
   GLYPH_ASSIGN_OR_RETURN(drawing_, Drawing::start(*document_, style_, options, stop_));
-  encoding_.emplace(model_.vision(), *drawing_);
+  encoding_.emplace(model_.device(), model_.vision(), model_.page_batches(), *drawing_);
   return {};
 }
 
-Status Sequence::encode_page() {
+Status Sequence::encode_pages() {
   GLYPH_ASSIGN_OR_RETURN(const bool encoded, encoding_->step(stop_));
   progress_.pages_drawn = drawing_->num_drawn();
   progress_.pages_encoded = encoding_->num_pages();
@@ -114,7 +115,7 @@ Status Sequence::start_prefill() {
   result_.usage.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
   result_.usage.image_tokens = totals.num_image_tokens;
   result_.timings.render_ms = totals.seconds * 1e3;
-  result_.timings.vision_ms = encoding_->seconds() * 1e3;
+  vision_clock_ = encoding_->clock();
   progress_.tokens_to_read = result_.usage.prompt_tokens;
   GLYPH_ASSIGN_OR_RETURN(prefill_, Prefill::start(model_.language(), model_.kv_blocks(), std::move(prompt.ids),
                                                   encoding_->take_pages()));
@@ -130,7 +131,8 @@ Status Sequence::read_chunk() {
   progress_.tokens_read = prefill_->tokens_read();
   report(AskStage::kPrefill);
   if (!logits) return {};
-  result_.timings.prefill_ms = prefill_->seconds() * 1e3;
+  result_.timings.vision_ms = vision_clock_->ms();
+  result_.timings.prefill_ms = prefill_->ms();
   GLYPH_RETURN_IF_ERROR(start_answering());
   prefill_->drop_pages();
   decode_watch_.emplace();

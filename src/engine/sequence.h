@@ -2,7 +2,7 @@
 // that an engine may do a piece of one sequence, then of another.
 //
 //   kExtract  begin()           files -> Document; drawing starts on its own thread
-//   kEncode   encode_page()     a page -> features; after the last one the prompt is built and measured
+//   kEncode   encode_pages()    a page or several -> features; after the last one the prompt is built and measured
 //   kPrefill  read_chunk()      a chunk of the prompt -> KV cache; after the last one the first token is chosen
 //   kDecode   next_token(), cache(), take_logits()   one token a pass
 //   kDone     take_result()
@@ -38,7 +38,7 @@ class Sequence {
 
   // Each only in its stage. Errors are for the user, one sentence; kCancelled when stop was requested.
   Status begin();
-  Status encode_page();
+  Status encode_pages();
   Status read_chunk();
   int32_t next_token() const { return next_token_; }  // to be decoded
   KvCache& cache() { return prefill_->cache(); }
@@ -71,6 +71,7 @@ class Sequence {
   int64_t question_tokens_ = 0;  // control tokens included, pages not
   std::unique_ptr<Drawing> drawing_;
   std::optional<Encoding> encoding_;
+  std::shared_ptr<WorkClock> vision_clock_;
   std::unique_ptr<Prefill> prefill_;
   std::optional<Answering> answering_;
   std::optional<Stopwatch> decode_watch_;
