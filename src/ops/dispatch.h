@@ -22,10 +22,17 @@ void on_device(Device& device, const OnCpu& on_cpu, const OnReference& on_refere
   }
 }
 
-// Type checks shared by the ops.
-inline bool is_float(DType type) { return type == DType::kF32 || type == DType::kBF16; }
+// Type checks shared by the ops. What a device computes with: the host's processor has no kernels for f16.
+inline bool is_float(const Device& device, DType type) {
+  return type == DType::kF32 || type == DType::kBF16 || (type == DType::kF16 && device.kind() != DeviceKind::kCpu);
+}
 inline bool is_vector(const ConstTensorView& view, int64_t n) {
   return view.rank() == 1 && view.size(0) == n && view.dtype() == DType::kF32;
+}
+// (rows, n) e4m3 with a scale for each row.
+inline bool is_quantised_rows(const ConstTensorView& view, int64_t rows, int64_t n) {
+  return view.rank() == 2 && view.size(0) == rows && view.size(1) == n && view.dtype() == DType::kE4M3 &&
+         view.scales() != nullptr;
 }
 // (rows, n) with dense rows.
 inline bool is_matrix(const ConstTensorView& view, int64_t rows, int64_t n) {

@@ -21,6 +21,8 @@ float element(const ConstTensorView& view, int64_t i) {
 void put(const TensorView& view, int64_t i, float value) {
   if (view.dtype() == DType::kBF16) {
     view.data<BF16>()[i] = to_bf16(value);
+  } else if (view.dtype() == DType::kF16) {
+    view.data<F16>()[i] = to_f16(value);
   } else {
     view.data<float>()[i] = value;
   }
@@ -43,9 +45,9 @@ uint64_t splitmix64(uint64_t x) {
   return z ^ (z >> 31);
 }
 
-void fill_on_host(const RandomValues& values, const TensorView& out) {
-  const int64_t count = out.shape().num_elements();
-  for (int64_t i = 0; i < count; ++i) {
+// Elements [begin, end).
+void fill_on_host(const RandomValues& values, const TensorView& out, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i) {
     const uint64_t bits = splitmix64(values.start + static_cast<uint64_t>(i)) >> 40;
     put(out, i, values.offset + values.scale * (static_cast<float>(bits) * 0x1p-23f - 1.0f));
   }
@@ -55,17 +57,23 @@ void fill_on_host(const RandomValues& values, const TensorView& out) {
 
 void load(Device& device, const ConstTensorView& from, const TensorView& out) {
   GLYPH_CHECK(from.dense() && out.dense() && from.shape().num_elements() == out.shape().num_elements());
-  GLYPH_CHECK(from.dtype() != DType::kI32 && (is_float(out.dtype()) || out.dtype() == from.dtype()));
+  GLYPH_CHECK(from.dtype() != DType::kI32 && (is_float(device, out.dtype()) || out.dtype() == from.dtype()));
   const auto on_host = [&] { load_on_host(from, out); };
   on_device(
       device, [&](CpuDevice&) { on_host(); }, on_host, [&](CudaDevice& cuda) { cuda::load(cuda, from, out); });
 }
 
 void fill_random(Device& device, const RandomValues& values, const TensorView& out) {
-  GLYPH_CHECK(out.dense() && is_float(out.dtype()));
-  const auto on_host = [&] { fill_on_host(values, out); };
+  GLYPH_CHECK(out.dense() && is_float(device, out.dtype()));
+  const int64_t count = out.shape().num_elements();
+  constexpr size_t kGrain = 1024;
+  const auto by_threads = [&](CpuDevice& cpu) {
+    cpu.threads().parallel_for(static_cast<size_t>(count), kGrain, [&](size_t begin, size_t end) {
+      fill_on_host(values, out, static_cast<int64_t>(begin), static_cast<int64_t>(end));
+    });
+  };
   on_device(
-      device, [&](CpuDevice&) { on_host(); }, on_host,
+      device, by_threads, [&] { fill_on_host(values, out, 0, count); },
       [&](CudaDevice& cuda) { cuda::fill_random(cuda, values, out); });
 }
 

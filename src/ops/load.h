@@ -7,8 +7,8 @@
 
 namespace glyph::ops {
 
-// out, dense f32, f16 or bf16 = `from`, a dense tensor of as many elements in host memory. Types convert (bf16 rounds to
-// nearest even; to f16 only from f16).
+// out, dense f32, f16 or bf16 = `from`, a dense tensor of as many elements in host memory. Types convert (f16 and bf16
+// round to nearest even).
 void load(Device& device, const ConstTensorView& from, const TensorView& out);
 
 // Element i is offset + scale * u, u in [-1, 1): z = splitmix64(start + i), u = (z >> 40) / 2^23 - 1, all in f32.
@@ -19,7 +19,7 @@ struct RandomValues {
   float offset = 0;
 };
 
-// out, dense f32 or bf16.
+// out, dense f32, f16 or bf16.
 void fill_random(Device& device, const RandomValues& values, const TensorView& out);
 
 }  // namespace glyph::ops

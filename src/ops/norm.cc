@@ -5,16 +5,17 @@
 namespace glyph::ops {
 namespace {
 
-void check_rows(const ConstTensorView& x, const ConstTensorView& out) {
+void check_rows(const Device& device, const ConstTensorView& x, const ConstTensorView& out) {
   GLYPH_CHECK(x.dtype() == DType::kF32 && is_matrix(x, x.size(0), x.size(1)));
-  GLYPH_CHECK(is_float(out.dtype()) && is_matrix(out, x.size(0), x.size(1)));
+  GLYPH_CHECK((is_float(device, out.dtype()) && is_matrix(out, x.size(0), x.size(1))) ||
+              (device.kind() != DeviceKind::kCpu && is_quantised_rows(out, x.size(0), x.size(1))));
 }
 
 }  // namespace
 
 void rms_norm(Device& device, const ConstTensorView& x, const ConstTensorView& weight, float eps,
               const TensorView& out) {
-  check_rows(x, out);
+  check_rows(device, x, out);
   GLYPH_CHECK(is_vector(weight, x.size(1)));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::rms_norm(cpu, x, weight, eps, out); },
@@ -24,7 +25,7 @@ void rms_norm(Device& device, const ConstTensorView& x, const ConstTensorView& w
 
 void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch,
               const AddNormWeights& weights, const TensorView& out) {
-  check_rows(x, out);
+  check_rows(device, x, out);
   GLYPH_CHECK(branch.dtype() == DType::kF32 && is_matrix(branch, x.size(0), x.size(1)));
   GLYPH_CHECK(is_vector(weights.branch, x.size(1)) && is_vector(weights.next, x.size(1)));
   on_device(
@@ -35,7 +36,7 @@ void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch
 
 void layer_norm_gelu(Device& device, const ConstTensorView& x, const ConstTensorView& weight,
                      const ConstTensorView& bias, float eps, const TensorView& out) {
-  check_rows(x, out);
+  check_rows(device, x, out);
   GLYPH_CHECK(is_vector(weight, x.size(1)) && is_vector(bias, x.size(1)));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::layer_norm_gelu(cpu, x, weight, bias, eps, out); },

@@ -16,8 +16,8 @@ namespace {
 TEST_P(OpsTest, Linear) {
   Data data(1);
   for (const DType weight_type : {DType::kF32, DType::kF16, DType::kBF16}) {
-    for (const DType x_type : {DType::kF32, DType::kBF16}) {
-      if (x_type == DType::kBF16 && weight_type != DType::kBF16) continue;
+    for (const DType x_type : types()) {
+      if (x_type != DType::kF32 && weight_type != x_type) continue;
       for (const int64_t rows : {1, 3, 8, 11, 17, 33, 130}) {
         for (const int64_t depth : {1, 15, 64, 197, 1088}) {
           const Tensor x = data.floats({rows, depth}, x_type);
@@ -34,13 +34,14 @@ TEST_P(OpsTest, Linear) {
             ASSERT_LT(difference(actual, expected), kF32Tolerance)
                 << rows << " x " << depth << " " << name_of(weight_type);
           }
-          Tensor narrow = data.empty({rows, 197}, DType::kBF16), wide = data.empty({rows, 197});
+          const DType narrow_type = x_type == DType::kF16 ? DType::kF16 : DType::kBF16;
+          Tensor narrow = data.empty({rows, 197}, narrow_type), wide = data.empty({rows, 197});
           run_both(wide, narrow, [&](Device& device, Views& at) {
             const LinearPart parts[] = {{.weight = at.in(first), .bias = at.in(bias)},
                                         {.weight = at.in(second), .bias = {}}};
             linear(device, at.in(x), parts, at.out(*result));
           });
-          ASSERT_LT(difference(narrow, wide), kBf16Tolerance);
+          ASSERT_LT(difference(narrow, wide), tolerance(narrow_type));
         }
       }
     }
@@ -50,7 +51,7 @@ TEST_P(OpsTest, Linear) {
 // Three parts whose weights and biases lie one after another, as the q, k and v of a layer do.
 TEST_P(OpsTest, LinearJoinsNeighbours) {
   Data data(14);
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : types()) {
     for (const int64_t rows : {1, 5, 40}) {
       const Tensor x = data.floats({rows, 128}, type), weight = data.floats({96, 128}, type), bias = data.floats({96});
       Tensor expected = data.empty({rows, 96}), actual = data.empty({rows, 96});
@@ -90,7 +91,7 @@ TEST_P(OpsTest, LinearReadsStridedRowsAndColumns) {
 
 TEST_P(OpsTest, SwigluLinear) {
   Data data(3);
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : types()) {
     for (const int64_t rows : {1, 9, 70}) {
       for (const int64_t depth : {61, 64}) {
         const Tensor x = data.floats({rows, depth}, type), gate = data.floats({83, depth}, type, 0.3f),
@@ -114,7 +115,7 @@ TEST_P(OpsTest, Norms) {
   for (const int64_t n : {1, 7, 16, 53, 384, 4100}) {
     const Tensor x = data.floats({5, n}), branch = data.floats({5, n}, DType::kF32, 3.0f);
     const Tensor weight = data.floats({n}), next = data.floats({n});
-    for (const DType type : {DType::kF32, DType::kBF16}) {
+    for (const DType type : types()) {
       Tensor expected = data.empty({5, n}, type), actual = data.empty({5, n}, type);
       run_both(expected, actual, [&](Device& device, Views& at) {
         rms_norm(device, at.in(x), at.in(weight), 1e-5f, at.out(*result));
@@ -162,7 +163,7 @@ TEST_P(OpsTest, Softmax) {
 
 TEST_P(OpsTest, Rotary) {
   Data data(6);
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : types()) {
     for (const int64_t half : {2, 16, 21}) {
       const Tensor cos = data.floats({9, half}), sin = data.floats({9, half});
       for (const RotaryPairs pairs : {RotaryPairs::kHalves, RotaryPairs::kInterleaved}) {
@@ -262,7 +263,7 @@ struct BatchCache {
 // Three steps of two sequences in the second layer of their blocks, recorded at the second step where the device can.
 TEST_P(OpsTest, DecodeBatch) {
   Data data(18);
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : types()) {
     const size_t layer_bytes = 2 * 2 * 64 * 32 * size_of(type);
     const int64_t lengths[] = {61, 130};
     std::vector<Tensor> q, k, v;
@@ -328,13 +329,13 @@ TEST_P(OpsTest, Load) {
   Data data(17);
   for (const DType stored : {DType::kF32, DType::kF16, DType::kBF16}) {
     const Tensor from = data.floats({33, 1000}, stored);
-    for (const DType type : {DType::kF32, DType::kBF16}) {
+    for (const DType type : types()) {
       Tensor expected = data.empty({33, 1000}, type), actual = data.empty({33, 1000}, type);
       run_both(expected, actual, [&](Device& device, Views& at) { load(device, from.view(), at.out(*result)); });
       EXPECT_EQ(difference(actual, expected), 0.0) << name_of(stored) << " to " << name_of(type);
     }
   }
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : types()) {
     Tensor expected = data.empty({7, 501}, type), actual = data.empty({7, 501}, type);
     run_both(expected, actual, [&](Device& device, Views& at) {
       fill_random(device, {.start = 0xFFFFFFFFFFFFFF00u, .scale = 0.3f, .offset = 1.0f}, at.out(*result));

@@ -60,9 +60,13 @@ inline double difference(const Tensor& actual, const Tensor& expected) {
   EXPECT_EQ(actual.shape(), expected.shape());
   const int64_t n = actual.shape().num_elements();
   double worst = 0, largest = 1e-6;
+  const auto element = [n](const Tensor& tensor, int64_t i) -> double {
+    const int64_t columns = tensor.shape()[1];
+    if (is_quantised(tensor.dtype())) return value_at(tensor.view(), {i / columns, i % columns});
+    return value_at(tensor.view().reshape({n}), {i});
+  };
   for (int64_t i = 0; i < n; ++i) {
-    const double a = value_at(actual.view().reshape({n}), {i}),
-                 e = value_at(expected.view().reshape({n}), {i});
+    const double a = element(actual, i), e = element(expected, i);
     if (std::isnan(a) || std::isnan(e)) return std::numeric_limits<double>::infinity();
     worst = std::max(worst, std::abs(a - e));
     largest = std::max(largest, std::abs(e));
@@ -72,7 +76,11 @@ inline double difference(const Tensor& actual, const Tensor& expected) {
 
 constexpr double kF32Tolerance = 3e-6;
 constexpr double kBf16Tolerance = 1.2e-2;  // results are rounded to 8 bits, attention weights too
-inline double tolerance(DType type) { return type == DType::kBF16 ? kBf16Tolerance : kF32Tolerance; }
+constexpr double kF16Tolerance = 2e-3;     // to 11 bits
+inline double tolerance(DType type) {
+  if (type == DType::kF16) return kF16Tolerance;
+  return type == DType::kBF16 ? kBf16Tolerance : kF32Tolerance;
+}
 
 // Tensors of the host as a device sees them: themselves, or copies in a GPU's memory.
 class Views {
@@ -120,6 +128,12 @@ class OpsTest : public testing::TestWithParam<DeviceCase> {
   void SetUp() override {
     device_ = GetParam().open();
     if (device_ == nullptr) GTEST_SKIP() << "this machine has no such device";
+  }
+  bool on_host_processor() const { return device_->kind() == DeviceKind::kCpu; }
+  // What this device computes with.
+  std::vector<DType> types() const {
+    if (on_host_processor()) return {DType::kF32, DType::kBF16};
+    return {DType::kF32, DType::kBF16, DType::kF16};
   }
   // Calls `op` for both devices; it writes to the tensor that `result` holds at that time.
   void run_both(Tensor& expected, Tensor& actual, const Op& op) {

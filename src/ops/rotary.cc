@@ -103,7 +103,7 @@ void text_rotary_table(Device& device, std::span<const TokenPosition> positions,
 
 void rotary(Device& device, const TensorView& x, const ConstTensorView& cos, const ConstTensorView& sin,
             RotaryPairs pairs) {
-  GLYPH_CHECK(x.rank() == 3 && is_float(x.dtype()));
+  GLYPH_CHECK(x.rank() == 3 && is_float(device, x.dtype()));
   check_tables(static_cast<size_t>(x.size(0)), cos, sin);
   GLYPH_CHECK(pairs == RotaryPairs::kHalves ? 2 * cos.size(1) == x.size(2) : 2 * cos.size(1) <= x.size(2));
   on_device(

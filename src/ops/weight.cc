@@ -1,9 +1,14 @@
 #include "ops/weight.h"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "ops/load.h"
+#include "ops/quantise.h"
 
 namespace glyph {
 namespace {
@@ -52,13 +57,77 @@ Shape flat_shape(std::span<const int64_t> shape) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::array kPrecisions{
+    std::pair{Precision::kAuto, std::string_view("auto")}, std::pair{Precision::kF32, std::string_view("fp32")},
+    std::pair{Precision::kBF16, std::string_view("bf16")}, std::pair{Precision::kF16, std::string_view("fp16")},
+    std::pair{Precision::kFp8, std::string_view("fp8")},   std::pair{Precision::kInt8, std::string_view("int8")},
+    std::pair{Precision::kInt4, std::string_view("int4")}};
+
+}  // namespace
+
+Result<Precision> parse_precision(std::string_view text) {
+  for (const auto& [precision, name] : kPrecisions) {
+    if (text == name) return precision;
+  }
+  return usage_error(fmt::format("'{:.100}' is none of auto, fp32, bf16, fp16, fp8, int8, int4", text));
+}
+
+std::string_view name_of(Precision precision) {
+  for (const auto& [one, name] : kPrecisions) {
+    if (one == precision) return name;
+  }
+  return "?";
+}
+
+Status check_precision(const Device& device, Precision precision) {
+  const bool anywhere = precision == Precision::kAuto || precision == Precision::kF32 || precision == Precision::kBF16;
+  if (anywhere || device.kind() != DeviceKind::kCpu) return {};
+  return refused(fmt::format("the precision {} needs a GPU; the processor computes in fp32 and bf16", name_of(precision)));
+}
+
 DType compute_type(const Device& device, Precision precision) {
-  if (precision == Precision::kAuto) return device.prefers_bf16() ? DType::kBF16 : DType::kF32;
-  return precision == Precision::kBF16 ? DType::kBF16 : DType::kF32;
+  switch (precision) {
+    case Precision::kAuto:
+      return device.prefers_bf16() ? DType::kBF16 : DType::kF32;
+    case Precision::kF32:
+      return DType::kF32;
+    case Precision::kF16:
+      return DType::kF16;
+    default:
+      return DType::kBF16;
+  }
+}
+
+DType weight_type(const Device& device, Precision precision) {
+  switch (precision) {
+    case Precision::kFp8:
+      return DType::kE4M3;
+    case Precision::kInt8:
+      return DType::kI8;
+    case Precision::kInt4:
+      return DType::kI4;
+    default:
+      return compute_type(device, precision);
+  }
+}
+
+// What the products of each type need: 16 bytes of a row of e4m3, rows in steps of 16; whole groups of integers.
+DType WeightLoader::matrix_type(int64_t rows, int64_t columns) const {
+  if (!is_quantised(weights_)) return compute_;
+  const bool fits = weights_ == DType::kE4M3 ? rows % 16 == 0 && columns % 16 == 0 : columns % kQuantGroup == 0;
+  return fits ? weights_ : compute_;
 }
 
 Status WeightLoader::fill(Device& device, const std::string& name, std::span<const int64_t> shape,
                           const TensorView& out) const {
+  if (is_quantised(out.dtype())) {
+    Tensor wide(device, compute_, out.shape());
+    GLYPH_RETURN_IF_ERROR(fill(device, name, shape, wide.view()));
+    ops::quantise(device, wide.view(), out);
+    return {};
+  }
   if (const auto seed = checkpoint_.random_seed()) {
     ops::fill_random(device, random_values(name, shape, *seed), out);
     return {};
@@ -82,28 +151,40 @@ Result<Weight> WeightLoader::table(const std::string& name, int64_t rows, int64_
 }
 
 Result<Weight> WeightLoader::matrix(const std::string& name, int64_t rows, int64_t columns) const {
+  return matrix_of(matrix_type(rows, columns), name, rows, columns);
+}
+
+Result<Weight> WeightLoader::plain_matrix(const std::string& name, int64_t rows, int64_t columns) const {
+  return matrix_of(compute_, name, rows, columns);
+}
+
+Result<Weight> WeightLoader::matrix_of(DType type, const std::string& name, int64_t rows, int64_t columns) const {
   const int64_t shape[] = {rows, columns};
-  if (device_.host_memory() && !checkpoint_.random_seed()) {
+  if (device_.host_memory() && !checkpoint_.random_seed() && type == compute_) {
     GLYPH_ASSIGN_OR_RETURN(Weight stored, table(name, rows, columns));
     if (compute_ == DType::kF32 || stored.view().dtype() == DType::kBF16) return stored;
   }
-  Tensor converted(device_, compute_, {rows, columns});
+  Tensor converted(device_, type, {rows, columns});
   GLYPH_RETURN_IF_ERROR(fill(device_, name, shape, converted.view()));
   return Weight(std::move(converted));
 }
 
 Result<std::vector<Weight>> WeightLoader::matrices(std::span<const MatrixName> names, int64_t columns) const {
   std::vector<Weight> weights;
+  DType type = weights_;
+  for (const MatrixName& one : names) {
+    if (matrix_type(one.rows, columns) != weights_) type = compute_;
+  }
   if (device_.host_memory()) {
     for (const MatrixName& one : names) {
-      GLYPH_ASSIGN_OR_RETURN(Weight weight, matrix(one.name, one.rows, columns));
+      GLYPH_ASSIGN_OR_RETURN(Weight weight, matrix_of(type, one.name, one.rows, columns));
       weights.push_back(std::move(weight));
     }
     return weights;
   }
   int64_t total = 0;
   for (const MatrixName& one : names) total += one.rows;
-  const auto storage = std::make_shared<Tensor>(device_, compute_, Shape{total, columns});
+  const auto storage = std::make_shared<Tensor>(device_, type, Shape{total, columns});
   int64_t begin = 0;
   for (const MatrixName& one : names) {
     const int64_t shape[] = {one.rows, columns};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "glyph/status.h"
@@ -17,10 +18,22 @@ enum class Precision {
   kAuto,  // bf16 where the device prefers it, else f32
   kF32,
   kBF16,
+  kF16,
+  kFp8,   // e4m3 weights, and e4m3 rows where there are many; the rest as bf16
+  kInt8,  // 8-bit weights with a scale for kQuantGroup of a row; they meet bf16 rows
+  kInt4,  // likewise with 4 bits; of the vision model 8
 };
 
-// kF32 or kBF16.
+// auto, fp32, bf16, fp16, fp8, int8 or int4.
+Result<Precision> parse_precision(std::string_view text);
+std::string_view name_of(Precision precision);
+// kRefused where the device cannot: the host's processor computes in fp32 and bf16.
+Status check_precision(const Device& device, Precision precision);
+
+// Of activations and KV: kF32, kBF16 or kF16.
 DType compute_type(const Device& device, Precision precision);
+// Of the matrices in the language model's layers: the compute type, or a quantised one.
+DType weight_type(const Device& device, Precision precision);
 
 // A weight that looks into the checkpoint's file, or into memory that it shares with its neighbours.
 class Weight {
@@ -48,13 +61,19 @@ struct MatrixName {
 class WeightLoader {
  public:
   WeightLoader(Device& device, const Checkpoint& checkpoint, DType compute)
-      : device_(device), checkpoint_(checkpoint), compute_(compute) {}
+      : WeightLoader(device, checkpoint, compute, compute) {}
+  // matrix() and matrices() give `weights`, which may be quantised: made here from values in `compute`. A matrix
+  // whose sides are no multiples of what the type wants stays in `compute`.
+  WeightLoader(Device& device, const Checkpoint& checkpoint, DType compute, DType weights)
+      : device_(device), checkpoint_(checkpoint), compute_(compute), weights_(weights) {}
 
   // A matrix of a linear layer. In place when compute is f32 (any stored type) or when it is stored in bf16;
   // converted otherwise.
   Result<Weight> matrix(const std::string& name, int64_t rows, int64_t columns) const;
-  // Matrices of the same inputs. On a GPU they lie one after another, so that one product can do them all.
+  // Matrices of the same inputs, of one type. On a GPU they lie one after another, so that one product can do them all.
   Result<std::vector<Weight>> matrices(std::span<const MatrixName> names, int64_t columns) const;
+  // A matrix that is never quantised: the head, whose results are logits.
+  Result<Weight> plain_matrix(const std::string& name, int64_t rows, int64_t columns) const;
   // Anything small, of any shape, as f32: norms, biases, the position table, convolutions that will be
   // rearranged. One dimension stays one, more become (first, all others).
   Result<Tensor> f32(const std::string& name, std::span<const int64_t> shape) const;
@@ -80,7 +99,10 @@ class WeightLoader {
   Device& device_;
   const Checkpoint& checkpoint_;
   DType compute_;
+  DType weights_;
 
+  DType matrix_type(int64_t rows, int64_t columns) const;
+  Result<Weight> matrix_of(DType type, const std::string& name, int64_t rows, int64_t columns) const;
   Status fill(Device& device, const std::string& name, std::span<const int64_t> shape, const TensorView& out) const;
 };
 

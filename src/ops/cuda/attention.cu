@@ -53,7 +53,7 @@ void attend_table(CudaDevice& device, const ConstTensorView& q, const ConstTenso
                   std::span<const int64_t> page_tokens) {
   const int head_dim = static_cast<int>(q.size(2));
   const bool tensor_cores =
-      std::is_same_v<T, __nv_bfloat16> && suits_tensor_cores(q) && is_aligned(k, 8) && is_aligned(v, 8);
+      !std::is_same_v<T, float> && suits_tensor_cores(q) && is_aligned(k, 8) && is_aligned(v, 8);
   PagesProblem<T> problem{.q = head_rows<T>(q),
                           .k = head_rows<T>(k),
                           .v = head_rows<T>(v),
@@ -66,7 +66,7 @@ void attend_table(CudaDevice& device, const ConstTensorView& q, const ConstTenso
   const int64_t tiles = lay_out(problem.pages, page_tokens, rows);
   if (tiles == 0) return;
   const dim3 grid(count_of(tiles), count_of(q.size(1)));
-  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+  if constexpr (!std::is_same_v<T, float>) {
     if (tensor_cores) {
       if (attend_on_hopper(device, grid, problem)) return;
       return choose_flash<PagesProblem<T>>(head_dim, [&](auto kernel) {
@@ -92,7 +92,7 @@ void attend_cached(CudaDevice& device, const ConstTensorView& q, const KvLayer& 
                    float scale, const TensorView& out) {
   const int head_dim = static_cast<int>(q.size(2));
   const int64_t group = q.size(1) / kv.num_kv_heads;
-  const bool tensor_cores = std::is_same_v<T, __nv_bfloat16> && suits_tensor_cores(q);
+  const bool tensor_cores = !std::is_same_v<T, float> && suits_tensor_cores(q);
   const int rows = tensor_cores ? kFlashRows : plain_rows(head_dim);
   const int64_t tiles = divide_up(q.size(0) * group, rows);
   const int splits = splits_of(device, tiles * kv.num_kv_heads, first + q.size(0));
@@ -111,7 +111,7 @@ void attend_cached(CudaDevice& device, const ConstTensorView& q, const KvLayer& 
                                  .group = static_cast<int>(group)};
   const dim3 grid(count_of(kv.num_kv_heads), count_of(tiles), count_of(splits));
   bool done = false;
-  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+  if constexpr (!std::is_same_v<T, float>) {
     if (tensor_cores && !attend_on_hopper(device, grid, problem)) {
       choose_flash<CausalProblem<T>>(head_dim, [&](auto kernel) {
         launch(device, "flash_attention", kernel, {grid, kFlashThreads, flash_shared_bytes(head_dim)},
@@ -140,7 +140,9 @@ void attend_pages(CudaDevice& device, const ConstTensorView& q, const ConstTenso
     const auto some = page_tokens.first(std::min<size_t>(page_tokens.size(), PageTable::kMaxPages));
     page_tokens = page_tokens.subspan(some.size());
     const int64_t end = std::accumulate(some.begin(), some.end(), first);
-    const auto attend = q.dtype() == DType::kBF16 ? attend_table<__nv_bfloat16> : attend_table<float>;
+    const auto attend = q.dtype() == DType::kBF16  ? attend_table<__nv_bfloat16>
+                        : q.dtype() == DType::kF16 ? attend_table<__half>
+                                                   : attend_table<float>;
     attend(device, q.rows(first, end), k.rows(first, end), v.rows(first, end), scale, out.rows(first, end),
            some);
     first = end;
@@ -152,7 +154,9 @@ void causal_attention(CudaDevice& device, const ConstTensorView& q, const KvLaye
   GLYPH_CHECK(scale > 0 && kv.block_tokens % 64 == 0);
   check_head_dim(q.size(2));
   if (q.size(0) == 0) return;
-  const auto attend = q.dtype() == DType::kBF16 ? attend_cached<__nv_bfloat16> : attend_cached<float>;
+  const auto attend = q.dtype() == DType::kBF16  ? attend_cached<__nv_bfloat16>
+                      : q.dtype() == DType::kF16 ? attend_cached<__half>
+                                                 : attend_cached<float>;
   attend(device, q, kv, first, scale, out);
 }
 

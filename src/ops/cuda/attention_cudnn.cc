@@ -64,7 +64,7 @@ enum AttributeName : int {
   kSdpaOut = 2803,
   kSdpaScale = 2805,
 };
-constexpr int kFloat = 0, kBFloat16 = 9;  // cudnnDataType_t
+constexpr int kFloat = 0, kHalf = 2, kBFloat16 = 9;  // cudnnDataType_t
 constexpr int kBestFirst = 3;             // CUDNN_HEUR_MODE_A
 
 // The library, once for the process.
@@ -185,7 +185,7 @@ Descriptor tensor_of(TensorId id, const ConstTensorView& x, const EqualPages& pa
   const int64_t sizes[] = {pages.num_pages, x.size(1), pages.tokens, x.size(2)};
   const int64_t strides[] = {pages.tokens * x.stride(0), x.stride(1), x.stride(0), 1};
   Descriptor tensor(kTensor);
-  tensor.set(kTensorDataType, kDataType, kBFloat16)
+  tensor.set(kTensorDataType, kDataType, x.dtype() == DType::kF16 ? kHalf : kBFloat16)
       .set(kTensorDimensions, kInt64, std::span<const int64_t>(sizes))
       .set(kTensorStrides, kInt64, std::span<const int64_t>(strides))
       .set(kTensorId, kInt64, int64_t{id})
@@ -208,9 +208,10 @@ Descriptor scalar_of(TensorId id) {
   return tensor;
 }
 
-std::array<int64_t, 12> key_of(const EqualPages& pages) {
+std::array<int64_t, 13> key_of(const EqualPages& pages) {
   const auto& [q, k, v, out, num_pages, tokens, scale] = pages;
-  return {num_pages,   tokens,      q.size(1),   q.size(2),   q.stride(0),   q.stride(1),
+  return {static_cast<int64_t>(q.dtype()),
+          num_pages,   tokens,      q.size(1),   q.size(2),   q.stride(0),   q.stride(1),
           k.stride(0), k.stride(1), v.stride(0), v.stride(1), out.stride(0), out.stride(1)};
 }
 

@@ -13,7 +13,7 @@
 namespace glyph::ops::cuda {
 
 // `num_pages` pages of `tokens` rows each, one after another, each of which sees itself. Views (num_pages *
-// tokens, heads, head_dim) bf16, every row of a head aligned to 16 bytes.
+// tokens, heads, head_dim) all bf16 or all f16, every row of a head aligned to 16 bytes.
 struct EqualPages {
   ConstTensorView q, k, v;
   TensorView out;
@@ -45,7 +45,7 @@ class CudnnAttention {
 
   void* handle_ = nullptr;  // cudnnHandle_t; null until the first run
   // By everything a plan depends on; null: refused.
-  std::map<std::array<int64_t, 12>, std::unique_ptr<Plan>> plans_;
+  std::map<std::array<int64_t, 13>, std::unique_ptr<Plan>> plans_;
 };
 
 }  // namespace glyph::ops::cuda

@@ -15,7 +15,7 @@ constexpr int kRows = 16;  // query heads of a block, whichever kernel
 
 bool on_tensor_cores(const ConstTensorView& q, const DecodeTable& table) {
   const int64_t head_dim = q.size(2);
-  return table.dtype == DType::kBF16 && (head_dim == 32 || head_dim == 64 || head_dim == 128) &&
+  return table.dtype != DType::kF32 && (head_dim == 32 || head_dim == 64 || head_dim == 128) &&
          is_aligned(q, 2);
 }
 
@@ -40,11 +40,11 @@ void choose_plain(int head_dim, const Run& run) {
   if (head_dim <= 128) return run(plain_attention<kRows / 16, 2, Problem>);
   run(plain_attention<kRows / 16, 4, Problem>);
 }
-template <typename Q, typename Run>
+template <typename Q, typename T, typename Run>
 void choose_tensor_cores(int head_dim, const Run& run) {
-  if (head_dim == 32) return run(decode_on_tensor_cores<32, Q>);
-  if (head_dim == 64) return run(decode_on_tensor_cores<64, Q>);
-  run(decode_on_tensor_cores<128, Q>);
+  if (head_dim == 32) return run(decode_on_tensor_cores<32, Q, T>);
+  if (head_dim == 64) return run(decode_on_tensor_cores<64, Q, T>);
+  run(decode_on_tensor_cores<128, Q, T>);
 }
 
 template <typename Q, typename T>
@@ -62,9 +62,9 @@ void attend(CudaDevice& device, const ConstTensorView& q, const DecodeTable& tab
                                     .group = static_cast<int>(q.size(1) / table.kv.num_kv_heads)};
   const dim3 grid(count_of(splits), count_of(tiles_of_sequence(q, table)), count_of(q.size(0)));
   bool done = false;
-  if constexpr (std::is_same_v<T, __nv_bfloat16>) {
+  if constexpr (!std::is_same_v<T, float>) {
     if (on_tensor_cores(q, table)) {
-      choose_tensor_cores<Q>(head_dim, [&](auto kernel) {
+      choose_tensor_cores<Q, T>(head_dim, [&](auto kernel) {
         launch(device, "decode_attention", kernel, {grid, kDecodeThreads, decode_shared_bytes(head_dim)},
                problem);
       });
@@ -139,7 +139,7 @@ void attend_alike(CudaDevice& device, const ConstTensorView& q, std::span<const 
 }
 
 StoreSource source_of(const ConstTensorView& x) {
-  return {x.raw(), x.stride(0), x.stride(1), x.dtype() == DType::kBF16};
+  return {x.raw(), x.stride(0), x.stride(1), x.dtype()};
 }
 
 void store(CudaDevice& device, const StoreProblem& problem, int64_t rows) {
@@ -157,13 +157,16 @@ void decode_attention(CudaDevice& device, const ConstTensorView& q, const Decode
   GLYPH_CHECK(scale > 0 && table.kv.block_tokens % 64 == 0 && q.size(2) == table.kv.head_dim);
   check_head_dim(q.size(2));
   if (q.size(0) == 0 || scratch == nullptr || table.sequences == nullptr) return;
-  const bool wide_q = q.dtype() == DType::kF32;
-  if (table.dtype == DType::kBF16) {
-    (wide_q ? attend<float, __nv_bfloat16> : attend<__nv_bfloat16, __nv_bfloat16>)(device, q, table, scale,
-                                                                                   scratch, out);
-  } else {
-    (wide_q ? attend<float, float> : attend<__nv_bfloat16, float>)(device, q, table, scale, scratch, out);
-  }
+  const auto with_kv = [&]<typename T>(T) {
+    const bool wide_q = q.dtype() == DType::kF32;
+    GLYPH_CHECK(wide_q || table.dtype == DType::kF32 || q.dtype() == table.dtype);
+    if (wide_q) return attend<float, T>(device, q, table, scale, scratch, out);
+    if (q.dtype() == DType::kF16) return attend<__half, T>(device, q, table, scale, scratch, out);
+    attend<__nv_bfloat16, T>(device, q, table, scale, scratch, out);
+  };
+  if (table.dtype == DType::kF32) return with_kv(float{});
+  if (table.dtype == DType::kF16) return with_kv(__half{});
+  with_kv(__nv_bfloat16{});
 }
 
 void decode_attention(CudaDevice& device, const ConstTensorView& q, std::span<const DecodeRow> sequences,
@@ -186,7 +189,7 @@ void store_kv(CudaDevice& device, const ConstTensorView& k, const ConstTensorVie
         {.k = source_of(k),
          .v = source_of(v),
          .kv = geometry_of(kv),
-         .bf16 = kv.dtype == DType::kBF16,
+         .type = kv.dtype,
          .blocks = table.blocks(),
          .first = first,
          .sequences = nullptr},
@@ -199,7 +202,7 @@ void store_kv(CudaDevice& device, const ConstTensorView& k, const ConstTensorVie
         {.k = source_of(k),
          .v = source_of(v),
          .kv = table.kv,
-         .bf16 = table.dtype == DType::kBF16,
+         .type = table.dtype,
          .blocks = nullptr,
          .first = 0,
          .sequences = table.sequences},

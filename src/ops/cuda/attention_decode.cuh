@@ -1,4 +1,4 @@
-// Decode attention on the tensor cores: one query row a sequence, bf16 KV. The up to 16 query heads that
+// Decode attention on the tensor cores: one query row a sequence, bf16 or f16 KV (T). The up to 16 query heads that
 // share a KV head are the rows of one product, so that every key and value is read once. The keys of a
 // sequence are split over blocks, inside a block over 4 warps that walk independently, each with its own
 // copies under way and its own softmax; their results are combined at the end. Method: Dao et al.,
@@ -16,16 +16,21 @@ inline constexpr int kDecodeKeys = 16;   // keys of a step of one warp
 inline constexpr int kDecodeStages = 3;  // steps whose keys and values a warp has room for
 
 constexpr size_t decode_shared_bytes(int head_dim) {
-  return sizeof(__nv_bfloat16) *
-         static_cast<size_t>(kDecodeWarps * kDecodeStages * 2 * kDecodeKeys * head_dim);
+  return 2 * static_cast<size_t>(kDecodeWarps * kDecodeStages * 2 * kDecodeKeys * head_dim);
 }
 
-// Two neighbouring elements as bf16.
-__device__ inline uint32_t load_pair(const __nv_bfloat16* x) { return *reinterpret_cast<const uint32_t*>(x); }
-__device__ inline uint32_t load_pair(const float* x) { return pack_bf16(x[0], x[1]); }
+// Two neighbouring elements as T.
+template <typename T, typename Q>
+__device__ inline uint32_t load_pair(const Q* x) {
+  if constexpr (std::is_same_v<Q, T>) {
+    return *reinterpret_cast<const uint32_t*>(x);
+  } else {
+    return pack_pair<T>(x[0], x[1]);
+  }
+}
 
 // The query heads of the tile as left operands, step by step; missing heads are zeros.
-template <int kHeadDim, typename Problem>
+template <typename T, int kHeadDim, typename Problem>
 __device__ inline void load_query(uint32_t (&a)[kHeadDim / 16][4], const Problem& problem, const Tile& tile) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
@@ -34,13 +39,13 @@ __device__ inline void load_query(uint32_t (&a)[kHeadDim / 16][4], const Problem
     for (int i = 0; i < 4; ++i) {
       const int row = lane / 4 + i % 2 * 8, column = 16 * step + i / 2 * 8 + lane % 4 * 2;
       const Place place = problem.place(tile, row);
-      a[step][i] = row < tile.num_rows ? load_pair(problem.q.at(place.row, place.head) + column) : 0;
+      a[step][i] = row < tile.num_rows ? load_pair<T>(problem.q.at(place.row, place.head) + column) : 0;
     }
   }
 }
 
 // One warp's walk over its keys.
-template <int kHeadDim>
+template <int kHeadDim, typename T>
 struct DecodeWarp {
   float result[kHeadDim / 8][4] = {};
   SoftmaxRows softmax;
@@ -52,8 +57,8 @@ struct DecodeWarp {
     for (int i = 0; i < kHeadDim / 16; ++i) {
       uint32_t b[4];
       load_matrices(b, keys.at(0, i));
-      multiply_add(scores[0], q[i], b[0], b[1]);
-      multiply_add(scores[1], q[i], b[2], b[3]);
+      multiply_add<T>(scores[0], q[i], b[0], b[1]);
+      multiply_add<T>(scores[1], q[i], b[2], b[3]);
     }
     if (visible < kDecodeKeys) hide_keys(scores, {visible, visible});
     float shrink[2];
@@ -65,13 +70,13 @@ struct DecodeWarp {
  private:
   __device__ void mix(const float (&weights)[2][4], const Operand<kHeadDim>& values) {
     uint32_t a[4];
-    pack_weights(a, weights[0], weights[1]);
+    pack_weights<T>(a, weights[0], weights[1]);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n += 2) {
       uint32_t b[4];
       load_transposed(b, values.at(0, n / 2));
-      multiply_add(result[n], a, b[0], b[1]);
-      multiply_add(result[n + 1], a, b[2], b[3]);
+      multiply_add<T>(result[n], a, b[0], b[1]);
+      multiply_add<T>(result[n + 1], a, b[2], b[3]);
     }
   }
 };
@@ -84,8 +89,8 @@ struct DecodeShared {
   float sum[kDecodeWarps][kDecodeHeads];
 };
 
-template <int kHeadDim>
-__device__ inline void leave_results(DecodeShared<kHeadDim>& shared, const DecodeWarp<kHeadDim>& warp,
+template <int kHeadDim, typename T>
+__device__ inline void leave_results(DecodeShared<kHeadDim>& shared, const DecodeWarp<kHeadDim, T>& warp,
                                      float scale_log2) {
   const int index = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
@@ -126,21 +131,21 @@ __device__ inline void combine_warps(const DecodeShared<kHeadDim>& shared, const
 }
 
 // The copies of one warp: kDecodeStages buffers of keys and values that are filled ahead of their use.
-template <int kHeadDim>
+template <int kHeadDim, typename T>
 struct DecodeCopies {
   static constexpr int kElements = kDecodeKeys * kHeadDim;  // keys, or values, of a step
   const KvGeometry& kv;
   const Tile& tile;
   const void* const* blocks;
   int kv_head;
-  __nv_bfloat16* buffers;
+  T* buffers;
 
   __device__ static int key_of(const Tile& tile, int step) {
     const int warp = static_cast<int>(threadIdx.x) / 32;
     return tile.begin + (step * kDecodeWarps + warp) * kDecodeKeys;
   }
-  __device__ __nv_bfloat16* keys(int step) const { return buffers + step % kDecodeStages * 2 * kElements; }
-  __device__ __nv_bfloat16* values(int step) const { return keys(step) + kElements; }
+  __device__ T* keys(int step) const { return buffers + step % kDecodeStages * 2 * kElements; }
+  __device__ T* values(int step) const { return keys(step) + kElements; }
 
   // Starts the copies of a step, if there is one; always ends a group.
   __device__ void start(int step) const {
@@ -148,8 +153,8 @@ struct DecodeCopies {
     if (num_keys > 0) {
       const auto* block = static_cast<const char*>(blocks[key / kv.block_tokens]);
       const int64_t row = int64_t{kv_head} * kv.block_tokens + key % kv.block_tokens;
-      const auto copy = [&](size_t offset, __nv_bfloat16* to) {
-        const auto* from = reinterpret_cast<const __nv_bfloat16*>(block + offset) + row * kHeadDim;
+      const auto copy = [&](size_t offset, T* to) {
+        const auto* from = reinterpret_cast<const T*>(block + offset) + row * kHeadDim;
         load_tile<kDecodeKeys, kHeadDim, 32>(to, {from, kHeadDim}, num_keys, threadIdx.x % 32);
       };
       copy(kv.key_offset, keys(step));
@@ -159,23 +164,23 @@ struct DecodeCopies {
   }
 };
 
-template <int kHeadDim, typename Q>
+template <int kHeadDim, typename Q, typename T>
 __global__ void __launch_bounds__(kDecodeThreads, 2)
-    decode_on_tensor_cores(const __grid_constant__ DecodeProblem<Q, __nv_bfloat16> problem) {
+    decode_on_tensor_cores(const __grid_constant__ DecodeProblem<Q, T> problem) {
   const Tile tile = problem.template tile<kDecodeHeads>();
   if (tile.num_rows <= 0) return;
   extern __shared__ __align__(256) unsigned char shared_memory[];
-  using Copies = DecodeCopies<kHeadDim>;
+  using Copies = DecodeCopies<kHeadDim, T>;
   const int index = static_cast<int>(threadIdx.x) / 32;
   const Copies copies{
       problem.kv, tile, problem.sequences[blockIdx.z].blocks, tile.first_row / problem.group,
-      reinterpret_cast<__nv_bfloat16*>(shared_memory) + index * kDecodeStages * 2 * Copies::kElements};
+      reinterpret_cast<T*>(shared_memory) + index * kDecodeStages * 2 * Copies::kElements};
 #pragma unroll
   for (int step = 0; step < kDecodeStages - 1; ++step) copies.start(step);
   uint32_t q[kHeadDim / 16][4];
-  load_query<kHeadDim>(q, problem, tile);
+  load_query<T, kHeadDim>(q, problem, tile);
 
-  DecodeWarp<kHeadDim> warp;
+  DecodeWarp<kHeadDim, T> warp;
   for (int step = 0; Copies::key_of(tile, step) < tile.end; ++step) {
     wait_copies<kDecodeStages - 2>();
     __syncwarp();  // this step's copies are there, the step before was read

@@ -1,4 +1,4 @@
-// Attention of many query rows on the tensor cores: bf16 operands, f32 scores, softmax and sums; head sizes
+// Attention of many query rows on the tensor cores: bf16 or f16 operands (T), f32 scores, softmax and sums; head sizes
 // 32, 64 and 128. Method: Dao, "FlashAttention-2" (2023): the scores of a tile stay in registers, and what
 // was summed before shrinks whenever a larger score turns up.
 //
@@ -18,7 +18,7 @@ inline constexpr int kFlashRows = 128;  // query rows of a block
 inline constexpr int kFlashKeys = 64;   // keys of a step
 
 constexpr size_t flash_shared_bytes(int head_dim) {
-  return sizeof(__nv_bfloat16) * static_cast<size_t>((kFlashRows + 2 * kFlashKeys) * head_dim);
+  return 2 * static_cast<size_t>((kFlashRows + 2 * kFlashKeys) * head_dim);
 }
 
 // Where 16-byte piece `piece` of row `row` lies in a shared matrix of rows of kHeadDim: in an order that puts
@@ -32,12 +32,11 @@ __device__ inline unsigned swizzled(unsigned row, unsigned piece) {
 }
 
 // Starts copying rows 0 ... num_rows - 1 of `rows` to a shared matrix; rows up to kRows become zeros.
-template <int kRows, int kHeadDim, int kThreads>
-__device__ inline void load_tile(__nv_bfloat16* shared, const Rows<__nv_bfloat16>& rows, int num_rows,
-                                 unsigned thread) {
+template <int kRows, int kHeadDim, int kThreads, typename T>
+__device__ inline void load_tile(T* shared, const Rows<T>& rows, int num_rows, unsigned thread) {
   constexpr unsigned kPieces = kHeadDim / 8, kStep = kThreads / kPieces;  // rows that are copied at once
   const unsigned piece = thread % kPieces;
-  const __nv_bfloat16* from = rows.data + thread / kPieces * rows.stride + piece * 8;
+  const T* from = rows.data + thread / kPieces * rows.stride + piece * 8;
 #pragma unroll
   for (unsigned i = 0; i < kRows / kStep; ++i) {
     const unsigned row = i * kStep + thread / kPieces;
@@ -48,9 +47,8 @@ __device__ inline void load_tile(__nv_bfloat16* shared, const Rows<__nv_bfloat16
 }
 
 // Starts copying the query rows of a tile to a shared matrix; missing rows become zeros.
-template <int kRows, int kHeadDim, int kThreads, typename Problem>
-__device__ inline void load_queries(__nv_bfloat16* shared, const Problem& problem, const Tile& tile,
-                                    unsigned thread) {
+template <int kRows, int kHeadDim, int kThreads, typename T, typename Problem>
+__device__ inline void load_queries(T* shared, const Problem& problem, const Tile& tile, unsigned thread) {
   constexpr unsigned kPieces = kHeadDim / 8;
   const unsigned piece = thread % kPieces;
   for (unsigned row = thread / kPieces; row < kRows; row += kThreads / kPieces) {
@@ -69,15 +67,20 @@ struct Operand {
 
   __device__ static unsigned lane() { return threadIdx.x % 32; }
   // As left operand: rows of the query.
-  __device__ static Operand left(const __nv_bfloat16* matrix) {
+  template <typename T>
+  __device__ static Operand left(const T* matrix) {
     return {shared_address(matrix + swizzled<kHeadDim>(lane() % 16, lane() / 16))};
   }
   // As right operand, rows are its columns: keys.
-  __device__ static Operand columns(const __nv_bfloat16* matrix) {
+  template <typename T>
+  __device__ static Operand columns(const T* matrix) {
     return {shared_address(matrix + swizzled<kHeadDim>(lane() / 16 * 8 + lane() % 8, lane() / 8 % 2))};
   }
   // As right operand, rows are its rows: values, to be loaded transposed.
-  __device__ static Operand rows(const __nv_bfloat16* matrix) { return left(matrix); }
+  template <typename T>
+  __device__ static Operand rows(const T* matrix) {
+    return left(matrix);
+  }
 
   // The piece at row `row` (a multiple of 16) and column 16 * step. Moving along a row changes only bits of
   // the swizzled piece number.
@@ -87,7 +90,7 @@ struct Operand {
 };
 
 // scores[m][n]: rows 16 m ... of this warp's, keys 8 n ...
-template <int kHeadDim, int kTiles>
+template <typename T, int kHeadDim, int kTiles>
 __device__ inline void flash_scores(const Operand<kHeadDim>& q, const Operand<kHeadDim>& keys,
                                     float (&scores)[kTiles][kFlashKeys / 8][4]) {
 #pragma unroll
@@ -109,8 +112,8 @@ __device__ inline void flash_scores(const Operand<kHeadDim>& q, const Operand<kH
       load_matrices(b, keys.at(8 * n, step));  // b[0], b[1]: the first 8 keys
 #pragma unroll
       for (int m = 0; m < kTiles; ++m) {
-        multiply_add(scores[m][n], a[m], b[0], b[1]);
-        multiply_add(scores[m][n + 1], a[m], b[2], b[3]);
+        multiply_add<T>(scores[m][n], a[m], b[0], b[1]);
+        multiply_add<T>(scores[m][n + 1], a[m], b[2], b[3]);
       }
     }
   }
@@ -163,30 +166,31 @@ __device__ inline void flash_softmax(float (&scores)[kCount][4], float scale_log
 }
 
 // Weights of 16 keys, as products leave them, to the left operand of the next product.
+template <typename T>
 __device__ inline void pack_weights(uint32_t (&a)[4], const float (&low)[4], const float (&high)[4]) {
-  a[0] = pack_bf16(low[0], low[1]);
-  a[1] = pack_bf16(low[2], low[3]);
-  a[2] = pack_bf16(high[0], high[1]);
-  a[3] = pack_bf16(high[2], high[3]);
+  a[0] = pack_pair<T>(low[0], low[1]);
+  a[1] = pack_pair<T>(low[2], low[3]);
+  a[2] = pack_pair<T>(high[0], high[1]);
+  a[3] = pack_pair<T>(high[2], high[3]);
 }
 
 // result[m][n] += weights of rows 16 m ... times columns 8 n ... of the values.
-template <int kHeadDim, int kTiles>
+template <typename T, int kHeadDim, int kTiles>
 __device__ inline void flash_mix(const float (&weights)[kTiles][kFlashKeys / 8][4],
                                  const Operand<kHeadDim>& values, float (&result)[kTiles][kHeadDim / 8][4]) {
 #pragma unroll
   for (int key = 0; key < kFlashKeys; key += 16) {
     uint32_t a[kTiles][4];
 #pragma unroll
-    for (int m = 0; m < kTiles; ++m) pack_weights(a[m], weights[m][key / 8], weights[m][key / 8 + 1]);
+    for (int m = 0; m < kTiles; ++m) pack_weights<T>(a[m], weights[m][key / 8], weights[m][key / 8 + 1]);
 #pragma unroll
     for (int n = 0; n < kHeadDim / 8; n += 2) {
       uint32_t b[4];
       load_transposed(b, values.at(key, n / 2));  // b[0], b[1]: the first 8 columns
 #pragma unroll
       for (int m = 0; m < kTiles; ++m) {
-        multiply_add(result[m][n], a[m], b[0], b[1]);
-        multiply_add(result[m][n + 1], a[m], b[2], b[3]);
+        multiply_add<T>(result[m][n], a[m], b[0], b[1]);
+        multiply_add<T>(result[m][n + 1], a[m], b[2], b[3]);
       }
     }
   }
@@ -222,11 +226,12 @@ __device__ inline void put_results(const Problem& problem, const Tile& tile, int
 
 template <int kHeadDim, typename Problem>
 __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid_constant__ Problem problem) {
+  using T = typename Problem::Query;
   constexpr int kTiles = kFlashRows / 4 / 16;  // of 16 rows, a warp
   const Tile tile = problem.template tile<kFlashRows>();
   if (tile.num_rows <= 0) return;
   extern __shared__ __align__(256) unsigned char shared_memory[];
-  auto* const q = reinterpret_cast<__nv_bfloat16*>(shared_memory);
+  auto* const q = reinterpret_cast<T*>(shared_memory);
   auto* const keys = q + kFlashRows * kHeadDim;
   auto* const values = keys + kFlashKeys * kHeadDim;
   const unsigned thread = threadIdx.x;
@@ -250,7 +255,7 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
     load_tile<kFlashKeys, kHeadDim, kFlashThreads>(values, problem.values(tile, key), tile.end - key, thread);
     commit_copies();
     float scores[kTiles][kFlashKeys / 8][4];
-    flash_scores(q_operand, key_operand, scores);
+    flash_scores<T>(q_operand, key_operand, scores);
     wait_copies<0>();
     __syncthreads();  // the values are there, the keys were read
     if (key + kFlashKeys < tile.end) {
@@ -268,7 +273,7 @@ __global__ void __launch_bounds__(kFlashThreads, 2) flash_attention(const __grid
       flash_softmax(scores[m], problem.scale_log2, softmax[m], shrink);
       shrink_rows(result[m], shrink);
     }
-    flash_mix(scores, value_operand, result);
+    flash_mix<T>(scores, value_operand, result);
   }
 
 #pragma unroll

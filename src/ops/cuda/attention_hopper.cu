@@ -36,7 +36,7 @@ class HopperCode {
 template <typename Problem>
 bool attend(CudaDevice& device, dim3 grid, const Problem& problem) {
   if (problem.head_dim != kHopperHeadDim || !device.state<HopperCode>().is_there(device)) return false;
-  launch(device, "hopper_attention", hopper_attention<Problem>, {grid, kHopperThreads, sizeof(HopperShared)},
+  launch(device, "hopper_attention", hopper_attention<Problem>, {grid, kHopperThreads, sizeof(HopperShared<typename Problem::Query>)},
          problem);
   return true;
 }
@@ -49,6 +49,12 @@ bool attend_on_hopper(CudaDevice& device, dim3 grid, const PagesProblem<__nv_bfl
   return attend(device, grid, problem);
 }
 bool attend_on_hopper(CudaDevice& device, dim3 grid, const CausalProblem<__nv_bfloat16>& problem) {
+  return attend(device, grid, problem);
+}
+bool attend_on_hopper(CudaDevice& device, dim3 grid, const PagesProblem<__half>& problem) {
+  return attend(device, grid, problem);
+}
+bool attend_on_hopper(CudaDevice& device, dim3 grid, const CausalProblem<__half>& problem) {
   return attend(device, grid, problem);
 }
 

@@ -22,13 +22,15 @@ inline constexpr int kHopperThreads = 3 * kWarpgroup;
 inline constexpr int kConsumerWarps = 8;
 
 // 128 rows of a head as two matrices of 64 columns, each swizzled as attention_flash.cuh's swizzled<64>().
+template <typename T>
 struct HopperMatrix {
-  __nv_bfloat16 half[2][128 * 64];
+  T half[2][128 * 64];
 };
-inline constexpr uint32_t kHalfBytes = 128 * 64 * sizeof(__nv_bfloat16);
+inline constexpr uint32_t kHalfBytes = 128 * 64 * 2;
 
+template <typename T>
 struct HopperShared {
-  HopperMatrix q, keys[kHopperStages], values[kHopperStages];
+  HopperMatrix<T> q, keys[kHopperStages], values[kHopperStages];
   uint64_t keys_full[kHopperStages], values_full[kHopperStages];    // all copying threads arrive
   uint64_t keys_empty[kHopperStages], values_empty[kHopperStages];  // each consuming warp arrives
 };
@@ -37,11 +39,12 @@ struct HopperShared {
 __device__ inline int parity_of(int step) { return step / kHopperStages % 2; }
 
 // Starts copying rows first ... first + 63 of a matrix from 64 rows of `rows`, zeros from num_rows on.
-__device__ inline void load_half_tile(HopperMatrix& to, int first, const Rows<__nv_bfloat16>& rows,
-                                      int num_rows, unsigned thread) {
+template <typename T>
+__device__ inline void load_half_tile(HopperMatrix<T>& to, int first, const Rows<T>& rows, int num_rows,
+                                      unsigned thread) {
   const unsigned piece = thread % 16;
-  const __nv_bfloat16* from = rows.data + thread / 16 * rows.stride + piece * 8;
-  __nv_bfloat16* const half = to.half[piece / 8];
+  const T* from = rows.data + thread / 16 * rows.stride + piece * 8;
+  T* const half = to.half[piece / 8];
 #pragma unroll
   for (unsigned i = 0; i < 8; ++i) {
     const unsigned row = 8 * i + thread / 16;
@@ -53,8 +56,8 @@ __device__ inline void load_half_tile(HopperMatrix& to, int first, const Rows<__
 }
 
 // The query rows of a tile.
-template <typename Problem>
-__device__ inline void load_query_matrix(HopperMatrix& to, const Problem& problem, const Tile& tile,
+template <typename T, typename Problem>
+__device__ inline void load_query_matrix(HopperMatrix<T>& to, const Problem& problem, const Tile& tile,
                                          unsigned thread) {
   const unsigned piece = thread % 16;
   for (unsigned row = thread / 16; row < kHopperRows; row += 8) {
@@ -66,8 +69,8 @@ __device__ inline void load_query_matrix(HopperMatrix& to, const Problem& proble
 }
 
 // The warpgroup that copies. What one group of copies brought is announced when the next one is under way.
-template <typename Problem>
-__device__ inline void copy_steps(const Problem& problem, const Tile& tile, HopperShared& shared) {
+template <typename T, typename Problem>
+__device__ inline void copy_steps(const Problem& problem, const Tile& tile, HopperShared<T>& shared) {
   const unsigned thread = threadIdx.x;
   load_query_matrix(shared.q, problem, tile, thread);
   uint64_t* under_way = nullptr;
@@ -103,27 +106,29 @@ __device__ inline void copy_steps(const Problem& problem, const Tile& tile, Hopp
 }
 
 // Queues scores (64, 128) = rows of this warpgroup times keys.
+template <typename T>
 __device__ inline void queue_scores(float (&scores)[16][4], uint32_t q, uint32_t keys) {
 #pragma unroll
   for (int step = 0; step < kHopperHeadDim / 16; ++step) {
     const uint32_t offset = step / 4 * kHalfBytes + step % 4 * 32;
-    multiply_shared(scores, describe_matrix(q + offset, 16), describe_matrix(keys + offset, 16), step > 0);
+    multiply_shared<T>(scores, describe_matrix(q + offset, 16), describe_matrix(keys + offset, 16), step > 0);
   }
   commit_products();
 }
 
 // Queues result (64, 128) += weights times values.
+template <typename T>
 __device__ inline void queue_mix(float (&result)[16][4], const uint32_t (&weights)[8][4], uint32_t values) {
 #pragma unroll
   for (int step = 0; step < kHopperKeys / 16; ++step) {
-    multiply_registers(result, weights[step], describe_matrix(values + step * 16 * 128, kHalfBytes));
+    multiply_registers<T>(result, weights[step], describe_matrix(values + step * 16 * 128, kHalfBytes));
   }
   commit_products();
 }
 
 // A warpgroup that computes, for rows first_row ... first_row + 63 of the tile.
-template <typename Problem>
-__device__ inline void attend_steps(const Problem& problem, const Tile& tile, HopperShared& shared,
+template <typename T, typename Problem>
+__device__ inline void attend_steps(const Problem& problem, const Tile& tile, HopperShared<T>& shared,
                                     int first_row) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp_row = first_row + static_cast<int>(threadIdx.x) % kWarpgroup / 32 * 16;  // of the tile
@@ -140,7 +145,7 @@ __device__ inline void attend_steps(const Problem& problem, const Tile& tile, Ho
   };
   const auto pack = [&] {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) pack_weights(weights[i], scores[2 * i], scores[2 * i + 1]);
+    for (int i = 0; i < 8; ++i) pack_weights<T>(weights[i], scores[2 * i], scores[2 * i + 1]);
   };
   const auto release = [&](uint64_t* barrier) {
     if (lane == 0) arrive(barrier);
@@ -149,7 +154,7 @@ __device__ inline void attend_steps(const Problem& problem, const Tile& tile, Ho
   float shrink[2];
   wait_barrier(&shared.keys_full[0], 0);
   begin_products();
-  queue_scores(scores, q, shared_address(&shared.keys[0]));
+  queue_scores<T>(scores, q, shared_address(&shared.keys[0]));
   wait_products<0>();
   release(&shared.keys_empty[0]);
   to_weights(tile.begin, shrink);
@@ -159,9 +164,9 @@ __device__ inline void attend_steps(const Problem& problem, const Tile& tile, Ho
     const int stage = step % kHopperStages, before = (step - 1) % kHopperStages;
     wait_barrier(&shared.keys_full[stage], parity_of(step));
     begin_products();
-    queue_scores(scores, q, shared_address(&shared.keys[stage]));
+    queue_scores<T>(scores, q, shared_address(&shared.keys[stage]));
     wait_barrier(&shared.values_full[before], parity_of(step - 1));
-    queue_mix(result, weights, shared_address(&shared.values[before]));
+    queue_mix<T>(result, weights, shared_address(&shared.values[before]));
     wait_products<1>();
     release(&shared.keys_empty[stage]);
     to_weights(key, shrink);
@@ -173,7 +178,7 @@ __device__ inline void attend_steps(const Problem& problem, const Tile& tile, Ho
   const int last = (step - 1) % kHopperStages;
   wait_barrier(&shared.values_full[last], parity_of(step - 1));
   begin_products();
-  queue_mix(result, weights, shared_address(&shared.values[last]));
+  queue_mix<T>(result, weights, shared_address(&shared.values[last]));
   wait_products<0>();
   put_results(problem, tile, warp_row, softmax, result);
 }
@@ -185,7 +190,8 @@ __global__ void __launch_bounds__(kHopperThreads, 1)
   const Tile tile = problem.template tile<kHopperRows>();
   if (tile.num_rows <= 0) return;
   extern __shared__ __align__(1024) unsigned char hopper_memory[];
-  HopperShared& shared = *reinterpret_cast<HopperShared*>(hopper_memory);
+  using Shared = HopperShared<typename Problem::Query>;
+  Shared& shared = *reinterpret_cast<Shared*>(hopper_memory);
   if (threadIdx.x == 0) {
 #pragma unroll
     for (int stage = 0; stage < kHopperStages; ++stage) {

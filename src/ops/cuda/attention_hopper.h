@@ -8,5 +8,7 @@ namespace glyph::ops::cuda {
 // Grid as for flash_attention. False, and nothing queued, when another kernel must do it.
 bool attend_on_hopper(CudaDevice& device, dim3 grid, const PagesProblem<__nv_bfloat16>& problem);
 bool attend_on_hopper(CudaDevice& device, dim3 grid, const CausalProblem<__nv_bfloat16>& problem);
+bool attend_on_hopper(CudaDevice& device, dim3 grid, const PagesProblem<__half>& problem);
+bool attend_on_hopper(CudaDevice& device, dim3 grid, const CausalProblem<__half>& problem);
 
 }  // namespace glyph::ops::cuda

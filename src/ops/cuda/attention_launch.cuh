@@ -65,7 +65,7 @@ inline bool is_aligned(const ConstTensorView& x, int64_t elements) {
 }
 
 inline Output output_of(const TensorView& out) {
-  return {out.raw(), out.stride(0), out.stride(1), out.dtype() == DType::kBF16, is_aligned(out, 2)};
+  return {out.raw(), out.stride(0), out.stride(1), out.dtype(), is_aligned(out, 2)};
 }
 
 // Whether the tensor cores can do it as far as the query is concerned.

@@ -48,7 +48,7 @@ bool is_capturing(CudaDevice& device) {
 }
 
 bool suits_cudnn(const ConstTensorView& x) {
-  return x.dtype() == DType::kBF16 && x.size(2) % 8 == 0 && x.size(2) <= 128 &&
+  return (x.dtype() == DType::kBF16 || x.dtype() == DType::kF16) && x.size(2) % 8 == 0 && x.size(2) <= 128 &&
          reinterpret_cast<uintptr_t>(x.raw()) % 16 == 0 && x.stride(0) % 8 == 0 && x.stride(1) % 8 == 0;
 }
 
@@ -157,10 +157,11 @@ PageChoices::Shape& PageChoices::shape_of(const EqualPages& pages) {
   if (shapes_.size() > kMaxShapes) shapes_.clear();
   int64_t tokens = pages.tokens;
   if (tokens >= kLongPage) tokens = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(tokens)));
-  return shapes_[{pages.num_pages, tokens, pages.q.size(1), pages.q.size(2)}];
+  return shapes_[{pages.num_pages, tokens, pages.q.size(1), pages.q.size(2), static_cast<int64_t>(pages.q.dtype())}];
 }
 
 bool PageChoices::run(CudaDevice& device, const EqualPages& pages) {
+  if (pages.out.dtype() != pages.q.dtype()) return false;
   if (!suits_cudnn(pages.q) || !suits_cudnn(pages.k) || !suits_cudnn(pages.v) || !suits_cudnn(pages.out)) {
     return false;
   }

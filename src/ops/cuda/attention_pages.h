@@ -58,7 +58,7 @@ class PageChoices {
 
   CudnnAttention cudnn_;
   std::map<std::array<int64_t, 4>, PageWay> chosen_;  // pages, tokens, heads, head_dim
-  std::map<std::array<int64_t, 4>, Shape> shapes_;  // pages, tokens, heads, head_dim
+  std::map<std::array<int64_t, 5>, Shape> shapes_;  // pages, tokens, heads, head_dim, type
 };
 
 }  // namespace glyph::ops::cuda

@@ -24,12 +24,18 @@ constexpr size_t plain_shared_bytes(int rows, int head_dim) {
 
 __device__ inline float widen(float x) { return x; }
 __device__ inline float widen(__nv_bfloat16 x) { return __bfloat162float(x); }
+__device__ inline float widen(__half x) { return __half2float(x); }
 
 __device__ inline float4 widen_four(const float* x) { return *reinterpret_cast<const float4*>(x); }
 __device__ inline float4 widen_four(const __nv_bfloat16* x) {
   const uint2 bits = *reinterpret_cast<const uint2*>(x);
   return make_float4(__uint_as_float(bits.x << 16), __uint_as_float(bits.x & 0xFFFF0000u),
                      __uint_as_float(bits.y << 16), __uint_as_float(bits.y & 0xFFFF0000u));
+}
+__device__ inline float4 widen_four(const __half* x) {
+  const float2 first = __half22float2(*reinterpret_cast<const __half2*>(x)),
+               second = __half22float2(*reinterpret_cast<const __half2*>(x + 2));
+  return make_float4(first.x, first.y, second.x, second.y);
 }
 
 // Rows 0 ... num_rows - 1 to shared memory as f32, zeros up to kRows; row_at(i) says where row i is.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 #include <cstdint>
 
@@ -29,18 +30,20 @@ struct Rows {
   int64_t stride;
 };
 
-// Where results go: (rows, heads, head_dim) f32 or bf16.
+// Where results go: (rows, heads, head_dim) f32, f16 or bf16.
 struct Output {
   void* data;
   int64_t row_stride;
   int64_t head_stride;
-  bool bf16;
+  DType type;
   bool pairs;  // every row of a head is aligned to two elements
 
   __device__ void put(int64_t row, int64_t head, int column, float value) const {
     const int64_t i = row * row_stride + head * head_stride + column;
-    if (bf16) {
+    if (type == DType::kBF16) {
       static_cast<__nv_bfloat16*>(data)[i] = __float2bfloat16_rn(value);
+    } else if (type == DType::kF16) {
+      static_cast<__half*>(data)[i] = __float2half_rn(value);
     } else {
       static_cast<float*>(data)[i] = value;
     }
@@ -53,9 +56,11 @@ struct Output {
       return;
     }
     const int64_t i = row * row_stride + head * head_stride + column;
-    if (bf16) {
+    if (type == DType::kBF16) {
       *reinterpret_cast<__nv_bfloat162*>(static_cast<__nv_bfloat16*>(data) + i) =
           __floats2bfloat162_rn(first, second);
+    } else if (type == DType::kF16) {
+      *reinterpret_cast<__half2*>(static_cast<__half*>(data) + i) = __floats2half2_rn(first, second);
     } else {
       *reinterpret_cast<float2*>(static_cast<float*>(data) + i) = make_float2(first, second);
     }

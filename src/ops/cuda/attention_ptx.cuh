@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 namespace glyph::ops::cuda {
 
@@ -46,13 +48,21 @@ __device__ inline void load_transposed(uint32_t (&r)[4], uint32_t row) {
 // Keeps the compiler from computing what follows from x ahead of this point, in registers that are scarce.
 __device__ inline void compute_from_here(uint32_t& x) { asm volatile("" : "+r"(x)); }
 
-// d (16, 8) += a (16, 16) b (16, 8): bf16 products, f32 sums. d[0], d[1]: row lane / 4, columns 2 (lane % 4)
-// and the next; d[2], d[3]: 8 rows below.
+// d (16, 8) += a (16, 16) b (16, 8): products of T (bf16 or f16), f32 sums. d[0], d[1]: row lane / 4, columns
+// 2 (lane % 4) and the next; d[2], d[3]: 8 rows below.
+template <typename T>
 __device__ inline void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  if constexpr (std::is_same_v<T, __half>) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  } else {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  }
 }
 
 // 2^x to about 2 units in the last place; 0 for -infinity.
@@ -62,9 +72,16 @@ __device__ inline float fast_exp2(float x) {
   return y;
 }
 
-__device__ inline uint32_t pack_bf16(float low, float high) {
-  const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-  return *reinterpret_cast<const uint32_t*>(&pair);
+// Two neighbouring elements of type T (bf16 or f16).
+template <typename T>
+__device__ inline uint32_t pack_pair(float low, float high) {
+  if constexpr (std::is_same_v<T, __half>) {
+    const __half2 pair = __floats2half2_rn(low, high);
+    return *reinterpret_cast<const uint32_t*>(&pair);
+  } else {
+    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    return *reinterpret_cast<const uint32_t*>(&pair);
+  }
 }
 
 // Largest and sum of the four lanes that hold one row of a product.

@@ -9,24 +9,25 @@ namespace glyph::ops::cuda {
 
 inline constexpr int kStoreThreads = 256;
 
-// A tensor (rows, heads, head_dim) f32 or bf16.
+// A tensor (rows, heads, head_dim) f32, f16 or bf16.
 struct StoreSource {
   const void* data;
   int64_t row_stride;
   int64_t head_stride;
-  bool bf16;
+  DType type;
 
   __device__ float at(int64_t row, int64_t head, int column) const {
     const int64_t i = row * row_stride + head * head_stride + column;
-    return bf16 ? __bfloat162float(static_cast<const __nv_bfloat16*>(data)[i])
-                : static_cast<const float*>(data)[i];
+    if (type == DType::kBF16) return __bfloat162float(static_cast<const __nv_bfloat16*>(data)[i]);
+    if (type == DType::kF16) return __half2float(static_cast<const __half*>(data)[i]);
+    return static_cast<const float*>(data)[i];
   }
 };
 
 struct StoreProblem {
   StoreSource k, v;
   KvGeometry kv;
-  bool bf16;  // the cache
+  DType type;  // of the cache
   // Either row i goes to position first + i of `blocks`, or to the last position of sequence i.
   const void* const* blocks;
   int64_t first;
@@ -37,8 +38,10 @@ struct StoreProblem {
 __device__ inline void store_element(const StoreProblem& problem, const void* block, size_t offset,
                                      int64_t element, float value) {
   char* const to = const_cast<char*>(static_cast<const char*>(block)) + offset;
-  if (problem.bf16) {
+  if (problem.type == DType::kBF16) {
     reinterpret_cast<__nv_bfloat16*>(to)[element] = __float2bfloat16_rn(value);
+  } else if (problem.type == DType::kF16) {
+    reinterpret_cast<__half*>(to)[element] = __float2half_rn(value);
   } else {
     reinterpret_cast<float*>(to)[element] = value;
   }

@@ -19,8 +19,11 @@ namespace glyph::ops {
 namespace {
 
 // f32: products and sums in f32, weights 2^x with x up to about 30 (2^-24 * 30), over sums of thousands.
-// bf16: weights are rounded to 8 bits before they meet the values, bf16 results once more.
-double tolerance(DType type) { return type == DType::kBF16 ? 0x1p-7 : 0x1p-17; }
+// bf16: weights are rounded to 8 bits before they meet the values, bf16 results once more; f16: to 11 bits.
+double tolerance(DType type) {
+  if (type == DType::kF16) return 0x1p-10;
+  return type == DType::kBF16 ? 0x1p-7 : 0x1p-17;
+}
 
 // Largest difference, relative to the largest magnitude of `expected`.
 double difference(const Tensor& actual, const Tensor& expected) {
@@ -57,6 +60,8 @@ class CudaAttentionTest : public testing::Test {
       const float value = normal(random_);
       if (type == DType::kBF16) {
         tensor.data<BF16>()[i] = to_bf16(value);
+      } else if (type == DType::kF16) {
+        tensor.data<F16>()[i] = to_f16(value);
       } else {
         tensor.data<float>()[i] = value;
       }
@@ -96,7 +101,7 @@ struct PagesCase {
 
 TEST_F(CudaAttentionTest, EveryPageSeesItself) {
   std::vector<PagesCase> cases;
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kF16}) {
     for (const int64_t head_dim : {8, 24, 32, 64, 128, 160}) {
       cases.push_back({type, 2, head_dim, {1, 63, 64, 65, 130}});
     }
@@ -128,7 +133,7 @@ TEST_F(CudaAttentionTest, PagesOfEveryLength) {
   std::vector<int64_t> page_tokens;
   int64_t rows = 0;
   for (int i = 0; i < 12; ++i) rows += page_tokens.emplace_back(number(1, i < 10 ? 150 : 700));
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kF16}) {
     const Tensor q = floats({rows, 1, 128}, type), k = floats({rows, 1, 128}, type),
                  v = floats({rows, 1, 128}, type);
     Tensor expected = empty({rows, 1, 128}), out = to_gpu(expected);
@@ -205,7 +210,7 @@ TEST_F(CudaAttentionTest, OnePageEveryWay) {
 
 // A row that one key wins by far, whose scores rise from step to step.
 TEST_F(CudaAttentionTest, LargeScoresDoNotOverflow) {
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kF16}) {
     const int64_t rows = 300;
     const Tensor q = floats({rows, 1, 64}, type, 30.0f), v = floats({rows, 1, 64}, type);
     Tensor expected = empty({rows, 1, 64}), out = to_gpu(expected);
@@ -267,7 +272,7 @@ struct CausalCase {
 
 TEST_F(CudaAttentionTest, ChunksSeeWhatCameBefore) {
   std::vector<CausalCase> cases;
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kF16}) {
     for (const int64_t head_dim : {24, 32, 64, 128}) {
       for (const int64_t first : {0, 5, 63, 64, 300})
         cases.push_back({{2, head_dim, 64, type}, 3, first, 97});
@@ -312,7 +317,7 @@ struct DecodeCase {
 
 std::vector<DecodeCase> decode_cases(std::mt19937& random) {
   std::vector<DecodeCase> cases;
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kF16}) {
     for (const int64_t head_dim : {24, 32, 64, 128}) {
       cases.push_back({{2, head_dim, 64, type}, 5, type, {1, 63, 64, 65, 700}});
     }
@@ -320,7 +325,7 @@ std::vector<DecodeCase> decode_cases(std::mt19937& random) {
       cases.push_back({{kv_heads, 64, 128, type}, 2, type, {200, 17}});
     cases.push_back({{2, 128, 64, type}, 16, DType::kF32, {5000}});
     cases.push_back(
-        {{2, 128, 64, type}, 20, DType::kBF16, {129, 1000}});  // more than a block's 16 query heads
+        {{2, 128, 64, type}, 20, type == DType::kF16 ? type : DType::kBF16, {129, 1000}});  // more than a block's 16 query heads
     cases.push_back({{1, 160, 64, type}, 2, type, {90}});
     DecodeCase many{{1, 128, 64, type}, 16, type, {}};
     for (int i = 0; i < 33; ++i) {

@@ -3,6 +3,7 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <cuda_fp8.h>
 
 #include <cstdint>
 
@@ -17,6 +18,11 @@ __device__ inline float to_f32(__half value) { return __half2float(value); }
 
 __device__ inline void put(float* to, float value) { *to = value; }
 __device__ inline void put(__nv_bfloat16* to, float value) { *to = __float2bfloat16_rn(value); }
+__device__ inline void put(__half* to, float value) { *to = __float2half_rn(value); }
+// Beyond the range: +-448. NaN stays NaN.
+__device__ inline void put(E4M3* to, float value) {
+  to->bits = static_cast<uint8_t>(__nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3));
+}
 
 // kCount neighbouring elements, read or written with as few instructions as their alignment allows.
 template <typename T, int kCount>
@@ -65,24 +71,16 @@ bool packs(const View& view, int64_t count) {
   return reinterpret_cast<uintptr_t>(view.raw()) % bytes == 0 && rows && view.size(view.rank() - 1) % count == 0;
 }
 
-// use(float{}) or use(__nv_bfloat16{}), by the type of a result.
+// use(float{}), use(__half{}) or use(__nv_bfloat16{}), by the type of elements.
 template <typename Use>
-void with_output_type(DType type, const Use& use) {
+void with_type(DType type, const Use& use) {
   if (type == DType::kBF16) {
     use(__nv_bfloat16{});
+  } else if (type == DType::kF16) {
+    use(__half{});
   } else {
     GLYPH_CHECK(type == DType::kF32);
     use(float{});
-  }
-}
-
-// The same for a type that weights may be stored in.
-template <typename Use>
-void with_weight_type(DType type, const Use& use) {
-  if (type == DType::kF16) {
-    use(__half{});
-  } else {
-    with_output_type(type, use);
   }
 }
 

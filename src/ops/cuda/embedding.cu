@@ -80,7 +80,7 @@ __global__ void widen_bytes_kernel(const uint8_t* bytes, int64_t count, float* o
 void look_up_rows(CudaDevice& device, const int32_t* ids, const ConstTensorView& table, const TensorView& out) {
   if (!device.ok() || out.size(0) == 0) return;
   const bool wide = packs(table, kPack) && packs(out, kPack);
-  with_weight_type(table.dtype(), [&](auto type) {
+  with_type(table.dtype(), [&](auto type) {
     using T = decltype(type);
     auto* kernel = wide ? embedding_kernel<T, kPack> : embedding_kernel<T, 1>;
     kernel<<<static_cast<unsigned>(out.size(0)), kThreads, 0, device.stream()>>>(

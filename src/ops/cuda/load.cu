@@ -46,8 +46,8 @@ void convert(CudaDevice& device, const ConstTensorView& from, const TensorView& 
   const int64_t count = from.shape().num_elements();
   GLYPH_CHECK(from.dense() && to.dense() && to.shape().num_elements() == count);
   if (!device.ok() || count == 0) return;
-  with_weight_type(from.dtype(), [&](auto type) {
-    with_output_type(to.dtype(), [&](auto out_type) {
+  with_type(from.dtype(), [&](auto type) {
+    with_type(to.dtype(), [&](auto out_type) {
       using T = decltype(type);
       using Out = decltype(out_type);
       convert_kernel<T, Out><<<blocks_for(device, count), kThreads, 0, device.stream()>>>(
@@ -79,7 +79,7 @@ void load(CudaDevice& device, const ConstTensorView& from, const TensorView& out
 void fill_random(CudaDevice& device, const RandomValues& values, const TensorView& out) {
   const int64_t count = out.shape().num_elements();
   if (!device.ok() || count == 0) return;
-  with_output_type(out.dtype(), [&](auto type) {
+  with_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     random_kernel<Out>
         <<<blocks_for(device, count), kThreads, 0, device.stream()>>>(values, count, static_cast<Out*>(out.raw()));

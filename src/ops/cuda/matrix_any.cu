@@ -66,7 +66,7 @@ void launch(CudaDevice& device, const Product& p) {
   const int64_t tiles = (sizes.rows + kTile - 1) / kTile;
   GLYPH_CHECK(tiles <= kMaxGridY);
   const dim3 grid(static_cast<unsigned>((sizes.outputs + kTile - 1) / kTile), static_cast<unsigned>(tiles));
-  with_output_type(p.out.dtype(), [&](auto type) {
+  with_type(p.out.dtype(), [&](auto type) {
     using Out = decltype(type);
     matrix_any_kernel<X, W, Out><<<grid, kThreads, 0, device.stream()>>>(
         matrix_of<X>(p.x), matrix_of<W>(p.weight), bias, matrix_of<Out>(p.out), sizes, p.accumulate);
@@ -76,8 +76,8 @@ void launch(CudaDevice& device, const Product& p) {
 }  // namespace
 
 void matrix_any(CudaDevice& device, const Product& product) {
-  with_output_type(product.x.dtype(), [&](auto x_type) {
-    with_weight_type(product.weight.dtype(), [&](auto weight_type) {
+  with_type(product.x.dtype(), [&](auto x_type) {
+    with_type(product.weight.dtype(), [&](auto weight_type) {
       launch<decltype(x_type), decltype(weight_type)>(device, product);
     });
   });

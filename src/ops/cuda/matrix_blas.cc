@@ -1,182 +1,232 @@
-// Matrix products by cuBLASLt. What the library chose for a shape is kept.
-#include <algorithm>
-#include <array>
-#include <cstdint>
-#include <map>
-#include <memory>
+// Matrix products by cuBLASLt. An algorithm is chosen by timing what the library recommends, once a shape has
+// been called some times; before, its first recommendation runs.
+#include <fmt/format.h>
 
-#include "ops/cuda/products.h"
+#include <algorithm>
+#include <bit>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "base/log.h"
+#include "ops/cuda/blas_plan.h"
+#include "ops/cuda/matrix_choices.h"
 
 namespace glyph::ops::cuda {
 namespace {
 
-cudaDataType_t cuda_type(DType type) { return type == DType::kBF16 ? CUDA_R_16BF : CUDA_R_32F; }
+constexpr int kCandidates = 10;
+constexpr int kCallsBeforeTrial = 16;  // a model has 24 or 40 layers, so that its first pass decides
+constexpr size_t kMaxPlans = 4096;         // then all are forgotten
 
-// Row-major out (rows, n) = x (rows, k) * weight (n, k)^T is column-major out (n, rows) = weight (k, n)^T * x (k,
-// rows): the library's m, n, k are outputs, rows, depth.
-struct Key {
-  int64_t outputs, rows, depth;
-  int64_t weight_stride, x_stride, out_stride;
-  DType type, out_type;
-  bool bias, accumulate;
-  uint32_t weight_alignment, x_alignment, out_alignment;  // bytes
+static_assert(sizeof(cublasLtMatmulAlgo_t) == sizeof(MatrixChoice::algorithm));
 
-  auto operator<=>(const Key&) const = default;
-};
-
-uint32_t alignment_of(const void* data, int64_t stride, DType type) {
-  const auto bits = reinterpret_cast<uintptr_t>(data) | static_cast<uintptr_t>(stride) * size_of(type) | 256u;
-  return static_cast<uint32_t>(bits & -bits);
+int64_t three_bits(int64_t rows) {
+  const int drop = std::max(0, static_cast<int>(std::bit_width(static_cast<uint64_t>(rows))) - 3);
+  return (rows + (int64_t{1} << drop) - 1) >> drop << drop;
 }
 
-// A matrix of one row has no stride of its own.
-int64_t stride_of(const ConstTensorView& view) {
-  return view.size(0) == 1 ? std::max(view.size(1), int64_t{1}) : view.stride(0);
+MatrixClass class_of(const BlasShape& s) {
+  return {s.outputs, s.depth, three_bits(s.rows), s.type, s.out_type, s.bias, s.accumulate};
 }
 
-Key key_of(const Product& p) {
-  const int64_t weight_stride = stride_of(p.weight), x_stride = stride_of(p.x), out_stride = stride_of(p.out);
-  return {.outputs = p.outputs(),
-          .rows = p.rows(),
-          .depth = p.depth(),
-          .weight_stride = weight_stride,
-          .x_stride = x_stride,
-          .out_stride = out_stride,
-          .type = p.x.dtype(),
-          .out_type = p.out.dtype(),
-          .bias = !p.bias.empty(),
-          .accumulate = p.accumulate,
-          .weight_alignment = alignment_of(p.weight.raw(), weight_stride, p.weight.dtype()),
-          .x_alignment = alignment_of(p.x.raw(), x_stride, p.x.dtype()),
-          .out_alignment = alignment_of(p.out.raw(), out_stride, p.out.dtype())};
+BlasAlgorithm algorithm_of(const MatrixChoice& choice) {
+  return {std::bit_cast<cublasLtMatmulAlgo_t>(choice.algorithm), choice.workspace_bytes};
 }
 
-struct LayoutDeleter {
-  void operator()(cublasLtMatrixLayout_t layout) const { cublasLtMatrixLayoutDestroy(layout); }
-};
-using Layout = std::unique_ptr<cublasLtMatrixLayoutOpaque_t, LayoutDeleter>;
-struct DescDeleter {
-  void operator()(cublasLtMatmulDesc_t desc) const { cublasLtMatmulDescDestroy(desc); }
-};
-using Desc = std::unique_ptr<cublasLtMatmulDescOpaque_t, DescDeleter>;
-struct PreferenceDeleter {
-  void operator()(cublasLtMatmulPreference_t preference) const {
-    cublasLtMatmulPreferenceDestroy(preference);
+bool is_capturing(CudaDevice& device) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  return cudaStreamIsCapturing(device.stream(), &status) != cudaSuccess || status != cudaStreamCaptureStatusNone;
+}
+
+bool has_room(CudaDevice& device, size_t bytes) {
+  size_t free_bytes = 0, total_bytes = 0;
+  device.note(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo");
+  return free_bytes > 2 * bytes + (size_t{256} << 20);
+}
+
+// The faster of two runs after one that warms up; infinity when run() refuses.
+double seconds_of(CudaDevice& device, const std::function<bool()>& run) {
+  double best = std::numeric_limits<double>::infinity();
+  cudaEvent_t begin = nullptr, end = nullptr;
+  device.note(cudaEventCreate(&begin), "cudaEventCreate");
+  device.note(cudaEventCreate(&end), "cudaEventCreate");
+  for (int i = 0; i < 3 && device.ok(); ++i) {
+    device.note(cudaEventRecord(begin, device.stream()), "cudaEventRecord");
+    if (!run()) break;
+    device.note(cudaEventRecord(end, device.stream()), "cudaEventRecord");
+    device.note(cudaEventSynchronize(end), "cudaEventSynchronize");
+    float milliseconds = 0;
+    device.note(cudaEventElapsedTime(&milliseconds, begin, end), "cudaEventElapsedTime");
+    if (i > 0) best = std::min(best, milliseconds * 1e-3);
   }
+  cudaEventDestroy(begin);
+  cudaEventDestroy(end);
+  return best;
+}
+
+// How a shape runs. Without an algorithm the library has none.
+struct ReadyPlan {
+  BlasPlan plan;
+  std::optional<BlasAlgorithm> algorithm;
 };
-using Preference = std::unique_ptr<cublasLtMatmulPreferenceOpaque_t, PreferenceDeleter>;
 
-Layout make_layout(CudaDevice& device, DType type, int64_t rows, int64_t columns, int64_t stride) {
-  cublasLtMatrixLayout_t layout = nullptr;
-  device.note(cublasLtMatrixLayoutCreate(&layout, cuda_type(type), static_cast<uint64_t>(rows),
-                                         static_cast<uint64_t>(columns), stride),
-              "cublasLtMatrixLayoutCreate");
-  return Layout(layout);
-}
+class Products {
+ public:
+  bool run(CudaDevice& device, const Product& product);
 
-template <typename T>
-void set(CudaDevice& device, const Desc& desc, cublasLtMatmulDescAttributes_t attribute, const T& value) {
-  device.note(cublasLtMatmulDescSetAttribute(desc.get(), attribute, &value, sizeof(value)),
-              "cublasLtMatmulDescSetAttribute");
-}
+  std::map<MatrixClass, MatrixChoice> choices;
+  bool at_once = false;
 
-// f32 products are computed in f32: no TF32.
-Desc make_desc(CudaDevice& device, const Key& key) {
-  cublasLtMatmulDesc_t created = nullptr;
-  device.note(cublasLtMatmulDescCreate(&created, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
-  Desc desc(created);
-  if (!device.ok()) return desc;
-  set(device, desc, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
-  set(device, desc, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
-  if (key.bias) {
-    set(device, desc, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-    set(device, desc, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<int32_t>(cuda_type(key.out_type)));
+  void forget_plans() { plans_.clear(); }
+
+ private:
+  ReadyPlan& plan_of(CudaDevice& device, const BlasShape& shape);
+  ReadyPlan make_plan(CudaDevice& device, const BlasShape& shape);
+  bool is_due(CudaDevice& device, const BlasShape& shape);
+  void choose(CudaDevice& device, ReadyPlan& ready, const Product& product, const void* bias);
+  bool run_unscaled(CudaDevice& device, const Product& product);
+
+  std::map<BlasShape, ReadyPlan> plans_;
+  std::map<MatrixClass, int> calls_;  // before a choice
+  bool can_scale_ = true;             // e4m3 products take scales along
+};
+
+ReadyPlan Products::make_plan(CudaDevice& device, const BlasShape& shape) {
+  const bool scaled = shape.type == DType::kE4M3 && can_scale_;
+  ReadyPlan ready{.plan = BlasPlan(device, shape, scaled), .algorithm = {}};
+  if (!device.ok()) return ready;
+  if (const auto found = choices.find(class_of(shape)); found != choices.end()) {
+    const BlasAlgorithm chosen = algorithm_of(found->second);
+    if (ready.plan.supports(device, chosen)) ready.algorithm = chosen;
   }
-  return desc;
+  if (!ready.algorithm) {
+    const std::vector<BlasAlgorithm> found = ready.plan.candidates(device, 1);
+    if (!found.empty()) ready.algorithm = found.front();
+  }
+  return ready;
 }
 
-struct Plan {
-  Desc desc;
-  Layout weight, x, out;
-  cublasLtMatmulAlgo_t algorithm{};
-  size_t workspace_bytes = 0;
-  bool found = false;
-};
+ReadyPlan& Products::plan_of(CudaDevice& device, const BlasShape& shape) {
+  if (plans_.size() >= kMaxPlans) plans_.clear();
+  auto found = plans_.find(shape);
+  if (found == plans_.end()) found = plans_.emplace(shape, make_plan(device, shape)).first;
+  return found->second;
+}
 
-Preference make_preference(CudaDevice& device, const Key& key) {
-  cublasLtMatmulPreference_t created = nullptr;
-  device.note(cublasLtMatmulPreferenceCreate(&created), "cublasLtMatmulPreferenceCreate");
-  Preference preference(created);
-  if (!device.ok()) return preference;
-  const auto put = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
-    device.note(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof(value)),
-                "cublasLtMatmulPreferenceSetAttribute");
+bool Products::is_due(CudaDevice& device, const BlasShape& shape) {
+  const MatrixClass shared = class_of(shape);
+  if (choices.contains(shared)) return false;
+  return (++calls_[shared] >= kCallsBeforeTrial || at_once) && !is_capturing(device);
+}
+
+// Times the candidates. Where results are added to what is there, into other memory.
+void Products::choose(CudaDevice& device, ReadyPlan& ready, const Product& product, const void* bias) {
+  const BlasShape shape = ready.plan.shape();
+  void* out = product.out.raw();
+  DeviceMemory elsewhere;
+  if (shape.accumulate) {
+    const size_t bytes = static_cast<size_t>(shape.rows * shape.out_stride) * size_of(shape.out_type);
+    if (!has_room(device, bytes)) return;
+    elsewhere = device.allocate(bytes);
+    out = elsewhere.get();
+    if (out == nullptr) return;
+  }
+  MatrixChoice best{.shape = class_of(shape), .seconds = std::numeric_limits<double>::infinity()};
+  for (const BlasAlgorithm& candidate : ready.plan.candidates(device, kCandidates)) {
+    const double seconds =
+        seconds_of(device, [&] { return ready.plan.run(device, product, candidate, bias, out); });
+    if (best.first_seconds == 0) best.first_seconds = seconds;
+    // A library's own order counts until it is clearly wrong.
+    if (seconds >= best.seconds * 0.99) continue;
+    best.seconds = seconds;
+    best.algorithm = std::bit_cast<std::array<uint64_t, 8>>(candidate.algorithm);
+    best.workspace_bytes = candidate.workspace_bytes;
+    ready.algorithm = candidate;
+  }
+  if (!device.ok() || best.seconds == std::numeric_limits<double>::infinity()) return;
+  log_debug("product of {} x {} x {} {}: {:.1f} us, {:.1f} us with the library's first choice", shape.rows, shape.depth,
+            shape.outputs, name_of(shape.type), best.seconds * 1e6, best.first_seconds * 1e6);
+  choices[best.shape] = best;
+  calls_.erase(best.shape);
+  std::erase_if(plans_, [&](const auto& entry) {
+    return entry.first != shape && class_of(entry.first) == best.shape;  // to be made anew with the choice
+  });
+}
+
+bool Products::run(CudaDevice& device, const Product& product) {
+  const BlasShape shape = shape_of(product);
+  if (shape.type == DType::kE4M3 && !can_scale_) return run_unscaled(device, product);
+  ReadyPlan& ready = plan_of(device, shape);
+  if (!device.ok()) return true;
+  const auto refused = [&] {
+    if (shape.type != DType::kE4M3) return false;
+    log_debug("cuBLASLt does not take scales along, e4m3 products are scaled afterwards");
+    can_scale_ = false;
+    plans_.clear();
+    return run_unscaled(device, product);
   };
-  put(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<uint64_t>(device.blas_workspace_bytes()));
-  put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.weight_alignment);
-  put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.x_alignment);
-  put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.out_alignment);
-  put(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.out_alignment);
-  return preference;
-}
-
-Plan make_plan(CudaDevice& device, const Key& key) {
-  Plan plan{.desc = make_desc(device, key),
-            .weight = make_layout(device, key.type, key.depth, key.outputs, key.weight_stride),
-            .x = make_layout(device, key.type, key.depth, key.rows, key.x_stride),
-            .out = make_layout(device, key.out_type, key.outputs, key.rows, key.out_stride)};
-  const Preference preference = make_preference(device, key);
-  if (!device.ok()) return plan;
-  cublasLtMatmulHeuristicResult_t result{};
-  int count = 0;
-  const cublasStatus_t status =
-      cublasLtMatmulAlgoGetHeuristic(device.blas(), plan.desc.get(), plan.weight.get(), plan.x.get(),
-                                     plan.out.get(), plan.out.get(), preference.get(), 1, &result, &count);
-  plan.found = status == CUBLAS_STATUS_SUCCESS && count > 0 && result.state == CUBLAS_STATUS_SUCCESS;
-  if (plan.found) {
-    plan.algorithm = result.algo;
-    plan.workspace_bytes = result.workspaceSize;
+  if (!ready.algorithm) return refused();
+  DeviceMemory narrow_bias;
+  const void* bias = product.bias.raw();
+  if (shape.bias && ready.plan.bias_type() != DType::kF32) {
+    const DType type = ready.plan.bias_type();
+    narrow_bias = device.allocate(static_cast<size_t>(shape.outputs) * size_of(type));
+    convert(device, product.bias, {narrow_bias.get(), type, {shape.outputs}});
+    bias = narrow_bias.get();
   }
-  return plan;
+  if (is_due(device, shape)) choose(device, ready, product, bias);
+  if (ready.plan.run(device, product, *ready.algorithm, bias, product.out.raw())) return true;
+  ready.algorithm.reset();  // the library promised more than it has
+  return refused();
 }
 
-struct Plans {
-  std::map<Key, Plan> by_key;
-};
+// The sums of e4m3 products first, then their scales and the bias.
+bool Products::run_unscaled(CudaDevice& device, const Product& product) {
+  const DType type = product.out.dtype() == DType::kF32 ? DType::kF32 : DType::kBF16;
+  const DeviceMemory memory =
+      device.allocate(static_cast<size_t>(product.rows() * product.outputs()) * size_of(type));
+  const TensorView sums(memory.get(), type, {product.rows(), product.outputs()});
+  Product plain = product;
+  plain.bias = {};
+  plain.accumulate = false;
+  plain.out = sums;
+  ReadyPlan& ready = plan_of(device, shape_of(plain));
+  if (!device.ok()) return true;
+  if (!ready.algorithm) return false;
+  if (is_due(device, ready.plan.shape())) choose(device, ready, plain, nullptr);
+  if (!ready.plan.run(device, plain, *ready.algorithm, nullptr, sums.raw())) {
+    ready.algorithm.reset();
+    return false;
+  }
+  scale_products(device, sums, product);
+  return true;
+}
 
 }  // namespace
 
 bool matrix_blas(CudaDevice& device, const Product& product) {
-  const Key key = key_of(product);
-  std::map<Key, Plan>& plans = device.state<Plans>().by_key;
-  auto found = plans.find(key);
-  if (found == plans.end()) found = plans.emplace(key, make_plan(device, key)).first;
-  Plan& plan = found->second;
-  if (!device.ok()) return true;
-  if (!plan.found) return false;
-
-  DeviceMemory narrow_bias;  // the library wants the bias in the type of the result
-  if (key.bias) {
-    const void* bias = product.bias.raw();
-    if (key.out_type == DType::kBF16) {
-      narrow_bias = device.allocate(static_cast<size_t>(key.outputs) * size_of(DType::kBF16));
-      convert(device, product.bias, {narrow_bias.get(), DType::kBF16, {key.outputs}});
-      bias = narrow_bias.get();
-    }
-    set(device, plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-  }
-  const float alpha = 1.0f, beta = key.accumulate ? 1.0f : 0.0f;
-  if (!device.ok()) return true;
-  const cublasStatus_t status =
-      cublasLtMatmul(device.blas(), plan.desc.get(), &alpha, product.weight.raw(), plan.weight.get(),
-                     product.x.raw(), plan.x.get(), &beta, product.out.raw(), plan.out.get(), product.out.raw(),
-                     plan.out.get(), &plan.algorithm, device.blas_workspace(), plan.workspace_bytes, device.stream());
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
-    plan.found = false;  // the library promised more than it has
-    return false;
-  }
-  device.note(status, "cublasLtMatmul");
-  return true;
+  return device.state<Products>().run(device, product);
 }
+
+std::string matrix_choices_identity(Device& device) {
+  return fmt::format("{}, cublasLt {}", device.description(), cublasLtGetVersion());
+}
+
+std::vector<MatrixChoice> matrix_choices(Device& device) {
+  std::vector<MatrixChoice> table;
+  for (const auto& [shape, choice] : device.cuda().state<Products>().choices) table.push_back(choice);
+  return table;
+}
+
+void set_matrix_choices(Device& device, std::span<const MatrixChoice> choices) {
+  Products& products = device.cuda().state<Products>();
+  products.choices.clear();
+  for (const MatrixChoice& choice : choices) products.choices[choice.shape] = choice;
+  products.forget_plans();
+}
+
+void time_matrices_at_once(Device& device, bool at_once) { device.cuda().state<Products>().at_once = at_once; }
 
 }  // namespace glyph::ops::cuda

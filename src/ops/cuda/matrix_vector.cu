@@ -131,7 +131,7 @@ template <typename X, typename W, bool kSwiglu>
 void launch(CudaDevice& device, const Work& work, DType out_type) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
-  with_output_type(out_type, [&](auto type) {
+  with_type(out_type, [&](auto type) {
     using Out = decltype(type);
     auto* kernel = work.rows == 1   ? matrix_vector_kernel<X, W, Out, 1, kSwiglu>
                    : work.rows == 2 ? matrix_vector_kernel<X, W, Out, 2, kSwiglu>
@@ -153,8 +153,10 @@ template <bool kSwiglu>
 void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Work& work, DType out_type) {
   if (x_type == DType::kBF16) {
     launch<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, out_type);
+  } else if (x_type == DType::kF16) {
+    launch<__half, __half, kSwiglu>(device, work, out_type);
   } else {
-    with_weight_type(weight_type,
+    with_type(weight_type,
                      [&](auto type) { launch<float, decltype(type), kSwiglu>(device, work, out_type); });
   }
 }
@@ -162,7 +164,7 @@ void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Wor
 }  // namespace
 
 bool matrix_vector(CudaDevice& device, const Product& p) {
-  if (!fits(p.x, p.weight)) return false;
+  if (is_quantised(p.weight.dtype()) || !fits(p.x, p.weight)) return false;
   const Work work{.x = p.x.raw(),
                   .x_stride = p.x.stride(0),
                   .weight = p.weight.raw(),

@@ -4,11 +4,33 @@
 
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/ops.h"
+#include "ops/cuda/quantise.cuh"
 #include "ops/cuda/reduce.cuh"
 #include "tensor/cuda/cuda_device.h"
 
 namespace glyph::ops::cuda {
 namespace {
+
+// Where rows go; e4m3 rows have scales.
+template <typename Out>
+struct Result {
+  Matrix<Out> rows;
+  float* scales;
+};
+template <typename Out>
+Result<Out> result_of(const TensorView& out) {
+  return {matrix_of<Out>(out), static_cast<float*>(out.scales())};
+}
+
+// use(T{}) with the type of the elements of a result.
+template <typename Use>
+void with_result_type(DType type, const Use& use) {
+  if (type == DType::kE4M3) {
+    use(E4M3{});
+  } else {
+    with_type(type, use);
+  }
+}
 
 // This thread's part of a row of n elements, in registers: kItems packs of kPack, blockDim.x packs apart.
 template <int kPack, int kItems>
@@ -39,23 +61,36 @@ struct RowPart {
   __device__ float mean_square(int64_t n) const {
     return sum(n, [](float v) { return v * v; }) / static_cast<float>(n);
   }
-  template <typename Out>
-  __device__ void write_scaled(float scale, const float* weight, int64_t n, Out* out) const {
+  __device__ void multiply(float scale, const float* weight, int64_t n) {
     each(n, [&](int item, int64_t i) {
       float w[kPack];
       load(weight + i, w);
 #pragma unroll
-      for (int j = 0; j < kPack; ++j) w[j] *= value[item][j] * scale;
-      store(w, out + i);
+      for (int j = 0; j < kPack; ++j) value[item][j] *= w[j] * scale;
     });
+  }
+  // As the block's row of the result.
+  template <typename Out>
+  __device__ void write(int64_t n, const Result<Out>& result) {
+    if constexpr (std::is_same_v<Out, E4M3>) {
+      float largest = 0;
+      each(n, [&](int item, int64_t) { largest = fmaxf(largest, largest_magnitude(value[item])); });
+      const float factor = begin_e4m3_row(max_block(largest), result.scales + blockIdx.x);
+      each(n, [&](int item, int64_t) {
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) value[item][j] *= factor;
+      });
+    }
+    each(n, [&](int item, int64_t i) { store(value[item], result.rows.row(blockIdx.x) + i); });
   }
 };
 
 template <int kPack, int kItems, typename Out>
 __global__ void rms_norm_kernel(Matrix<const float> x, const float* weight, int64_t n, float eps,
-                                Matrix<Out> out) {
-  const RowPart<kPack, kItems> part(x.row(blockIdx.x), n);
-  part.write_scaled(rsqrtf(part.mean_square(n) + eps), weight, n, out.row(blockIdx.x));
+                                Result<Out> out) {
+  RowPart<kPack, kItems> part(x.row(blockIdx.x), n);
+  part.multiply(rsqrtf(part.mean_square(n) + eps), weight, n);
+  part.write(n, out);
 }
 
 struct AddNorm {
@@ -66,7 +101,7 @@ struct AddNorm {
 };
 
 template <int kPack, int kItems, typename Out>
-__global__ void add_norm_kernel(Matrix<float> x, Matrix<const float> branch, AddNorm norm, Matrix<Out> out) {
+__global__ void add_norm_kernel(Matrix<float> x, Matrix<const float> branch, AddNorm norm, Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
   float* row = x.row(blockIdx.x);
   const Part added(branch.row(blockIdx.x), norm.n);
@@ -79,7 +114,8 @@ __global__ void add_norm_kernel(Matrix<float> x, Matrix<const float> branch, Add
     for (int j = 0; j < kPack; ++j) part.value[item][j] += added.value[item][j] * scale * w[j];
     store(part.value[item], row + i);
   });
-  part.write_scaled(rsqrtf(part.mean_square(norm.n) + norm.eps), norm.next_weight, norm.n, out.row(blockIdx.x));
+  part.multiply(rsqrtf(part.mean_square(norm.n) + norm.eps), norm.next_weight, norm.n);
+  part.write(norm.n, out);
 }
 
 __device__ float gelu(float x) { return x * 0.5f * (1.0f + erff(x * 0.70710678118654752f)); }
@@ -92,7 +128,7 @@ struct LayerNorm {
 };
 
 template <int kPack, int kItems, typename Out>
-__global__ void layer_norm_gelu_kernel(Matrix<const float> x, LayerNorm norm, Matrix<Out> out) {
+__global__ void layer_norm_gelu_kernel(Matrix<const float> x, LayerNorm norm, Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
   Part part(x.row(blockIdx.x), norm.n);
   const auto count = static_cast<float>(norm.n);
@@ -104,9 +140,9 @@ __global__ void layer_norm_gelu_kernel(Matrix<const float> x, LayerNorm norm, Ma
     load(norm.weight + i, w);
     load(norm.bias + i, b);
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) w[j] = gelu((part.value[item][j] - mean) * scale * w[j] + b[j]);
-    store(w, out.row(blockIdx.x) + i);
+    for (int j = 0; j < kPack; ++j) part.value[item][j] = gelu((part.value[item][j] - mean) * scale * w[j] + b[j]);
   });
+  part.write(norm.n, out);
 }
 
 __global__ void softmax_kernel(Matrix<float> x, int64_t n) {
@@ -153,13 +189,13 @@ void rms_norm(CudaDevice& device, const ConstTensorView& x, const ConstTensorVie
   if (!device.ok() || x.size(0) == 0) return;
   const int64_t n = x.size(1);
   const bool wide = packs(x, kWide) && packs(weight, kWide) && packs(out, kWide);
-  with_output_type(out.dtype(), [&](auto type) {
+  with_result_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     launch_rows(
         n, wide, [](auto pack, auto items) { return rms_norm_kernel<pack(), items(), Out>; },
         [&](auto* kernel, unsigned threads) {
           kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-              matrix_of<float>(x), weight.data<float>(), n, eps, matrix_of<Out>(out));
+              matrix_of<float>(x), weight.data<float>(), n, eps, result_of<Out>(out));
         });
   });
   device.note_launch("rms_norm");
@@ -172,13 +208,13 @@ void add_norm(CudaDevice& device, const TensorView& x, const ConstTensorView& br
   const bool wide = packs(x, kWide) && packs(branch, kWide) && packs(weights.branch, kWide) &&
                     packs(weights.next, kWide) && packs(out, kWide);
   const AddNorm norm{weights.branch.data<float>(), weights.next.data<float>(), n, weights.eps};
-  with_output_type(out.dtype(), [&](auto type) {
+  with_result_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     launch_rows(
         n, wide, [](auto pack, auto items) { return add_norm_kernel<pack(), items(), Out>; },
         [&](auto* kernel, unsigned threads) {
           kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-              matrix_of<float>(x), matrix_of<float>(branch), norm, matrix_of<Out>(out));
+              matrix_of<float>(x), matrix_of<float>(branch), norm, result_of<Out>(out));
         });
   });
   device.note_launch("add_norm");
@@ -190,13 +226,13 @@ void layer_norm_gelu(CudaDevice& device, const ConstTensorView& x, const ConstTe
   const int64_t n = x.size(1);
   const bool wide = packs(x, kWide) && packs(weight, kWide) && packs(bias, kWide) && packs(out, kWide);
   const LayerNorm norm{weight.data<float>(), bias.data<float>(), n, eps};
-  with_output_type(out.dtype(), [&](auto type) {
+  with_result_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     launch_rows(
         n, wide, [](auto pack, auto items) { return layer_norm_gelu_kernel<pack(), items(), Out>; },
         [&](auto* kernel, unsigned threads) {
           kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(matrix_of<float>(x), norm,
-                                                                                     matrix_of<Out>(out));
+                                                                                     result_of<Out>(out));
         });
   });
   device.note_launch("layer_norm_gelu");

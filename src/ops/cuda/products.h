@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/linear.h"
+#include "ops/quantise.h"
 #include "tensor/cuda/cuda_device.h"
 
 namespace glyph::ops::cuda {
@@ -29,16 +30,28 @@ bool matrix_vector(CudaDevice& device, const Product& product);
 bool swiglu_matrix_vector(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                           const ConstTensorView& up, const TensorView& out);
 
-// matrix_blas.cc: cuBLASLt, x and weight of one type, f32 or bf16. False when the library has no kernel for it.
+// matrix_quantised.cu: up to kMaxQuantisedVectorRows bf16 rows, quantised weights. False when rows are of another type
+// or not aligned to 16 bytes.
+bool matrix_quantised(CudaDevice& device, const Product& product);
+bool swiglu_matrix_quantised(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
+                             const ConstTensorView& up, const TensorView& out);
+
+// matrix_blas.cc: cuBLASLt, x and weight of one type, f32, f16, bf16 or e4m3. False when the library has no kernel for it.
 bool matrix_blas(CudaDevice& device, const Product& product);
 
 // matrix_any.cu: every type and alignment, slowly.
 void matrix_any(CudaDevice& device, const Product& product);
 
-// swiglu.cu: out (rows, n) = silu(gates) * ups, all f32 or bf16 of one type; out may differ.
+// swiglu.cu: out (rows, n) = silu(gates) * ups, both of one type; out may differ.
 void swiglu(CudaDevice& device, const ConstTensorView& gates, const ConstTensorView& ups,
             const TensorView& out);
-// load.cu: to, dense bf16 or f32, = from, dense f32, f16 or bf16.
+// quantise.cu: to (rows, n), dense, = from, quantised.
+void dequantise(CudaDevice& device, const ConstTensorView& from, const TensorView& to);
+// to (rows, n), dense bf16, = x.
+void narrow(CudaDevice& device, const ConstTensorView& x, const TensorView& to);
+// p.out = or += products (rows, n), dense, times the scales of p.x and p.weight, all e4m3, + bias.
+void scale_products(CudaDevice& device, const ConstTensorView& products, const Product& p);
+// load.cu: to, dense, = from, dense f32, f16 or bf16.
 void convert(CudaDevice& device, const ConstTensorView& from, const TensorView& to);
 
 }  // namespace glyph::ops::cuda

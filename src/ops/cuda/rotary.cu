@@ -142,7 +142,7 @@ void rotary(CudaDevice& device, const TensorView& x, const ConstTensorView& cos,
   const int64_t count = x.size(0) * x.size(1) * cos.size(1);
   if (!device.ok() || count == 0) return;
   const Angles angles{cos.data<float>(), sin.data<float>(), cos.size(1)};
-  with_output_type(x.dtype(), [&](auto type) {
+  with_type(x.dtype(), [&](auto type) {
     using T = decltype(type);
     if (wide(x, angles)) {
       launch_rotary<T, kManyPairs>(device, x, angles, pairs);

@@ -60,6 +60,7 @@ std::string page_attention_library() {
   unreachable();
   return {};
 }
+void quantise(CudaDevice&, const ConstTensorView&, const TensorView&) { unreachable(); }
 void load(CudaDevice&, const ConstTensorView&, const TensorView&) { unreachable(); }
 void fill_random(CudaDevice&, const RandomValues&, const TensorView&) { unreachable(); }
 void embedding(CudaDevice&, const DecodeBatch&, const ConstTensorView&, const TensorView&) { unreachable(); }

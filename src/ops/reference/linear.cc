@@ -1,4 +1,5 @@
 #include <cmath>
+#include <vector>
 
 #include "ops/reference/access.h"
 #include "ops/reference/ops.h"
@@ -31,10 +32,12 @@ void linear(const ConstTensorView& x, std::span<const LinearPart> parts, const T
 void swiglu_linear(const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up,
                    const TensorView& out) {
   for (int64_t r = 0; r < x.size(0); ++r) {
+    std::vector<double> row(static_cast<size_t>(gate.size(0)));
     for (int64_t n = 0; n < gate.size(0); ++n) {
       const double g = dot(x, r, gate, n);
-      put(out, r, n, g / (1.0 + std::exp(-g)) * dot(x, r, up, n));
+      row[static_cast<size_t>(n)] = g / (1.0 + std::exp(-g)) * dot(x, r, up, n);
     }
+    put_row(out, r, row);
   }
 }
 

@@ -24,8 +24,7 @@ std::vector<double> rms_normed(const ConstTensorView& x, int64_t row, const Cons
 
 void rms_norm(const ConstTensorView& x, const ConstTensorView& weight, float eps, const TensorView& out) {
   for (int64_t r = 0; r < x.size(0); ++r) {
-    const std::vector<double> normed = rms_normed(x, r, weight, eps);
-    for (int64_t i = 0; i < x.size(1); ++i) put(out, r, i, normed[static_cast<size_t>(i)]);
+    put_row(out, r, rms_normed(x, r, weight, eps));
   }
 }
 
@@ -46,11 +45,13 @@ void layer_norm_gelu(const ConstTensorView& x, const ConstTensorView& weight, co
     for (int64_t i = 0; i < n; ++i) mean += get(x, r, i) / static_cast<double>(n);
     for (int64_t i = 0; i < n; ++i)
       variance += (get(x, r, i) - mean) * (get(x, r, i) - mean) / static_cast<double>(n);
+    std::vector<double> row(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i) {
       const double normed = (get(x, r, i) - mean) / std::sqrt(variance + eps);
       const double value = normed * weight.data<float>()[i] + bias.data<float>()[i];
-      put(out, r, i, value * 0.5 * (1.0 + std::erf(value / std::sqrt(2.0))));
+      row[static_cast<size_t>(i)] = value * 0.5 * (1.0 + std::erf(value / std::sqrt(2.0)));
     }
+    put_row(out, r, row);
   }
 }
 

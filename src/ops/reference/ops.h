@@ -19,6 +19,7 @@ void add_norm(const TensorView& x, const ConstTensorView& branch, const AddNormW
               const TensorView& out);
 void layer_norm_gelu(const ConstTensorView& x, const ConstTensorView& weight, const ConstTensorView& bias,
                      float eps, const TensorView& out);
+void quantise(const ConstTensorView& x, const TensorView& out);
 void rotary(const TensorView& x, const ConstTensorView& cos, const ConstTensorView& sin, RotaryPairs pairs);
 void full_attention(const ConstTensorView& q, const ConstTensorView& k, const ConstTensorView& v, float scale,
                     const TensorView& out);

@@ -1,0 +1,302 @@
+// Products of a few bf16 rows with quantised weights, bound by reading the weights once. They are widened to bf16 in
+// registers (a scale of a group included; the scale of an e4m3 row is exact at the end) and meet the rows on the
+// tensor cores, whose 8 columns make up to 8 rows as cheap as one.
+//
+// A block owns 16 rows of the weights, or 8 gates and their ups; its warps share the inputs. A lane reads 16 bytes of
+// one weight row at a time: any order of the inputs will do, so lane t of four takes the t-th 16 bytes of 64, and the
+// inputs are put into the same order.
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include "ops/cuda/attention_ptx.cuh"
+#include "ops/cuda/elements.cuh"
+#include "ops/cuda/products.h"
+
+namespace glyph::ops::cuda {
+namespace {
+
+constexpr int kWarps = 8;
+constexpr int kThreads = 32 * kWarps;
+constexpr int kAhead = 4;    // 16 bytes of each of a lane's two weight rows in flight, so many times
+constexpr int kOutputs = 16;  // weight rows of a block
+constexpr int kColumns = 8;   // rows of x in one product of the tensor cores
+
+struct QuantisedWork {
+  const __nv_bfloat16* x;
+  int64_t x_stride;
+  const uint8_t* weight;
+  const uint8_t* up;  // of swiglu, else null: `weight` is then gate
+  const void* weight_scales;
+  const void* up_scales;
+  int64_t row_bytes;
+  const float* bias;
+  void* out;
+  int64_t out_stride;
+  DType out_type;
+  int64_t rows, outputs, depth;
+  bool accumulate;
+};
+
+__device__ inline uint32_t multiply_pair(uint32_t pair, uint32_t factor) {
+  const __nv_bfloat162 product =
+      __hmul2(*reinterpret_cast<const __nv_bfloat162*>(&pair), *reinterpret_cast<const __nv_bfloat162*>(&factor));
+  return *reinterpret_cast<const uint32_t*>(&product);
+}
+
+// How 16 bytes of weights become pairs of bf16, and which two of their inputs meet a pair.
+struct E4M3Weights {
+  static constexpr int kCount = 16;
+  static constexpr bool kGroups = false;
+  // Elements 0 and 2, 1 and 3 of each word: exponent and mantissa moved to where bf16 has them; 2^120 makes up for
+  // the difference of the exponents' biases, for subnormals too.
+  __device__ static void widen(uint32_t word, uint32_t, uint32_t (&pairs)[2]) {
+    constexpr uint32_t kBias = 0x7B807B80u;  // 2^120, twice
+    const uint32_t even = word << 8;
+    pairs[0] = multiply_pair((even & 0x80008000u) | (even >> 4 & 0x07F007F0u), kBias);
+    pairs[1] = multiply_pair((word & 0x80008000u) | (word >> 4 & 0x07F007F0u), kBias);
+  }
+};
+struct I8Weights {
+  static constexpr int kCount = 16;
+  static constexpr bool kGroups = true;
+  // Elements 0 and 2, 1 and 3: as f16 numbers 1024 + 128 + q, which are exact, then as bf16.
+  __device__ static void widen(uint32_t word, uint32_t scale, uint32_t (&pairs)[2]) {
+    const uint32_t shifted = word ^ 0x80808080u;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint32_t bits = __byte_perm(shifted, 0x64646464u, i == 0 ? 0x4240 : 0x4341);
+      const __half2 integers = __hsub2(*reinterpret_cast<const __half2*>(&bits), __float2half2_rn(1152.0f));
+      const float2 wide = __half22float2(integers);
+      pairs[i] = multiply_pair(pack_pair<__nv_bfloat16>(wide.x, wide.y), scale);
+    }
+  }
+};
+struct I4Weights {
+  static constexpr int kCount = 32;
+  static constexpr bool kGroups = true;
+  // Elements i and i + 4: as bf16 numbers 128 + 8 + q, which are exact.
+  __device__ static uint32_t pair(uint32_t word, int i, uint32_t scale) {
+    const uint32_t bits = (word >> 4 * i & 0x000F000Fu) | 0x43004300u;
+    const __nv_bfloat162 integers =
+        __hsub2(*reinterpret_cast<const __nv_bfloat162*>(&bits), __float2bfloat162_rn(136.0f));
+    return multiply_pair(*reinterpret_cast<const uint32_t*>(&integers), scale);
+  }
+};
+
+// 16 bytes of weights as left operands of kCount / 4 products: two pairs for each.
+template <typename W>
+__device__ inline void widen_all(const uint4& bits, uint32_t scale, uint32_t (&pairs)[W::kCount / 4][2]) {
+  const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if constexpr (W::kCount == 16) {
+      W::widen(words[i], scale, pairs[i]);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) pairs[2 * i + j / 2][j % 2] = W::pair(words[i], j, scale);
+    }
+  }
+}
+
+// The inputs of the same elements, pair by pair; x is null where there is no such row, or no such input.
+template <typename W>
+__device__ inline void load_inputs(const __nv_bfloat16* x, uint32_t (&pairs)[W::kCount / 4][2]) {
+  constexpr int kWords = W::kCount / 2;
+  uint32_t words[kWords] = {};
+  if (x != nullptr) {
+#pragma unroll
+    for (int i = 0; i < kWords; i += 4) {
+      const uint4 some = *reinterpret_cast<const uint4*>(x + 2 * i);
+      words[i] = some.x;
+      words[i + 1] = some.y;
+      words[i + 2] = some.z;
+      words[i + 3] = some.w;
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < W::kCount / 4; ++i) {
+    // Words that hold the first and the second element of the pairs: 2 i and 2 i + 1; of i4, of 4 words, 0 and 2 or 1 and 3.
+    const int first = W::kCount == 16 ? 2 * i : i / 2 * 4 + i % 2, second = W::kCount == 16 ? first + 1 : first + 2;
+    pairs[i][0] = __byte_perm(words[first], words[second], 0x5410);
+    pairs[i][1] = __byte_perm(words[first], words[second], 0x7632);
+  }
+}
+
+// The scale of the group that input k belongs to, twice.
+template <typename W>
+__device__ inline uint32_t group_scale(const void* scales, int64_t row, int64_t depth, int64_t k) {
+  if constexpr (!W::kGroups) return 0;
+  const uint32_t bits = static_cast<const uint16_t*>(scales)[row * (depth / kQuantGroup) + k / kQuantGroup];
+  return bits | bits << 16;
+}
+
+// sums[i] as multiply_add() leaves them: weight rows by rows of x.
+template <typename W, int kTiles, bool kSwiglu>
+__device__ inline void add_products(const QuantisedWork& work, float (&sums)[kTiles][4]) {
+  constexpr int64_t kChunk = 4 * W::kCount;
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * (kSwiglu ? kOutputs / 2 : kOutputs) + lane / 4;
+  const int64_t last = work.outputs - 1;
+  const int64_t rows[2] = {min(first, last), min(kSwiglu ? first : first + kOutputs / 2, last)};
+  const uint8_t* weights[2] = {work.weight + rows[0] * work.row_bytes,
+                               (kSwiglu ? work.up : work.weight) + rows[1] * work.row_bytes};
+  const void* scales[2] = {work.weight_scales, kSwiglu ? work.up_scales : work.weight_scales};
+  const int64_t num_chunks = (work.depth + kChunk - 1) / kChunk;
+  for (int64_t chunk = static_cast<int64_t>(warp) * kAhead; chunk < num_chunks; chunk += kWarps * kAhead) {
+    uint4 bits[kAhead][2] = {};
+    uint32_t group_scales[kAhead][2] = {};
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) {
+      const int64_t k = (chunk + a) * kChunk + lane % 4 * W::kCount;
+      if (k >= work.depth) continue;
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        bits[a][i] = __ldcs(reinterpret_cast<const uint4*>(weights[i] + k * 16 / W::kCount));
+        group_scales[a][i] = group_scale<W>(scales[i], rows[i], work.depth, k);
+      }
+    }
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) {
+      if (chunk + a >= num_chunks) break;
+      const int64_t k = (chunk + a) * kChunk + lane % 4 * W::kCount;
+      uint32_t left[2][W::kCount / 4][2];
+#pragma unroll
+      for (int i = 0; i < 2; ++i) widen_all<W>(bits[a][i], group_scales[a][i], left[i]);
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const int64_t row = tile * kColumns + lane / 4;
+        uint32_t right[W::kCount / 4][2];
+        load_inputs<W>(row < work.rows && k < work.depth ? work.x + row * work.x_stride + k : nullptr, right);
+#pragma unroll
+        for (int s = 0; s < W::kCount / 4; ++s) {
+          const uint32_t operand[4] = {left[0][s][0], left[1][s][0], left[0][s][1], left[1][s][1]};
+          multiply_add<__nv_bfloat16>(sums[tile], operand, right[s][0], right[s][1]);
+        }
+      }
+    }
+  }
+}
+
+__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
+
+__device__ inline void put_result(const QuantisedWork& work, int64_t row, int64_t n, float value) {
+  const int64_t at = row * work.out_stride + n;
+  if (work.bias != nullptr) value += work.bias[n];
+  if (work.out_type == DType::kF32) {
+    float* to = static_cast<float*>(work.out) + at;
+    *to = work.accumulate ? *to + value : value;
+  } else if (work.out_type == DType::kBF16) {
+    put(static_cast<__nv_bfloat16*>(work.out) + at, value);
+  } else {
+    put(static_cast<__half*>(work.out) + at, value);
+  }
+}
+
+template <typename W, int kTiles, bool kSwiglu>
+__global__ void __launch_bounds__(kThreads) quantised_kernel(const __grid_constant__ QuantisedWork work) {
+  __shared__ float4 partial[kWarps][kTiles][32];
+  float sums[kTiles][4] = {};
+  add_products<W, kTiles, kSwiglu>(work, sums);
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+#pragma unroll
+  for (int tile = 0; tile < kTiles; ++tile) {
+    partial[warp][tile][lane] = make_float4(sums[tile][0], sums[tile][1], sums[tile][2], sums[tile][3]);
+  }
+  __syncthreads();
+  // Sum number m (weight row of the block) of row `column` of a tile, over all warps, with the scale of an e4m3 row.
+  const auto total = [&](int tile, int m, int column, const void* scales, int64_t n) {
+    float sum = 0;
+    for (int w = 0; w < kWarps; ++w) {
+      const auto* of_lane = reinterpret_cast<const float*>(&partial[w][tile][m % 8 * 4 + column / 2]);
+      sum += of_lane[m / 8 * 2 + column % 2];
+    }
+    return W::kGroups ? sum : sum * static_cast<const float*>(scales)[n];
+  };
+  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
+  for (int at = static_cast<int>(threadIdx.x); at < kTiles * kColumns * kWritten; at += kThreads) {
+    const int m = at % kWritten, column = at / kWritten % kColumns, tile = at / kWritten / kColumns;
+    const int64_t n = static_cast<int64_t>(blockIdx.x) * kWritten + m, row = tile * kColumns + column;
+    if (n >= work.outputs || row >= work.rows) continue;
+    float value = total(tile, m, column, work.weight_scales, n);
+    if constexpr (kSwiglu) value = silu(value) * total(tile, m + kOutputs / 2, column, work.up_scales, n);
+    put_result(work, row, n, value);
+  }
+}
+
+template <typename W, bool kSwiglu>
+void launch_type(CudaDevice& device, const QuantisedWork& work) {
+  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
+  const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
+  auto* kernel = work.rows <= kColumns       ? quantised_kernel<W, 1, kSwiglu>
+                 : work.rows <= 2 * kColumns ? quantised_kernel<W, 2, kSwiglu>
+                                             : quantised_kernel<W, 4, kSwiglu>;
+  kernel<<<blocks, kThreads, 0, device.stream()>>>(work);
+}
+
+template <bool kSwiglu>
+void launch(CudaDevice& device, DType weights, const QuantisedWork& work) {
+  if (weights == DType::kE4M3) {
+    launch_type<E4M3Weights, kSwiglu>(device, work);
+  } else if (weights == DType::kI8) {
+    launch_type<I8Weights, kSwiglu>(device, work);
+  } else {
+    launch_type<I4Weights, kSwiglu>(device, work);
+  }
+  device.note_launch("matrix_quantised");
+}
+
+// Every lane's 16 bytes of weights, and its inputs, are aligned to 16 bytes.
+bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
+  const int64_t inputs = weight.dtype() == DType::kI4 ? 32 : 16;
+  const int64_t row_bytes = bytes_of(weight.dtype(), weight.stride(0));
+  return x.size(0) <= kMaxQuantisedVectorRows && x.size(1) % inputs == 0 && row_bytes % 16 == 0 &&
+         reinterpret_cast<uintptr_t>(weight.raw()) % 16 == 0 && reinterpret_cast<uintptr_t>(x.raw()) % 16 == 0 &&
+         (x.size(0) == 1 || x.stride(0) % 8 == 0);
+}
+
+}  // namespace
+
+bool matrix_quantised(CudaDevice& device, const Product& p) {
+  if (p.x.dtype() != DType::kBF16 || !fits(p.x, p.weight)) return false;
+  launch<false>(device, p.weight.dtype(),
+                {.x = static_cast<const __nv_bfloat16*>(p.x.raw()),
+                 .x_stride = p.x.stride(0),
+                 .weight = static_cast<const uint8_t*>(p.weight.raw()),
+                 .up = nullptr,
+                 .weight_scales = p.weight.scales(),
+                 .up_scales = nullptr,
+                 .row_bytes = bytes_of(p.weight.dtype(), p.weight.stride(0)),
+                 .bias = p.bias.empty() ? nullptr : p.bias.data<float>(),
+                 .out = p.out.raw(),
+                 .out_stride = p.out.stride(0),
+                 .out_type = p.out.dtype(),
+                 .rows = p.rows(),
+                 .outputs = p.outputs(),
+                 .depth = p.depth(),
+                 .accumulate = p.accumulate});
+  return true;
+}
+
+bool swiglu_matrix_quantised(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
+                             const ConstTensorView& up, const TensorView& out) {
+  if (x.dtype() != DType::kBF16 || !fits(x, gate) || !fits(x, up) || gate.stride(0) != up.stride(0)) return false;
+  launch<true>(device, gate.dtype(),
+               {.x = static_cast<const __nv_bfloat16*>(x.raw()),
+                .x_stride = x.stride(0),
+                .weight = static_cast<const uint8_t*>(gate.raw()),
+                .up = static_cast<const uint8_t*>(up.raw()),
+                .weight_scales = gate.scales(),
+                .up_scales = up.scales(),
+                .row_bytes = bytes_of(gate.dtype(), gate.stride(0)),
+                .bias = nullptr,
+                .out = out.raw(),
+                .out_stride = out.stride(0),
+                .out_type = out.dtype(),
+                .rows = x.size(0),
+                .outputs = gate.size(0),
+                .depth = x.size(1),
+                .accumulate = false});
+  return true;
+}
+
+}  // namespace glyph::ops::cuda
