@@ -234,7 +234,7 @@ def waves(size, width, harmonics=10, rms=0.3):
 
 
 class Glyph(nn.Module):
-    def __init__(self, c, aux_size, places=30):
+    def __init__(self, c, aux_size, places=30, ahead=8):
         super().__init__()
         self.c = c
         self.model = nn.ModuleDict({'visual': Vision(c), 'language_model': Language(c)})
@@ -242,6 +242,7 @@ class Glyph(nn.Module):
         self.aux_head = nn.Linear(c.hidden, aux_size)            # training only: characters of a visual token
         self.aux_head_cell = nn.Linear(c.hidden, 2 * MAX_CELLS)  # training only: its row and its column
         self.aux_head_spot = nn.Linear(c.hidden, places)         # training only: where in its cell the next token begins
+        self.aux_head_ahead = nn.Linear(c.hidden, ahead * 256)   # training only: the characters that come next
         self.init_weights()
 
     def init_weights(self):
@@ -260,5 +261,5 @@ class Glyph(nn.Module):
         visual.embeddings['position_embedding'].weight.data.copy_(waves(self.c.table, self.c.vision_hidden))
         nn.init.normal_(visual.patch_embed['proj'].bias, 0, 0.2)   # blank patches are zero, and the norm behind them must not blow up
         visual.merger.down_proj.weight.data.mul_(2)   # a gated product of small numbers: without this the features start near zero
-        for head in (self.lm_head, self.aux_head, self.aux_head_cell, self.aux_head_spot):
+        for head in (self.lm_head, self.aux_head, self.aux_head_cell, self.aux_head_spot, self.aux_head_ahead):
             head.weight.data.mul_(0.5)

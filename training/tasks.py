@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import facts
+from alphabet import CLASS
 from layout import CELL, FRAME, FULL_WIDTH, LINE, Layout, page_pixels
 from text import Sources, clean
 
@@ -22,7 +23,9 @@ PREFIX = 4       # [gMASK] <sop> <|user|> \n
 MAX_TURNS = 64
 ONE_LINE = 37.0   # points: the height of a page with one line on it
 WORD = re.compile(r'[^\s"“”?,;:()]{4,}|\d+')
-NOWHERE = np.full((1, 2), -1, np.int32)
+NOWHERE = np.full((1, 3), -1, np.int32)
+AHEAD = 8          # characters after the cursor that the language model is asked to name
+LINE_END, NO_CHAR = 254, 255   # their classes beside those of the alphabet; a space is 0
 
 ASK_TRANSCRIBE = ['Transcribe the page.', 'Transcribe this page.', 'Write out the text of the page.', 'What does the page say?', 'Read the page.',
                   'Copy the text of this page.', 'Transcribe the text.', 'Please transcribe the page.', 'Transcribe the document.',
@@ -316,8 +319,8 @@ class Builder:
     # ---- tokens
 
     def encode_turns(self, turns, length, text):
-        """-> ids, weight of each id as a target, turn number of each id (-1: not a target), task of each turn, and (begin, last) of each id in
-        `text`: offsets of its first and its last character, -1 where it does not stand there."""
+        """-> ids, weight of each id as a target, turn number of each id (-1: not a target), task of each turn, and offsets in `text` of each
+        id's first inked character, last character and first character, -1 where it does not stand there."""
         ids, weight, number, tasks, at = [], [], [], [], []
         user, assistant = self.ids['<|user|>'], self.ids['<|assistant|>']
         for turn in turns:
@@ -336,24 +339,25 @@ class Builder:
             ids += question + answer
             at.append(np.concatenate(place)[:len(question) + len(answer)])
             tasks.append(turn.task)
-        return ids, weight, number, tasks, np.concatenate(at) if at else np.zeros((0, 2), np.int32)
+        return ids, weight, number, tasks, np.concatenate(at) if at else np.zeros((0, 3), np.int32)
 
     @staticmethod
     def answer_at(answer, offsets, text, begin):
-        """(tokens, 2): where the tokens of an answer that stands at `begin` in `text` begin and end. A space belongs to what follows it."""
-        out = np.full((len(offsets), 2), -1, np.int32)
+        """(tokens, 3): where the tokens of an answer that stands at `begin` in `text` stand. A space belongs to what follows it."""
+        out = np.full((len(offsets), 3), -1, np.int32)
         if begin < 0 or text[begin:begin + len(answer)].replace('\n', ' ') != answer.replace('\n', ' '):
             return out
         first, end = np.array(offsets, np.int32).reshape(-1, 2).T
         space = np.array([answer[i] == ' ' for i in first], bool)
         out[:, 0] = np.minimum(begin + first + space, len(text) - 1)
         out[:, 1] = begin + end - 1
+        out[:, 2] = begin + first
         return out
 
     @staticmethod
     def words_at(question, offsets, text, evidence):
-        """(tokens, 2): where the words of a question that stand in the evidence, once and longer than three letters, are found there."""
-        out = np.full((len(offsets), 2), -1, np.int32)
+        """(tokens, 3): where the words of a question that stand in the evidence, once and longer than three letters, are found there."""
+        out = np.full((len(offsets), 3), -1, np.int32)
         if evidence is None:
             return out
         begin, end = evidence
@@ -371,18 +375,27 @@ class Builder:
         for i, (first, last) in enumerate(offsets):
             first += question[first] == ' '
             if first < last and at[first] >= 0 and at[last - 1] >= 0:
-                out[i] = at[first], at[last - 1]
+                out[i, :2] = at[first], at[last - 1]
         return out
 
     @staticmethod
     def look_up(at, stands):
-        """at (n, 2): offsets in the text; stands (characters, 2): position in the sequence and place in the cell of each character
+        """at (n, 3): offsets in the text as encode_turns gives them; stands (characters, 2): position in the sequence and place in the cell of each character
         -> (n, 3): position of the first character, of the last one, and place of the first; -1 where there is none."""
         out = np.full((len(at), 3), -1, np.int32)
-        good = (at >= 0).all(1) & (at < len(stands)).all(1)
+        good = (at[:, :2] >= 0).all(1) & (at < len(stands)).all(1)
         first, last = stands[at[good, 0]], stands[at[good, 1], 0]
         seen = (first[:, 0] >= 0) & (last >= 0)
         out[np.nonzero(good)[0][seen]] = np.stack((first[:, 0], last, first[:, 1]), 1)[seen]
+        return out
+
+    @staticmethod
+    def characters_ahead(begin, text):
+        """begin (n,): offsets in the text, -1 for none -> uint8 (n, AHEAD): classes of the characters from there on."""
+        codes = np.full(len(text) + AHEAD, NO_CHAR, np.uint8)
+        codes[:len(text)] = [LINE_END if c == '\n' else CLASS.get(c, 0) for c in text]
+        out = codes[np.clip(begin, 0, len(text) - 1)[:, None] + np.arange(AHEAD)]
+        out[(begin < 0) | (begin >= len(text))] = NO_CHAR
         return out
 
     def batch(self, shape, seed):
@@ -395,6 +408,7 @@ class Builder:
         number = np.full((n, length), -1, np.int16)
         tasks = np.full((n, MAX_TURNS), -1, np.int64)
         place = np.full((n, length, 3), -1, np.int32)
+        ahead = np.full((n, length, AHEAD), NO_CHAR, np.uint8)
         glyphs, targets = [[] for _ in shape.pages], [[] for _ in shape.pages]
         for d in range(n):
             for _ in range(4):
@@ -415,6 +429,7 @@ class Builder:
                 stands.append(stand)
                 first_cell += rows * columns + 2
             place[d, :len(i)] = self.look_up(at, np.concatenate(stands))
+            ahead[d, :len(i)] = self.characters_ahead(at[:, 2], text)
         used = max(1, int((number >= 0).any(0).nonzero()[0].max(initial=0)) + 1)
         used = min(length, -(-used // 64) * 64)
         # The token at position p is predicted at p - 1: `at` indexes (docs, used - 1) hidden states, flattened.
@@ -423,7 +438,7 @@ class Builder:
         return pack({'ids': ids[:, :used].astype(np.int64), 'at': doc * (used - 1) + position, 'weight': weight[doc, position + 1],
                      'turn': doc * MAX_TURNS + number[doc, position + 1].clip(0, MAX_TURNS - 1), 'tasks': tasks,
                      'here at': here[0] * used + here[1], 'here': place[here[0], here[1], 1].astype(np.int64),
-                     'next': place[doc, position + 1].astype(np.int64),
+                     'next': place[doc, position + 1].astype(np.int64), 'ahead': ahead[doc, position + 1],
                      'glyphs': [np.concatenate(g) for g in glyphs], 'targets': [np.concatenate(t) for t in targets]})
 
 

@@ -27,12 +27,12 @@ from layout import CELL, PLACES, SLOTS, UNSURE, Layout
 from lessons import KINDS, Lessons, learning_rate
 from model import MAX_CELLS, Config, Glyph, document_positions, waves
 from muon import Muon
-from pointers import FIRST, HERE, LAST, SPOT_LAYER, pointer_loss
+from pointers import AHEAD_LAYER, FIRST, HERE, LAST, SPOT_LAYER, pointer_loss
 from tasks import PREFIX, TASKS, Builder, make_shape
 
 AUX_TOKENS = 10000       # visual tokens a step that the auxiliary loss looks at
 CELL_WEIGHT = 0.2        # of the loss that asks each visual token for its row and column
-KEPT_LAYERS = [layer for layer, _ in HERE + FIRST + LAST] + [SPOT_LAYER]
+KEPT_LAYERS = [layer for layer, _ in HERE + FIRST + LAST] + [SPOT_LAYER, AHEAD_LAYER]
 HELD_OUT = ('emma.txt',)
 
 
