@@ -16,11 +16,8 @@ constexpr int64_t kMaxAnswerTokens = int64_t{1} << 20;
 constexpr int64_t kMaxVocabulary = int64_t{1} << 24;
 
 Result<Precision> precision_of(const Settings& settings) {
-  const std::string text = settings.text("precision").value_or("auto");
-  if (text == "auto") return Precision::kAuto;
-  if (text == "fp32") return Precision::kF32;
-  if (text == "bf16") return Precision::kBF16;
-  return usage_error(fmt::format("precision: '{}' is none of auto, fp32, bf16", text));
+  const Result<Precision> precision = parse_precision(settings.text("precision").value_or("auto"));
+  return precision.ok() ? precision : usage_error("precision: " + precision.status().message());
 }
 
 Result<SamplingRequest> sampling_of(const Settings& settings) {
@@ -40,13 +37,23 @@ Result<SamplingRequest> sampling_of(const Settings& settings) {
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> open_engine(const Settings& settings) {
+Result<ModelOptions> model_options(const Settings& settings) {
   ModelOptions options;
   GLYPH_ASSIGN_OR_RETURN(const int64_t threads, settings.integer("threads", 0, 0, kMaxThreads));
   GLYPH_ASSIGN_OR_RETURN(options.precision, precision_of(settings));
   GLYPH_ASSIGN_OR_RETURN(options.device, parse_device_choice(settings.text("device").value_or("auto")));
-  GLYPH_ASSIGN_OR_RETURN(options.dir, find_model_dir(settings));
   options.num_threads = static_cast<int>(threads);
+  if (settings.has("random-weights")) {
+    GLYPH_ASSIGN_OR_RETURN(const int64_t seed, settings.integer("random-weights", 0, 0, std::numeric_limits<int64_t>::max()));
+    options.random_seed = static_cast<uint64_t>(seed);
+  }
+  // Random weights of no model in particular have the size of the 9B.
+  if (!options.random_seed || settings.has("model")) { GLYPH_ASSIGN_OR_RETURN(options.dir, find_model_dir(settings)); }
+  return options;
+}
+
+Result<std::unique_ptr<Engine>> open_engine(const Settings& settings) {
+  GLYPH_ASSIGN_OR_RETURN(const ModelOptions options, model_options(settings));
   GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::open(options));
   for (const std::string& warning : engine->model().warnings()) log_warning("{}", warning);
   log_debug("{}: {}, {} bytes of weights", options.dir.string(), engine->model().device().description(),

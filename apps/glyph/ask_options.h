@@ -11,6 +11,9 @@
 
 namespace glyph {
 
+// Which model, and how it computes.
+Result<ModelOptions> model_options(const Settings& settings);
+
 // The chosen model, loaded; logs what is odd about it.
 Result<std::unique_ptr<Engine>> open_engine(const Settings& settings);
 

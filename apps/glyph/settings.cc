@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::array kSettings{
     SettingInfo{"model", "DIR", "model directory (default: models/glyph-mini of this installation)"},
+    SettingInfo{"random-weights", "SEED", "for measurements: weights made from a seed, of the size in the model's config.json, or of the 9B"},
     SettingInfo{"style", "FILE", "page style file (default: by the document's language)"},
     SettingInfo{"dpi", "N", "draw the pages at N dots an inch, whatever the style says"},
     SettingInfo{"threads", "N", "threads that compute (default: one a core)"},

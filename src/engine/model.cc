@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "weights/stand_in.h"
 #include "weights/tensor_list.h"
 
 namespace glyph {
@@ -23,6 +24,28 @@ Status check_agreement(const std::filesystem::path& dir, const Tokenizer& tokeni
   return {};
 }
 
+// Of the folder; random weights are called so, because answers show nothing else.
+std::string name_of_model(const ModelOptions& options) {
+  const std::string folder = options.dir.empty() ? "GLM-4.1V-9B" : std::filesystem::weakly_canonical(options.dir).filename().string();
+  return options.random_seed ? folder + "-random" : folder;
+}
+
+// Without a tokenizer beside config.json, one of bytes will do for random weights.
+Result<Tokenizer> open_tokenizer(const ModelOptions& options, const ModelConfig& config) {
+  std::error_code ignored;
+  const bool has_own = !options.dir.empty() && std::filesystem::exists(options.dir / "tokenizer.json", ignored);
+  if (!options.random_seed || has_own) return Tokenizer::load(options.dir);
+  GLYPH_ASSIGN_OR_RETURN(const std::string text, stand_in_tokenizer_json(config));
+  return Tokenizer::parse(text, "the tokenizer of random weights");
+}
+
+Result<Checkpoint> open_checkpoint(const ModelOptions& options, const ModelConfig& config) {
+  if (options.random_seed) return Checkpoint::random(*options.random_seed, expected_tensors(config));
+  GLYPH_ASSIGN_OR_RETURN(Checkpoint checkpoint, Checkpoint::open(options.dir));
+  GLYPH_RETURN_IF_ERROR(check_model_tensors(checkpoint, config));
+  return checkpoint;
+}
+
 template <typename T>
 std::unique_ptr<T> on_heap(T&& value) {
   return std::make_unique<T>(std::move(value));
@@ -32,31 +55,38 @@ std::unique_ptr<T> on_heap(T&& value) {
 
 Result<std::unique_ptr<Model>> Model::load(const ModelOptions& options) {
   std::unique_ptr<Model> model(new Model);
-  model->name_ = std::filesystem::weakly_canonical(options.dir).filename().string();
-  GLYPH_RETURN_IF_ERROR(model->read_configs(options.dir));
-  GLYPH_RETURN_IF_ERROR(model->read_tokenizer(options.dir));
+  model->name_ = name_of_model(options);
+  GLYPH_RETURN_IF_ERROR(model->read_configs(options));
+  GLYPH_RETURN_IF_ERROR(model->read_tokenizer(options));
   GLYPH_RETURN_IF_ERROR(model->read_weights(options));
   return model;
 }
 
-Status Model::read_configs(const std::filesystem::path& dir) {
-  GLYPH_ASSIGN_OR_RETURN(config_, load_model_config(dir));
-  GLYPH_ASSIGN_OR_RETURN(generation_, load_generation_config(dir, config_));
-  GLYPH_ASSIGN_OR_RETURN(preprocessor_, load_preprocessor_config(dir, config_));
+Status Model::read_configs(const ModelOptions& options) {
+  if (options.random_seed && options.dir.empty()) {
+    config_ = stand_in_config();
+    generation_ = stand_in_generation(config_);
+    preprocessor_ = stand_in_preprocessor(config_);
+    return {};
+  }
+  GLYPH_ASSIGN_OR_RETURN(config_, load_model_config(options.dir));
+  GLYPH_ASSIGN_OR_RETURN(generation_, load_generation_config(options.dir, config_));
+  GLYPH_ASSIGN_OR_RETURN(preprocessor_, load_preprocessor_config(options.dir, config_));
   return {};
 }
 
-Status Model::read_tokenizer(const std::filesystem::path& dir) {
-  GLYPH_ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::load(dir));
+Status Model::read_tokenizer(const ModelOptions& options) {
+  GLYPH_ASSIGN_OR_RETURN(Tokenizer tokenizer, open_tokenizer(options, config_));
   tokenizer_ = on_heap(std::move(tokenizer));
   GLYPH_ASSIGN_OR_RETURN(control_, find_control_tokens(*tokenizer_));
-  if (const Status status = check_chat_template(dir); !status.ok()) warnings_.push_back(status.message());
-  return check_agreement(dir, *tokenizer_, control_, config_);
+  if (!options.dir.empty()) {
+    if (const Status status = check_chat_template(options.dir); !status.ok()) warnings_.push_back(status.message());
+  }
+  return check_agreement(options.dir, *tokenizer_, control_, config_);
 }
 
 Status Model::read_weights(const ModelOptions& options) {
-  GLYPH_ASSIGN_OR_RETURN(checkpoint_, Checkpoint::open(options.dir));
-  GLYPH_RETURN_IF_ERROR(check_model_tensors(checkpoint_, config_));
+  GLYPH_ASSIGN_OR_RETURN(checkpoint_, open_checkpoint(options, config_));
   GLYPH_ASSIGN_OR_RETURN(device_, open_device({.choice = options.device, .num_threads = options.num_threads}));
   GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
                          VisionModel::load(*device_, config_, preprocessor_, checkpoint_, {.precision = options.precision}));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ namespace glyph {
 
 struct ModelOptions {
   std::filesystem::path dir;
+  // Weights made from this seed instead of files, for measurements. `dir` then needs config.json only, or is empty: the 9B's size.
+  std::optional<uint64_t> random_seed = {};
   DeviceChoice device = DeviceChoice::kAuto;
   int num_threads = 0;                     // of the processor; 0: one a core
   Precision precision = Precision::kAuto;  // of the matrix products
@@ -51,8 +54,8 @@ class Model {
 
  private:
   Model() = default;
-  Status read_configs(const std::filesystem::path& dir);
-  Status read_tokenizer(const std::filesystem::path& dir);
+  Status read_configs(const ModelOptions& options);
+  Status read_tokenizer(const ModelOptions& options);
   Status read_weights(const ModelOptions& options);
 
   std::string name_;

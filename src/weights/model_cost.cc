@@ -45,7 +45,8 @@ double prefill_flop(const ModelConfig& config, int64_t num_before, int64_t num_t
 
 DecodeReads decode_reads(const ModelConfig& config, int64_t num_tokens) {
   const TextConfig& t = config.text;
-  return {.weights = t.num_layers * layer_weights(t) + t.vocab_size * t.hidden_size,
+  return {.layers = t.num_layers * layer_weights(t),
+          .head = t.vocab_size * t.hidden_size,
           .kv = t.num_layers * 2 * t.num_kv_heads * t.head_dim() * num_tokens};
 }
 

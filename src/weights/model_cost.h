@@ -17,9 +17,10 @@ double vision_flop(const ModelConfig& config, std::span<const int64_t> page_patc
 // Operations of the language model that reads `num_tokens` behind `num_before` others, with the logits of the last one.
 double prefill_flop(const ModelConfig& config, int64_t num_before, int64_t num_tokens);
 
-// Elements that one decode step reads: every matrix of the language model, and the keys and values of `num_tokens`.
+// Elements that one decode step reads: the matrices of the layers, that of the head, and the keys and values of `num_tokens`.
 struct DecodeReads {
-  int64_t weights = 0;
+  int64_t layers = 0;
+  int64_t head = 0;
   int64_t kv = 0;
 };
 DecodeReads decode_reads(const ModelConfig& config, int64_t num_tokens);

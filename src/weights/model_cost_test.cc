@@ -38,7 +38,7 @@ TEST(ModelCost, ReadingInPartsCostsAsMuchAsAtOnce) {
 
 TEST(ModelCost, AStepReadsTheLanguageModelOnce) {
   const DecodeReads reads = decode_reads(stand_in_config(), 6358);
-  EXPECT_NEAR(static_cast<double>(reads.weights) * 2e-9, 17.5, 0.2);       // GB of bf16
+  EXPECT_NEAR(static_cast<double>(reads.layers + reads.head) * 2e-9, 17.5, 0.2);       // GB of bf16
   EXPECT_EQ(reads.kv * 2, int64_t{40} * 1024 * 6358);                      // 40 KiB a token in bf16
 }
 
