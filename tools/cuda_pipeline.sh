@@ -5,7 +5,7 @@
 #   tools/cuda_pipeline.sh BIN_DIR LOG_DIR      BIN_DIR: pipeline_bench and, if they are there, glyph and vision_cuda_test
 #   PYTHON=... names the interpreter that has torch and transformers (default python3).
 #
-# tools/cuda_bundle.sh BUILD OUT pipeline_bench ... makes BIN_DIR. Each step has a limit and a log; tables come last. Ends with 1
+# tools/cuda_bundle.sh makes BIN_DIR. Each step has a limit and a log; tables come last. Ends with 1
 # when a step failed.
 set -uo pipefail
 bin=$(cd "$1" && pwd)

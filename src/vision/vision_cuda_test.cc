@@ -24,7 +24,7 @@ class VisionOnGpu : public testing::TestWithParam<Precision> {
     auto opened = open_cuda_device();
     if (!opened.ok()) GTEST_SKIP() << opened.status().message();
     device = *std::move(opened);
-    config = load_model_config(std::string(GLYPH_SOURCE_DIR) + "/tests/model").value();
+    config = load_model_config("tests/model").value();
     checkpoint = Checkpoint::random(5);
     vision.emplace(VisionModel::load(*device, config, PreprocessorConfig{}, checkpoint, {GetParam()}).value());
     for (uint32_t i = 0; i < 6; ++i) {
