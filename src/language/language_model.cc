@@ -11,6 +11,7 @@
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
+#include "ops/quantise.h"
 #include "tensor/workspace.h"
 
 namespace glyph {
@@ -32,6 +33,7 @@ struct LanguageModel::Impl {
   StageObserver observer;
   mutable ops::DecodeBatch batch;  // of the decode step under way on a GPU
   mutable DecodeSteps steps;
+  int64_t chunk_tokens = 0;  // 0: what suits the kind of device
 
   // The rows of one pass through the layers.
   struct Pass {
@@ -50,6 +52,8 @@ struct LanguageModel::Impl {
   Result<Tensor> decode(std::span<const NewTokens> sequences) const;
   Status check(std::span<const int32_t> ids, int64_t num_tokens_before) const;
 
+  DType decode_activation(int64_t rows) const;
+  DType input_type(int64_t rows) const;
   Pass take_pass(int64_t rows, DType activation) const;
   Pass begin_pass(std::span<const ops::TokenPosition> positions, DType activation) const;
   ops::TextRotaryOptions rotary_options() const {
@@ -86,6 +90,19 @@ Status LanguageModel::Impl::check(std::span<const int32_t> ids, int64_t num_toke
                                config.max_position_embeddings));
   }
   return {};
+}
+
+// Few rows cost nothing as f32, unless the weights are quantised, which meet bf16.
+DType LanguageModel::Impl::decode_activation(int64_t rows) const {
+  const bool exact = rows <= few_rows(device) && !is_quantised(weights.layers[0].gate_up.view().dtype());
+  return exact ? DType::kF32 : input_type(rows);
+}
+
+// Of the rows that norms and SwiGLU give to linear layers: the same in all of them.
+DType LanguageModel::Impl::input_type(int64_t rows) const {
+  const LanguageLayerWeights& layer = weights.layers[0];
+  return ops::input_type(
+      compute, rows, {layer.q.view(), layer.k.view(), layer.v.view(), layer.gate_up.view(), layer.down.view()});
 }
 
 // The caller fills cos, sin and x.
@@ -149,7 +166,8 @@ TensorView LanguageModel::Impl::attention_branch(const LanguageLayerWeights& lay
   const TensorView qk = qkv.slice(1, 0, hidden + kv_size).split_last(config.num_heads + config.num_kv_heads);
   ops::rotary(device, qk, pass.cos, pass.sin, ops::RotaryPairs::kInterleaved);
 
-  const TensorView attended = workspace.take(pass.activation, {wanted, hidden});
+  const DType attended_type = is_quantised(pass.activation) ? compute : pass.activation;
+  const TensorView attended = workspace.take(attended_type, {wanted, hidden});
   attend(index, q.rows(rows - wanted, rows), k, v, attended.split_last(config.num_heads));
   const TensorView branch = workspace.take(DType::kF32, {wanted, hidden});
   if (wanted > 0) ops::linear(device, attended, {.weight = layer.o.view(), .bias = {}}, branch);
@@ -161,6 +179,7 @@ TensorView LanguageModel::Impl::attention_branch(const LanguageLayerWeights& lay
 TensorView LanguageModel::Impl::run_layers(const Pass& pass, const Attend& attend) const {
   const int64_t hidden = config.hidden_size, inner_size = config.intermediate_size, rows = pass.x.size(0);
   TensorView x = pass.x, normed = workspace.take(pass.activation, {rows, hidden});
+  TensorView result = is_quantised(pass.activation) ? workspace.take(compute, {rows, hidden}) : normed;
   ops::rms_norm(device, x, weights.layers[0].input_norm.view(), config.rms_norm_eps, normed);
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     Workspace::Frame frame(workspace);
@@ -170,6 +189,7 @@ TensorView LanguageModel::Impl::run_layers(const Pass& pass, const Attend& atten
     const TensorView branch = attention_branch(layer, static_cast<int64_t>(i), pass, normed, wanted, attend);
     x = x.rows(rows - wanted, rows);
     normed = normed.rows(rows - wanted, rows);
+    if (last) result = result.rows(rows - wanted, rows);
     if (wanted == 0) break;
     ops::add_norm(device, x, branch,
                   {layer.post_attention_norm.view(), layer.mlp_norm.view(), config.rms_norm_eps}, normed);
@@ -180,11 +200,12 @@ TensorView LanguageModel::Impl::run_layers(const Pass& pass, const Attend& atten
                        inner);
     ops::linear(device, inner, {.weight = layer.down.view(), .bias = {}}, branch);
     const Tensor& next = last ? weights.norm : weights.layers[i + 1].input_norm;
-    ops::add_norm(device, x, branch, {layer.post_mlp_norm.view(), next.view(), config.rms_norm_eps}, normed);
+    ops::add_norm(device, x, branch, {layer.post_mlp_norm.view(), next.view(), config.rms_norm_eps},
+                  last ? result : normed);
     show(fmt::format("layer.{}", i), x);
   }
-  show("norm", normed);
-  return normed.rows(normed.size(0) - pass.num_outputs, normed.size(0));
+  show("norm", result);
+  return result.rows(result.size(0) - pass.num_outputs, result.size(0));
 }
 
 // In host memory, where tokens are chosen. Waits for the pass on a GPU, whose errors show here.
@@ -217,7 +238,7 @@ LanguageModel::Impl::Pass LanguageModel::Impl::begin_parts(std::span<const Promp
     const auto from = part.prompt->positions.begin();
     positions.insert(positions.end(), from + part.begin, from + part.end);
   }
-  Pass pass = begin_pass(positions, compute);
+  Pass pass = begin_pass(positions, input_type(std::ssize(positions)));
   pass.qkv = compute;
   int64_t row = 0;
   for (const PromptPart& part : parts) {
@@ -295,7 +316,7 @@ Result<Tensor> LanguageModel::Impl::decode(std::span<const NewTokens> sequences)
   GLYPH_CHECK(!ids.empty());
   if (!device.host_memory()) return decode_batch(sequences);
   Workspace::Frame frame(workspace);
-  Pass pass = begin_pass(positions, static_cast<int64_t>(ids.size()) <= few_rows(device) ? DType::kF32 : compute);
+  Pass pass = begin_pass(positions, decode_activation(std::ssize(ids)));
   pass.num_outputs = pass.x.size(0);
   ops::embedding(device, ids, weights.embedding.view(), pass.x);
   std::vector<ops::DecodeRow> rows(sequences.size());
@@ -348,7 +369,7 @@ Result<Tensor> LanguageModel::Impl::decode_batch(std::span<const NewTokens> sequ
 void LanguageModel::Impl::queue_batch(const TensorView& logits) const {
   Workspace::Frame frame(workspace);
   const auto num_rows = std::ssize(batch.slots());
-  Pass pass = take_pass(num_rows, num_rows <= few_rows(device) ? DType::kF32 : compute);
+  Pass pass = take_pass(num_rows, decode_activation(num_rows));
   pass.num_outputs = num_rows;
   ops::text_rotary_table(device, batch, rotary_options(), pass.cos, pass.sin);
   ops::embedding(device, batch, weights.embedding.view(), pass.x);
@@ -367,8 +388,9 @@ LanguageModel::~LanguageModel() = default;
 
 Result<LanguageModel> LanguageModel::load(Device& device, const ModelConfig& config,
                                           const Checkpoint& checkpoint, const LanguageOptions& options) {
+  GLYPH_RETURN_IF_ERROR(check_precision(device, options.precision));
   const DType compute = glyph::compute_type(device, options.precision);
-  const WeightLoader loader(device, checkpoint, compute);
+  const WeightLoader loader(device, checkpoint, compute, glyph::weight_type(device, options.precision));
   GLYPH_ASSIGN_OR_RETURN(LanguageWeights weights, load_language_weights(loader, config));
   GLYPH_RETURN_IF_ERROR(device.take_status());
   return LanguageModel(std::unique_ptr<Impl>(new Impl{.device = device,
@@ -379,7 +401,8 @@ Result<LanguageModel> LanguageModel::load(Device& device, const ModelConfig& con
                                                       .workspace = Workspace(device),
                                                       .observer = {},
                                                       .batch = ops::DecodeBatch(device),
-                                                      .steps = DecodeSteps(device, config.text.vocab_size)}));
+                                                      .steps = DecodeSteps(device, config.text.vocab_size),
+                                                      .chunk_tokens = 0}));
 }
 
 KvLayout LanguageModel::kv_layout(int64_t block_tokens) const {
@@ -444,8 +467,13 @@ Result<Tensor> LanguageModel::decode(std::span<const NewTokens> sequences) const
 
 void LanguageModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }
 DType LanguageModel::compute_type() const { return impl_->compute; }
+DType LanguageModel::weight_type() const { return impl_->weights.layers[0].gate_up.view().dtype(); }
 // A GPU is full at some thousand rows; on the host a chunk should take a fraction of a second.
-int64_t LanguageModel::chunk_tokens() const { return impl_->device.host_memory() ? 512 : 8192; }
+int64_t LanguageModel::chunk_tokens() const {
+  if (impl_->chunk_tokens > 0) return impl_->chunk_tokens;
+  return impl_->device.host_memory() ? 512 : 8192;
+}
+void LanguageModel::set_chunk_tokens(int64_t tokens) { impl_->chunk_tokens = tokens; }
 int64_t LanguageModel::max_decode_rows() const { return few_rows(impl_->device); }
 int64_t LanguageModel::vocab_size() const { return impl_->config.vocab_size; }
 int64_t LanguageModel::max_tokens() const { return impl_->config.max_position_embeddings; }

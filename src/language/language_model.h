@@ -88,7 +88,9 @@ class LanguageModel {
   // Stages "embed", "layer.0" ..., "norm" of each pass, (rows, hidden) f32.
   void observe(StageObserver observer);
   DType compute_type() const;
+  DType weight_type() const;  // of its matrices
   int64_t chunk_tokens() const;  // rows of one pass that suit the device: fast, and soon over
+  void set_chunk_tokens(int64_t tokens);
   int64_t vocab_size() const;
   int64_t max_tokens() const;      // context window
   size_t workspace_bytes() const;  // held for intermediate tensors

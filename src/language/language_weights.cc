@@ -63,7 +63,7 @@ Result<LanguageWeights> load_language_weights(const WeightLoader& loader, const 
   }
   GLYPH_ASSIGN_OR_RETURN(weights.norm, load_vector(loader, "norm.weight", t.hidden_size));
   const std::string head = config.tie_word_embeddings ? embedding : "lm_head.weight";
-  GLYPH_ASSIGN_OR_RETURN(weights.head, loader.matrix(head, t.vocab_size, t.hidden_size));
+  GLYPH_ASSIGN_OR_RETURN(weights.head, loader.plain_matrix(head, t.vocab_size, t.hidden_size));
   return weights;
 }
 

@@ -67,6 +67,7 @@ Digest cache_identity(const Model& model) {
   const KvLayout layout = model.language().kv_layout();
   hash.field(fmt::format("{} {} {} {} {}", layout.num_layers, layout.num_kv_heads, layout.head_dim, layout.block_tokens, name_of(layout.dtype)));
   hash.field(fmt::format("{} {}", name_of(model.vision().compute_type()), name_of(model.language().compute_type())));
+  hash.field(fmt::format("{} {}", name_of(model.vision().weight_type()), name_of(model.language().weight_type())));
   hash.field(model.device().description());
   return hash.finish();
 }

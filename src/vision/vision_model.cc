@@ -6,6 +6,7 @@
 
 #include "ops/attention.h"
 #include "ops/norm.h"
+#include "ops/quantise.h"
 #include "ops/rotary.h"
 #include "tensor/workspace.h"
 #include "vision/compiled_passes.h"
@@ -63,10 +64,12 @@ void VisionModel::Impl::run_block(const VisionBlockWeights& block, const PageBat
                                   const TensorView& x) const {
   Workspace::Frame frame(workspace);
   const int64_t patches = x.size(0), hidden = config.hidden_size;
-  const TensorView normed = workspace.take(compute, {patches, hidden});
+  const DType input = ops::input_type(compute, patches, {block.qkv.view(), block.gate.view(), block.up.view()});
+  const TensorView normed = workspace.take(input, {patches, hidden});
   const TensorView qkv = workspace.take(compute, {patches, 3 * hidden});
   const TensorView attended = workspace.take(compute, {patches, hidden});
-  const TensorView inner = workspace.take(compute, {patches, config.out_hidden_size});
+  const TensorView inner = workspace.take(ops::input_type(compute, patches, {block.down.view()}),
+                                          {patches, config.out_hidden_size});
 
   ops::rms_norm(device, x, block.norm1.view(), config.rms_norm_eps, normed);
   const ConstTensorView bias = block.qkv_bias.empty() ? ConstTensorView() : block.qkv_bias.view();
@@ -101,8 +104,10 @@ void VisionModel::Impl::merge(const ConstTensorView& x, const TensorView& featur
 
   constexpr float kLayerNormEps = 1e-5f;  // torch.nn.LayerNorm's default
   const TensorView projected = workspace.take(DType::kF32, {tokens, out});
-  const TensorView activated = workspace.take(compute, {tokens, out});
-  const TensorView inner = workspace.take(compute, {tokens, config.intermediate_size});
+  const TensorView activated = workspace.take(
+      ops::input_type(compute, tokens, {weights.merger_gate.view(), weights.merger_up.view()}), {tokens, out});
+  const TensorView inner = workspace.take(ops::input_type(compute, tokens, {weights.merger_down.view()}),
+                                          {tokens, config.intermediate_size});
   ops::linear(device, merged, {.weight = weights.merger_proj.view(), .bias = {}}, projected);
   ops::layer_norm_gelu(device, projected, weights.merger_norm.view(), weights.merger_norm_bias.view(),
                        kLayerNormEps, activated);
@@ -129,6 +134,7 @@ Status VisionModel::Impl::queue(const PageBatch& batch, const Pauses& pauses, co
 
 Result<std::vector<PageFeatures>> VisionModel::Impl::encode(std::span<const Patches> pages, const Pauses& pauses) const {
   if (pauses.stop.stop_requested()) return cancelled("encoding the page was cancelled");
+  if (!observer) passes.say_what_is_missing(pages);
   std::vector<PageFeatures> result;
   if (CompiledPasses::Pass* pass = observer ? nullptr : passes.find(pages, config)) {
     result = encode_compiled(*pass, pages);
@@ -181,8 +187,11 @@ VisionModel::~VisionModel() = default;
 Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config,
                                       const PreprocessorConfig& preprocessor, const Checkpoint& checkpoint,
                                       const VisionOptions& options) {
+  GLYPH_RETURN_IF_ERROR(check_precision(device, options.precision));
   const DType compute = glyph::compute_type(device, options.precision);
-  const WeightLoader loader(device, checkpoint, compute);
+  // What is seen wrong stays wrong: 4 bits are for the language model.
+  const bool four_bits = options.precision == Precision::kInt4;
+  const WeightLoader loader(device, checkpoint, compute, four_bits ? DType::kI8 : glyph::weight_type(device, options.precision));
   GLYPH_ASSIGN_OR_RETURN(VisionWeights weights, load_vision_weights(loader, config.vision, preprocessor));
   GLYPH_RETURN_IF_ERROR(device.take_status());
   std::unique_ptr<Impl> impl(new Impl{.device = device,
@@ -219,6 +228,7 @@ void VisionModel::compile(const PageShape& shape, int64_t num_pages) { impl_->pa
 void VisionModel::forget_compiled() { impl_->passes.clear(); }
 void VisionModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }
 DType VisionModel::compute_type() const { return impl_->compute; }
+DType VisionModel::weight_type() const { return impl_->weights.merger_proj.view().dtype(); }
 const PreprocessorConfig& VisionModel::preprocessor() const { return impl_->preprocessor; }
 size_t VisionModel::workspace_bytes() const { return impl_->workspace.num_bytes(); }
 

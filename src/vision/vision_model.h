@@ -53,6 +53,7 @@ class VisionModel {
   // Stages "patch_embed", "position", "block.0" ..., "post_norm", "downsample", "merger".
   void observe(StageObserver observer);
   DType compute_type() const;
+  DType weight_type() const;  // of its matrices
   const PreprocessorConfig& preprocessor() const;
   size_t workspace_bytes() const;  // held for intermediate tensors after the largest page so far
 

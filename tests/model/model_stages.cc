@@ -1,7 +1,7 @@
 // Runs a model directory on pages and token ids, for comparison with transformers
 // (tools/model_oracle/compare.py, bench/model).
 //
-//   model_stages MODEL_DIR IN.safetensors OUT.safetensors [device=cpu|cuda|auto] [precision=f32|bf16|auto]
+//   model_stages MODEL_DIR IN.safetensors OUT.safetensors [device=cpu|cuda|auto] [precision=f32|bf16|fp16|fp8|int8|int4|auto]
 //   [threads=N] [tokens=N] [chunk=N] [stages=0|1|NAME,NAME,...] [together=0|1] [random=SEED] [repeat=N]
 //
 // together=1 encodes all pages in one pass. random=SEED reads only configurations from MODEL_DIR and makes the weights.
@@ -71,7 +71,8 @@ struct Options {
   int64_t number(const std::string& key) const { return std::stoll(flags.at(key)); }
   Precision precision() const {
     const std::string& text = flags.at("precision");
-    return text == "f32" ? Precision::kF32 : text == "bf16" ? Precision::kBF16 : Precision::kAuto;
+    const Result<Precision> precision = parse_precision(text == "f32" ? "fp32" : text);
+    return precision.ok() ? *precision : Precision::kAuto;
   }
 };
 
