@@ -160,7 +160,9 @@ def parity(model, arguments, folder, table):
     model.bfloat16()
     theirs, their_tokens, _ = run(model, inputs, NUM_TOKENS)
     rows = {"transformers bf16": (distances(theirs, expected), their_tokens)}
-    for precision in ["bf16"] if arguments.skip_f32 else ["f32", "bf16"]:
+    for precision in arguments.precisions.split(","):
+        if precision == "f32" and arguments.skip_f32:
+            continue
         _, out = ours(arguments, folder, inputs, precision=precision, tokens=NUM_TOKENS, stages=",".join(stages))
         rows[f"ours {precision}"] = (distances(out, expected), out["tokens"].tolist())
     print(f"{'one page, largest difference':30}" + "".join(f"{name:>12}" for name in expected) + "  tokens equal")
@@ -173,16 +175,18 @@ def parity(model, arguments, folder, table):
 
 def timing(model, arguments, folder, table):
     inputs = Inputs(arguments.pages, arguments.sizes)
-    theirs = time_transformers(model, inputs)
-    theirs["decode_ms"] = run(model, inputs, 9)[2]
-    table["transformers bf16 time"] = theirs
-    flags = dict(precision="bf16", tokens=NUM_TOKENS, together=1, repeat=3)
-    report, _ = ours(arguments, folder, inputs, **flags)
-    mine = {"vision_ms": report["page_ms"], "prefill_ms": report["prefill_ms"], "both_ms": report["page_ms"] + report["prefill_ms"],
-            "decode_ms": report["decode_ms"], "patches_ms": report["patches_ms"], "load_ms": report["load_ms"], "gpu_mib": report["gpu_mib"]}
-    table["ours bf16 time"] = mine
+    rows = {}
+    if not arguments.skip_their_time:
+        rows["transformers bf16"] = time_transformers(model, inputs)
+        rows["transformers bf16"]["decode_ms"] = run(model, inputs, 9)[2]
+    for precision in arguments.timed.split(","):
+        report, _ = ours(arguments, folder, inputs, precision=precision, tokens=NUM_TOKENS, together=1, repeat=3)
+        rows[f"ours {precision}"] = {"vision_ms": report["page_ms"], "prefill_ms": report["prefill_ms"],
+                                     "both_ms": report["page_ms"] + report["prefill_ms"], "decode_ms": report["decode_ms"],
+                                     "patches_ms": report["patches_ms"], "load_ms": report["load_ms"], "gpu_mib": report["gpu_mib"]}
     print(f"{arguments.pages} pages, {inputs.ids.shape[1]} tokens; milliseconds, decode a token")
-    for name, row in (("transformers bf16", theirs), ("ours bf16", mine)):
+    for name, row in rows.items():
+        table[f"{name} time"] = row
         print(f"{name:30}" + "  ".join(f"{key} {value:.2f}" for key, value in row.items()), flush=True)
 
 
@@ -193,6 +197,9 @@ def main():
     parser.add_argument("--pages", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--skip-f32", action="store_true")
+    parser.add_argument("--precisions", default="f32,bf16", help="ours that are compared: f32, bf16, fp16, fp8, int8, int4")
+    parser.add_argument("--timed", default="bf16", help="ours that are timed")
+    parser.add_argument("--skip-their-time", action="store_true")
     parser.add_argument("--tiny", action="store_true")
     arguments = parser.parse_args()
     arguments.sizes = tiny_model.TINY if arguments.tiny else FULL
