@@ -99,6 +99,16 @@ void Caches::insert_prefix(const Digest& head, std::span<const Digest> pages, co
   keep_on_disk({EntryKind::kKv, key}, owner);
 }
 
+bool Caches::is_on_disk(const Digest& head, std::span<const Digest> pages) const {
+  if (disk_ == nullptr) return false;
+  Digest key = head;
+  for (const Digest& page : pages) {
+    key = prefix_key(key, page);
+    if (!disk_->contains({EntryKind::kKv, key})) return false;
+  }
+  return true;
+}
+
 void Caches::keep_stored(const Digest& page, const Digest& prefix, const std::string& owner) {
   if (prefixes_.contains(prefix)) keep_on_disk({EntryKind::kKv, prefix}, owner);
   if (features_.peek(page) != nullptr) keep_on_disk({EntryKind::kFeatures, page}, owner);

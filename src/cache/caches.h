@@ -55,6 +55,11 @@ class Caches {
   // As PrefixTree::insert().
   void insert_prefix(const Digest& head, std::span<const Digest> pages, const KvCache& cache, const std::string& owner);
 
+  // Any thread: whether the disk has the KV of all these pages after `head`.
+  bool is_on_disk(const Digest& head, std::span<const Digest> pages) const;
+  // Of what the disk may hold; nullptr without a disk.
+  const Digest* disk_identity() const { return disk_ == nullptr ? nullptr : &disk_->identity(); }
+
   // Sees to it that what memory has of a page gets to the disk, too: features, and the KV that ends with it under `prefix`, its
   // prefix_key().
   void keep_stored(const Digest& page, const Digest& prefix, const std::string& owner);

@@ -55,18 +55,13 @@ Status Job::check() {
     GLYPH_RETURN_IF_ERROR(check_sampling_options(options.sampling));
     GLYPH_RETURN_IF_ERROR(check_stop_strings(options.stop_strings));
   }
-  Sha256 head;
-  for (const ChatTurn& turn : request_.turns) {
-    head.field(fmt::format("{}", static_cast<int>(turn.role)));
-    if (!turn.sources.empty()) break;
-    head.field(turn.text);
-  }
-  head_ = head.finish();
+  head_ = head_of(request_.turns);
   return {};
 }
 
 Status Job::read_page(Caches& caches, const std::function<void()>& between_blocks) {
   if (!reading_) {
+    result_.queue_ms += watch_.ms() - waiting_since_ms_;
     GLYPH_RETURN_IF_ERROR(check());
     if (!request_.use_cache) no_caches_ = std::make_unique<Caches>(model_.language().kv_layout(), 0, 0);
     reading_.emplace(model_, no_caches_ ? *no_caches_ : caches, request_.turns, head_, stop_);
@@ -80,6 +75,7 @@ Status Job::read_page(Caches& caches, const std::function<void()>& between_block
   if (is_question()) touch_sources(caches);
   else keep_stored(caches);
   GLYPH_RETURN_IF_ERROR(build_prompt());
+  waiting_since_ms_ = watch_.ms();
   stage_ = Stage::kWaiting;
   return {};
 }
@@ -160,6 +156,17 @@ Status Job::build_prompt() {
   return {};
 }
 
+void Job::let_go_of_blocks() {
+  reading_.reset();
+  chat_prompt_ = {};
+  rest_ids_.clear();
+  rest_pages_.clear();
+  rest_page_pointers_.clear();
+  page_ends_.clear();
+  waiting_since_ms_ = watch_.ms();
+  stage_ = Stage::kPages;
+}
+
 int64_t Job::blocks_needed(const KvLayout& layout) const {
   const auto blocks_of = [&](int64_t tokens) { return (tokens + layout.block_tokens - 1) / layout.block_tokens; };
   const int64_t prompt = blocks_of(result_.usage.prompt_tokens) + 2;  // a shared last block is copied
@@ -170,6 +177,7 @@ int64_t Job::blocks_needed(const KvLayout& layout) const {
 
 Status Job::start_prefill(KvBlockPool& pool, int64_t blocks) {
   blocks_granted_ = blocks;
+  result_.queue_ms += watch_.ms() - waiting_since_ms_;
   stage_ = Stage::kPrefill;
   const PrefixTree::Match& match = reading_->match();
   cache_.emplace(KvCache::from_blocks(pool, match.blocks, match.num_tokens, match.next_position));
@@ -222,6 +230,7 @@ Status Job::start_answers(std::span<const float> logits) {
   for (int i = 0; i < request_.num_answers; ++i) {
     AnsweringOptions options = answering_options(i);
     options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
+    result_.max_tokens = options.max_tokens;
     branches_.push_back(Branch(*this, cache_->fork()));
     Branch& branch = branches_.back();
     if (listener_.on_token) branch.listener_.on_token = [this, i](const SampledToken& token) { listener_.on_token(i, token); };

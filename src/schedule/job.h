@@ -41,6 +41,9 @@ class Job {
   int64_t blocks_needed(const KvLayout& layout) const;
   Status start_prefill(KvBlockPool& pool, int64_t blocks);
   int64_t blocks_granted() const { return blocks_granted_; }
+  // kPages, kWaiting: blocks of the caches that it keeps alive, and letting go of them: its pages are looked up again from the first.
+  bool holds_blocks() const { return blocks_granted_ == 0 && reading_ && !reading_->match().blocks.empty(); }
+  void let_go_of_blocks();
   // kPrefill: what is read next, and taking it in when the pass is over: `logits` (vocab_size) if the part wanted some.
   PromptPart next_part();
   Status finish_part(const PromptPart& part, std::span<const float> logits, double seconds, Caches& caches);
@@ -109,6 +112,7 @@ class Job {
   std::optional<KvCache> cache_;
   Prompt prompt_;
   int64_t read_ = 0;
+  double waiting_since_ms_ = 0;               // by watch_
   double prefill_seconds_ = 0;
   std::deque<Branch> branches_;               // do not move
   std::optional<std::vector<DraftIndexPtr>> texts_;  // that answers may quote, once they were asked for

@@ -28,6 +28,16 @@ std::string text_blocks(const Document& document) {
   return text;
 }
 
+Digest head_of(const std::vector<ChatTurn>& turns) {
+  Sha256 head;
+  for (const ChatTurn& turn : turns) {
+    head.field(fmt::format("{}", static_cast<int>(turn.role)));
+    if (!turn.sources.empty()) break;
+    head.field(turn.text);
+  }
+  return head.finish();
+}
+
 Digest page_key(const Image& page) {
   Sha256 hash;
   hash.field(fmt::format("{}x{}x{}", page.width, page.height, page.channels));

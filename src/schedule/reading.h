@@ -86,6 +86,9 @@ class Reading {
 // All text of a document, as it is drawn.
 std::string text_blocks(const Document& document);
 
+// Names the tokens that stand before the first page.
+Digest head_of(const std::vector<ChatTurn>& turns);
+
 // What equal pages have in common: pixels and size.
 Digest page_key(const Image& page);
 

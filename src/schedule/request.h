@@ -78,6 +78,8 @@ struct JobResult {
   int64_t text_tokens = 0;  // the documents' text as text tokens
   AskUsage usage;           // completion tokens of all answers
   AskTimings timings;       // total and first token count from submission
+  double queue_ms = 0;      // of total: before its first piece, and while it waited for KV blocks
+  int64_t max_tokens = 0;   // that an answer was allowed
   std::vector<std::string> warnings;
 };
 

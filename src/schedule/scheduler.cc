@@ -44,7 +44,8 @@ Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
     : model_(model),
       options_(options),
       max_active_blocks_(blocks_in(options.active_kv_bytes, model.language().kv_layout())),
-      pool_(model.device(), model.language().kv_layout(), max_active_blocks_ + blocks_in(options.prefix_bytes, model.language().kv_layout())),
+      max_blocks_(max_active_blocks_ + blocks_in(options.prefix_bytes, model.language().kv_layout())),
+      pool_(model.device(), model.language().kv_layout(), max_blocks_),
       caches_(pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })),
       documents_(kDocumentSeconds, kDocumentBurst),
       questions_(kQuestionSeconds, kQuestionBurst) {
@@ -91,6 +92,18 @@ void Scheduler::forget(const std::string& id, SourcePtr source) {
     notified_ = true;
   }
   changed_.notify_all();
+}
+
+bool Scheduler::is_on_disk(const Source::Known& known) const {
+  const Digest head = head_of({{Role::kUser, {std::make_shared<Source>()}, {}}});
+  std::vector<Digest> pages;
+  for (const Source::Page& page : known.pages) pages.push_back(page.key);
+  return !pages.empty() && caches_.is_on_disk(head, pages);
+}
+
+std::string Scheduler::disk_identity() const {
+  const Digest* identity = caches_.disk_identity();
+  return identity == nullptr ? "" : hex(*identity);
 }
 
 void Scheduler::run() {
@@ -159,7 +172,8 @@ void Scheduler::forget_deleted() {
   }
 }
 
-void Scheduler::decode() {
+// False: there are no blocks for it now.
+bool Scheduler::decode() {
   std::vector<Job::Branch*> branches;
   std::vector<Job*> owners;
   const bool writing = is_writing();  // background answers wait meanwhile
@@ -168,9 +182,12 @@ void Scheduler::decode() {
     job->append_running(branches);
     owners.resize(branches.size(), job.get());
   }
-  if (branches.empty()) return;
+  if (branches.empty()) return true;
   const Stopwatch watch;
   const std::vector<std::vector<int32_t>> ids = next_tokens(branches);
+  int64_t blocks = 0;
+  for (const auto& each : ids) blocks += blocks_for(std::ssize(each));
+  if (!make_blocks(blocks)) return false;
   std::vector<NewTokens> tokens;
   for (size_t i = 0; i < branches.size(); ++i) tokens.push_back({.ids = ids[i], .cache = &branches[i]->cache()});
   const Result<Tensor> logits = model_.language().decode(tokens);
@@ -190,6 +207,7 @@ void Scheduler::decode() {
   for (auto& [job, status] : ended) end_job(*job, std::move(status));
   documents_.wrote(watch.seconds());
   questions_.wrote(watch.seconds());
+  return true;
 }
 
 // The token of each answer that was chosen, and what may come behind it. Few answers leave rows of the pass unused; with many,
@@ -260,6 +278,16 @@ int64_t Scheduler::granted_blocks() const {
   return sum;
 }
 
+// Those who were admitted and the tree in memory fit into the pool together. What others keep alive of what the tree has dropped
+// since does not count, so they must let go of it when there is no room: the last in line first. False: the one that is being read
+// cannot now.
+bool Scheduler::make_blocks(int64_t count) {
+  for (auto it = jobs_.rbegin(); it != jobs_.rend() && pool_.num_blocks_in_use() + count > max_blocks_; ++it) {
+    if (it->get() != reading_ && (*it)->holds_blocks()) (*it)->let_go_of_blocks();
+  }
+  return reading_ == nullptr || pool_.num_blocks_in_use() + count <= max_blocks_;
+}
+
 void Scheduler::piece(Job& job) {
   TimeShare& share = share_of(job);
   since_spent_ = Stopwatch();
@@ -280,7 +308,7 @@ void Scheduler::let_answers_go_on() {
   share.read(since_spent_.seconds());
   while (!share.may_read() && is_writing()) {
     drop_stopped();
-    decode();
+    if (!decode()) break;
   }
   since_spent_ = Stopwatch();
 }
@@ -301,7 +329,12 @@ void Scheduler::prefill(Job& first) {
   const Stopwatch watch;
   const std::vector<Job*> jobs = sharing_prefill(first);
   std::vector<PromptPart> parts;
-  for (Job* job : jobs) parts.push_back(job->next_part());
+  int64_t blocks = 0;
+  for (Job* job : jobs) {
+    parts.push_back(job->next_part());
+    blocks += blocks_for(parts.back().num_rows());
+  }
+  make_blocks(blocks);
   const Result<Tensor> logits = model_.language().read(parts);
   const double seconds = watch.seconds();
   int64_t row = 0;
@@ -350,7 +383,8 @@ void Scheduler::publish() {
   stats_.feature_bytes = stats_.caches.memory_feature_bytes;
   stats_.prefix_bytes = stats_.caches.memory_kv_bytes;
   stats_.kv_blocks_in_use = pool_.num_blocks_in_use();
-  stats_.max_kv_blocks = max_active_blocks_ + blocks_in(options_.prefix_bytes, pool_.layout());
+  stats_.kv_block_tokens = pool_.layout().block_tokens;
+  stats_.max_kv_blocks = max_blocks_;
 }
 
 SchedulerStats Scheduler::stats() const {

@@ -50,6 +50,7 @@ struct SchedulerStats {
   size_t prefix_bytes = 0;
   int64_t kv_blocks_in_use = 0;
   int64_t max_kv_blocks = 0;
+  int64_t kv_block_tokens = 0;
   CacheStats caches;
 };
 
@@ -71,6 +72,11 @@ class Scheduler {
   // Any thread. Stored documents but these are gone: for the start.
   void retain(std::vector<std::string> ids) { caches_.retain_owners(std::move(ids)); }
 
+  // Any thread. Whether a document can be asked about at once after a start, without being opened and read first; "" and never
+  // without a disk.
+  bool is_on_disk(const Source::Known& known) const;
+  std::string disk_identity() const;
+
   // Any thread.
   SchedulerStats stats() const;
   size_t num_unfinished() const;
@@ -83,7 +89,7 @@ class Scheduler {
   void admit_submitted();
   void drop_stopped();
   void forget_deleted();
-  void decode();
+  bool decode();
   std::vector<std::vector<int32_t>> next_tokens(std::span<Job::Branch* const> branches);
   void count_draft(size_t drafted, size_t accepted);
   bool is_writing() const;
@@ -98,10 +104,13 @@ class Scheduler {
   void end_job(Job& job, Status status);
   void publish();
   int64_t granted_blocks() const;
+  bool make_blocks(int64_t count);
+  // That appending so many tokens to a sequence may take: a last block that others hold is copied.
+  int64_t blocks_for(int64_t tokens) const { return tokens / pool_.layout().block_tokens + 2; }
 
   const Model& model_;
   const SchedulerOptions options_;
-  const int64_t max_active_blocks_;
+  const int64_t max_active_blocks_, max_blocks_;  // of jobs that were admitted; of the pool
 
   // Before the caches, whose writing thread notifies.
   mutable std::mutex mutex_;

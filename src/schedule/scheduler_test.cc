@@ -330,6 +330,47 @@ TEST_F(SchedulerTest, AnAnswerGoesOnWhileADocumentIsRead) {
   EXPECT_TRUE(answer.get().ok());
 }
 
+// Questions that wait keep what they found in the cache alive while it goes on to other documents: with those that run, more blocks than
+// there are. Who runs gets its blocks all the same, and who waited gives the answer that a large cache gives.
+TEST_F(SchedulerTest, WhoWaitsTakesNoBlocksFromWhoRuns) {
+  constexpr int64_t kLong = 1500, kShort = 300;
+  const auto document = [](int i) { return source_of(100, "number " + std::to_string(i)); };
+  start();
+  const auto cold = submit(read(document(0))).get();
+  ASSERT_TRUE(cold.ok());
+  const KvLayout layout = model_->language().kv_layout();
+  const auto blocks_of = [&](int64_t tokens) { return static_cast<size_t>(tokens / layout.block_tokens + 1); };
+  const size_t each = blocks_of(cold->usage.prompt_tokens);
+  std::vector<std::string> expected;
+  for (int i = 0; i < 3; ++i) expected.push_back(submit(question({document(i)}, "And?", kShort)).get()->answers[0].text);
+
+  // Beside the long answer there is room for a document, not for a question on one.
+  start({.prefix_bytes = 3 * (each + 2) * layout.block_bytes(), .active_kv_bytes = (blocks_of(kLong) + each + 8) * layout.block_bytes()});
+  std::vector<SourcePtr> sources;
+  for (int i = 0; i < 3; ++i) sources.push_back(document(i));
+  for (const SourcePtr& source : sources) ASSERT_TRUE(submit(read(source)).get().ok());
+  std::promise<void> first_token;
+  JobListener listener;
+  listener.on_token = [&, told = false](int, const SampledToken&) mutable {
+    if (!std::exchange(told, true)) first_token.set_value();
+  };
+  JobRequest request = question({}, "Tell me everything", kLong);
+  request.sampling.ignore_eos = true;
+  auto answer = submit(std::move(request), {}, std::move(listener));
+  first_token.get_future().wait();
+  std::vector<std::future<Result<JobResult>>> waiting;
+  for (const SourcePtr& source : sources) waiting.push_back(submit(question({source}, "And?", kShort)));
+  for (int i = 3; i < 7; ++i) EXPECT_TRUE(submit(read(document(i))).get().ok());
+  EXPECT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "it was not long enough to be in the way";
+  const auto whole = answer.get();
+  EXPECT_TRUE(whole.ok()) << whole.status().message();
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    const auto result = waiting[i].get();
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    EXPECT_EQ(result->answers[0].text, expected[i]);
+  }
+}
+
 class StopAt : public SchedulerTest, public testing::WithParamInterface<AskStage> {};
 
 TEST_P(StopAt, FreesEverything) {
