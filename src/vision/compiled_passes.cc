@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+
 namespace glyph {
 
 void CompiledPasses::add(const PageShape& shape, int64_t num_pages) { passes_.try_emplace(key_of(shape, num_pages)); }
@@ -18,6 +20,21 @@ CompiledPasses::Pass* CompiledPasses::find(std::span<const Patches> pages, const
     pass.batch = std::make_unique<PageBatch>(*device_, config, std::vector<PageShape>(pages.size(), shape));
   }
   return &pass;
+}
+
+void CompiledPasses::say_what_is_missing(std::span<const Patches> pages) {
+  if (passes_.empty() || said_) return;
+  for (const Patches& page : pages) {
+    const auto [rows, columns, channels, count] = key_of(shape_of(page), 0);
+    const auto found = passes_.lower_bound({rows, columns, channels, 0});
+    if (found != passes_.end() && std::get<0>(found->first) == rows && std::get<1>(found->first) == columns &&
+        std::get<2>(found->first) == channels) {
+      continue;
+    }
+    log_info("pages of {} x {} patches are not in the plan and are encoded call by call", rows, columns);
+    said_ = true;
+    return;
+  }
 }
 
 void CompiledPasses::run(Pass& pass, std::span<const Patches> pages, const std::function<void(Pass& pass)>& queue) {

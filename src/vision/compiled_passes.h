@@ -32,6 +32,8 @@ class CompiledPasses {
   };
   // nullptr: these pages make no pass that was added.
   Pass* find(std::span<const Patches> pages, const VisionConfig& config);
+  // Where passes of other shapes were added and none of this one, a line of the log says so, once.
+  void say_what_is_missing(std::span<const Patches> pages);
   // Makes the pass's batch hold the pages, then queues its work: `queue` the first time, so that everything it needs is
   // there when the second time is recorded, later the record.
   void run(Pass& pass, std::span<const Patches> pages, const std::function<void(Pass& pass)>& queue);
@@ -44,6 +46,7 @@ class CompiledPasses {
 
   Device* device_;
   std::map<Key, Pass> passes_;
+  bool said_ = false;
 };
 
 }  // namespace glyph
