@@ -3,10 +3,13 @@
 #include <utility>
 #include <vector>
 
+#include "engine/compile.h"
+
 namespace glyph {
 
 Result<std::unique_ptr<Engine>> Engine::open(const ModelOptions& options) {
   GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, Model::load(options));
+  if (options.use_plan) GLYPH_RETURN_IF_ERROR(use_plan(*model, options.plan, options.dir));
   return std::unique_ptr<Engine>(new Engine(std::move(model)));
 }
 

@@ -99,4 +99,16 @@ Status Model::read_weights(const ModelOptions& options) {
   return {};
 }
 
+void Model::use(const Plan& plan) {
+  vision_->forget_compiled();
+  const VisionConfig& vision = config_.vision;
+  for (const PlannedPass& pass : plan.passes) {
+    if (pass.recorded) vision_->compile(pass.shape, pass.num_pages);
+    const int64_t patches = pass.shape.grid.num_patches();
+    ops::choose_page_attention(*device_, {pass.num_pages, patches, vision.num_heads, vision.head_dim()}, pass.attention);
+  }
+  page_batches_ = std::make_unique<PageBatches>(device_->kind(), plan);
+  if (plan.chunk_tokens() > 0) language_->set_chunk_tokens(plan.chunk_tokens());
+}
+
 }  // namespace glyph

@@ -28,14 +28,20 @@ struct ModelOptions {
   DeviceChoice device = DeviceChoice::kAuto;
   int num_threads = 0;                     // of the processor; 0: one a core
   Precision precision = Precision::kAuto;  // of the matrix products
+  std::filesystem::path plan = {};         // Engine::open(): use_plan() in engine/compile.h
+  bool use_plan = true;
 };
 
-// Immutable after loading, but its vision and language models compute for one thread at a time.
+// Immutable after loading and use(), but its vision and language models compute for one thread at a time.
 class Model {
  public:
   // kNotFound or kRefused naming the file that is missing or wrong, tensor, key or token included; kNotFound when a GPU
   // is asked for and there is none; kExhausted when its memory is too small.
   static Result<std::unique_ptr<Model>> load(const ModelOptions& options);
+
+  // From now on passes over pages and chunks of prompts are cut as the plan says.
+  void use(const Plan& plan);
+  VisionModel& vision_to_plan() { return *vision_; }  // for timing the choices of a plan
 
   const std::string& name() const { return name_; }  // of the folder
   const ModelConfig& config() const { return config_; }

@@ -56,6 +56,8 @@ class Device {
   DeviceKind kind() const { return kind_; }
   // One line for people: "2 threads, AVX-512, AMX bf16".
   virtual std::string description() const = 0;
+  // Of the driver and the libraries that compute, on one line; "" where there are none.
+  virtual std::string versions() const { return ""; }
   // Whether products of bf16 matrices are faster here than products of f32 matrices.
   virtual bool prefers_bf16() const = 0;
 

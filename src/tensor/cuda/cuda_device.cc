@@ -71,6 +71,14 @@ std::string CudaDevice::description() const {
                      architecture_ % 10);
 }
 
+std::string CudaDevice::versions() const {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  return fmt::format("driver for CUDA {}.{}, runtime {}.{}, cuBLASLt {}", driver / 1000, driver % 1000 / 10, runtime / 1000,
+                     runtime % 1000 / 10, cublasLtGetVersion());
+}
+
 void CudaDevice::note(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
   const bool out_of_memory = error == cudaErrorMemoryAllocation;

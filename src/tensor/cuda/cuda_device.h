@@ -32,6 +32,7 @@ class CudaDevice : public Device {
   ~CudaDevice() override;
 
   std::string description() const override;
+  std::string versions() const override;
   bool prefers_bf16() const override { return true; }
   void copy_bytes(void* to, const void* from, size_t num_bytes) override;
   void upload(void* to, const void* from, size_t num_bytes) override;
