@@ -22,29 +22,19 @@ def orthogonal(batch):
 
 
 class Muon(torch.optim.Optimizer):
-    """For the 2-D weights inside a network. Matrices of one shape are updated together."""
+    """For stacks (n, rows, columns) of matrices of one shape."""
 
-    def __init__(self, params, lr, momentum=0.95, weight_decay=0.0):
-        super().__init__(params, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
+    def __init__(self, stacks, lr, momentum=0.95, weight_decay=0.0):
+        super().__init__(stacks, dict(lr=lr, momentum=momentum, weight_decay=weight_decay))
 
     @torch.no_grad()
     def step(self):
         for group in self.param_groups:
-            shapes = {}
             for p in group['params']:
-                if p.grad is not None:
-                    shapes.setdefault(p.shape, []).append(p)
-            for shape, params in shapes.items():
-                grads = [p.grad for p in params]
-                momenta = [self.momentum(p) for p in params]
-                torch._foreach_lerp_(momenta, grads, 1 - group['momentum'])
-                update = orthogonal(torch.stack(torch._foreach_lerp(grads, momenta, group['momentum'])))
-                size = 0.2 * max(shape) ** 0.5     # root mean square of the update as AdamW's
-                torch._foreach_mul_(params, 1 - group['lr'] * group['weight_decay'])
-                torch._foreach_add_(params, list(update.to(params[0].dtype).unbind()), alpha=-group['lr'] * size)
-
-    def momentum(self, p):
-        state = self.state[p]
-        if not state:
-            state['momentum'] = torch.zeros_like(p)
-        return state['momentum']
+                state = self.state[p]
+                if not state:
+                    state['momentum'] = torch.zeros_like(p)
+                momentum = state['momentum'].lerp_(p.grad, 1 - group['momentum'])
+                update = orthogonal(p.grad.lerp(momentum, group['momentum']))
+                size = 0.2 * max(p.shape[1:]) ** 0.5     # root mean square of the update as AdamW's
+                p.mul_(1 - group['lr'] * group['weight_decay']).add_(update, alpha=-group['lr'] * size)

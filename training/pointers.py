@@ -31,38 +31,33 @@ def scores(language, layer, head, x, cos, sin, text):
         return q.float() @ k.float().transpose(1, 2) * size ** -0.5
 
 
-def pointer_loss(model, inputs, cos, sin, batch, text):
-    """inputs: layer -> its input (B, S, hidden) -> loss, and the share of right pointers (heads of HERE, FIRST, LAST, the spot, the characters ahead)."""
-    language, b = model.model['language_model'], batch['ids'].shape[0]
-    doc, position = batch['at'] // (text - 1), batch['at'] % (text - 1)
-    ends = batch['next']
-    known = (ends[:, 0] >= 0).float()
-    jobs = [(layer, head, batch['here at'], batch['here'], torch.ones_like(batch['here'], dtype=torch.float)) for layer, head in HERE]
-    for heads, column in ((FIRST, 0), (LAST, 1)):
-        jobs += [(layer, head, doc * text + position, ends[:, column], known) for layer, head in heads]
+def pointer_loss(model, inputs, cos, sin, batch, text, measure):
+    """inputs: layer -> its input (B, S, hidden) -> loss, and if `measure` the share of right pointers (heads of HERE, FIRST, LAST, the spot, the
+    characters ahead)."""
+    language = model.model['language_model']
+    jobs = [(heads, goal) for heads, goal in ((HERE, 'here'), (FIRST, 'first'), (LAST, 'last')) for heads in heads]
     losses, right = [], []
-    for layer, head, rows, target, weight in jobs:
-        logits = scores(language, layer, head, inputs[layer], cos, sin, text)
-        logits = logits.reshape(b * text, -1)
-        goal = logits[rows, (target - PREFIX).clamp(min=0)]
-        total = torch.logsumexp(logits, -1)[rows]
-        losses.append(((total - goal) * weight).sum() / weight.sum().clamp(min=1))
+    for (layer, head), goal in jobs:
+        logits = scores(language, layer, head, inputs[layer], cos, sin, text).flatten(0, 1)
+        losses.append(named(logits, batch[goal].flatten(), right if measure else None))
+    spots = model.aux_head_spot(hidden_at(inputs[SPOT_LAYER], text, batch['state'])).float()
+    losses.append(named(spots, batch['spot'], right if measure else None))
+    names = model.aux_head_ahead(hidden_at(inputs[AHEAD_LAYER], text, batch['state'])).float().view(-1, 256)
+    ahead = batch['ahead'].flatten().long()
+    ahead_loss = named(names, torch.where(ahead == NO_CHAR, -1, ahead), right if measure else None)
+    return torch.stack(losses).mean() + ahead_loss, torch.stack(right) if measure else None
+
+
+def named(logits, target, right):
+    """Cross entropy of the rows whose target is not -1; their share of right ones is added to `right`, if that is a list."""
+    count = (target >= 0).sum().clamp(min=1)
+    if right is not None:
         with torch.no_grad():
-            right.append(((goal >= logits.amax(-1)[rows]) * weight).sum() / weight.sum().clamp(min=1))
-    pick = doc * text + position
-    spots = model.aux_head_spot(hidden_at(inputs[SPOT_LAYER], text, pick)).float()
-    losses.append((F.cross_entropy(spots, ends[:, 2].clamp(min=0), reduction='none') * known).sum() / known.sum().clamp(min=1))
-    names = model.aux_head_ahead(hidden_at(inputs[AHEAD_LAYER], text, pick)).float().view(-1, 256)
-    ahead = batch['ahead'].long().flatten()
-    asked = (ahead != NO_CHAR).float()
-    ahead_loss = (F.cross_entropy(names, ahead, reduction='none') * asked).sum() / asked.sum().clamp(min=1)
-    with torch.no_grad():
-        right.append(((spots.argmax(-1) == ends[:, 2]) * known).sum() / known.sum().clamp(min=1))
-        right.append(((names.argmax(-1) == ahead) * asked).sum() / asked.sum().clamp(min=1))
-    return torch.stack(losses).mean() + ahead_loss, torch.stack(right)
+            right.append((logits.argmax(-1) == target).sum() / count)
+    return F.cross_entropy(logits, target, reduction='sum', ignore_index=-1) / count
 
 
-def hidden_at(x, text, pick):
-    """x (B, S, hidden) -> (n, hidden): the states of the last `text` tokens at `pick`, indices into (B * text), normalized."""
-    states = x[:, x.shape[1] - text:].reshape(-1, x.shape[2])[pick]
-    return F.rms_norm(states, states.shape[-1:])
+def hidden_at(x, text, states):
+    """x (B, S, hidden) -> (n, hidden): the states of the last `text` tokens at `states`, indices into (B * text), normalized."""
+    chosen = x[:, x.shape[1] - text:].reshape(-1, x.shape[2]).index_select(0, states)
+    return F.rms_norm(chosen, chosen.shape[-1:])

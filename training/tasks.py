@@ -432,13 +432,17 @@ class Builder:
             ahead[d, :len(i)] = self.characters_ahead(at[:, 2], text)
         used = max(1, int((number >= 0).any(0).nonzero()[0].max(initial=0)) + 1)
         used = min(length, -(-used // 64) * 64)
-        # The token at position p is predicted at p - 1: `at` indexes (docs, used - 1) hidden states, flattened.
+        # The token at position p is predicted at p - 1: `state` indexes (docs, used) hidden states, flattened.
         doc, position = np.nonzero(weight[:, 1:used])
-        here = np.nonzero(place[:, :used, 1] >= 0)
-        return pack({'ids': ids[:, :used].astype(np.int64), 'at': doc * (used - 1) + position, 'weight': weight[doc, position + 1],
+        # Positions among the pages (from PREFIX on), and where a token is predicted.
+        seen = np.where(place[:, :used, :2] >= 0, place[:, :used, :2] - PREFIX, -1)
+        ahead_of = np.full((2, n, used), -1, np.int64)
+        ahead_of[:, doc, position] = seen[doc, position + 1].T
+        return pack({'ids': ids[:, :used].astype(np.int64), 'state': doc * used + position, 'target': ids[doc, position + 1].astype(np.int64),
+                     'weight': weight[doc, position + 1],
                      'turn': doc * MAX_TURNS + number[doc, position + 1].clip(0, MAX_TURNS - 1), 'tasks': tasks,
-                     'here at': here[0] * used + here[1], 'here': place[here[0], here[1], 1].astype(np.int64),
-                     'next': place[doc, position + 1].astype(np.int64), 'ahead': ahead[doc, position + 1],
+                     'here': seen[:, :, 1].astype(np.int64), 'first': ahead_of[0], 'last': ahead_of[1],
+                     'spot': place[doc, position + 1, 2].astype(np.int64), 'ahead': ahead[doc, position + 1],
                      'glyphs': [np.concatenate(g) for g in glyphs], 'targets': [np.concatenate(t) for t in targets]})
 
 

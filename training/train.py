@@ -7,10 +7,10 @@ lessons.py says what is taught when; the learning rate follows the share of --se
 import argparse
 import glob
 import json
-import math
 import os
 import queue
 import random
+import sys
 import threading
 import time
 import traceback
@@ -23,16 +23,17 @@ import torch.nn.functional as F
 
 from alphabet import NUM_CLASSES, TILE
 from export import trained_state
+from flat import Flat
 from layout import CELL, PLACES, SLOTS, UNSURE, Layout
 from lessons import KINDS, Lessons, learning_rate
 from model import MAX_CELLS, Config, Glyph, document_positions, waves
-from muon import Muon
 from pointers import AHEAD_LAYER, FIRST, HERE, LAST, SPOT_LAYER, pointer_loss
 from tasks import PREFIX, TASKS, Builder, make_shape
 
 AUX_TOKENS = 10000       # visual tokens a step that the auxiliary loss looks at
 CELL_WEIGHT = 0.2        # of the loss that asks each visual token for its row and column
 KEPT_LAYERS = [layer for layer, _ in HERE + FIRST + LAST] + [SPOT_LAYER, AHEAD_LAYER]
+MEASURE = 4              # steps between those whose answers are counted
 HELD_OUT = ('emma.txt',)
 
 
@@ -159,11 +160,11 @@ def assemble(model, features, ids, prefix, begin, end):
     return torch.cat(parts, 1)
 
 
-def run_batch(model, artist, shape, batch, special, settle=False):
+def run_batch(model, artist, shape, batch, special, settle=False, measure=True):
     """-> loss of the answers, auxiliary loss, pointer loss, right answer tokens (n,), share of inked characters that the auxiliary head names,
     shares of right pointers.
 
-    settle: the vision tower is left as it is, so that new heads and a new language model do not disturb a trained one.
+    measure: False leaves the shares out. settle: the vision tower is left as it is, so that new heads and a new language model do not disturb a trained one.
     """
     device, docs = artist.device, shape.docs
     aux_in, aux_out, cells = [], [], []
@@ -186,7 +187,7 @@ def run_batch(model, artist, shape, batch, special, settle=False):
         aux_in, by_page = aux_in.detach(), [page.detach() for page in by_page]
     if len(aux_in) > AUX_TOKENS and not shape.look:
         pick = torch.randint(len(aux_in), (AUX_TOKENS,), device=device)
-        aux_in, aux_out, cells = aux_in[pick], aux_out[pick], cells[pick]
+        aux_in, aux_out, cells = (t.index_select(0, pick) for t in (aux_in, aux_out, cells))
     aux = model.aux_head(aux_in).view(-1, NUM_CLASSES)
     aux_out = aux_out.long().view(-1)
     sure = aux_out != UNSURE
@@ -197,22 +198,25 @@ def run_batch(model, artist, shape, batch, special, settle=False):
     where = model.aux_head_cell(aux_in).float().view(-1, 2, MAX_CELLS)
     cell_loss = F.cross_entropy(where.flatten(0, 1), cells.flatten().clamp(max=MAX_CELLS - 1))
     aux_loss = aux_loss + CELL_WEIGHT * cell_loss
-    with torch.no_grad():
-        aux_right = ((aux.argmax(-1) == aux_out) & inked).sum() / inked.sum().clamp(min=1)
+    aux_right = None
+    if measure:
+        with torch.no_grad():
+            aux_right = ((aux.argmax(-1) == aux_out) & inked).sum() / inked.sum().clamp(min=1)
     if shape.look:
-        return aux_loss * 0, aux_loss, aux_loss.detach() * 0, None, aux_right, None
+        return aux_loss.detach() * 0, aux_loss, aux_loss.detach() * 0, None, aux_right, None
 
     ids = batch['ids']
     x = assemble(model, by_page, ids, special['prefix'], special['begin'], special['end'])
     positions = document_positions(PREFIX, shape.grids, x.shape[1], device)
     language, keep = model.model['language_model'], dict.fromkeys(KEPT_LAYERS)
-    h = language(x, positions, keep)[:, x.shape[1] - ids.shape[1]:-1]
-    target = ids[:, 1:].flatten()[batch['at']]
-    logits = model.lm_head(h.flatten(0, 1)[batch['at']]).float()
-    loss = (F.cross_entropy(logits, target, reduction='none') * batch['weight']).sum() / batch['weight'].sum()
-    pointers, pointed = pointer_loss(model, keep, *language.rotary(positions, x.dtype), batch, ids.shape[1])
-    with torch.no_grad():
-        right = logits.argmax(-1) == target
+    h = language(x, positions, keep)[:, x.shape[1] - ids.shape[1]:].flatten(0, 1)
+    logits = model.lm_head(h.index_select(0, batch['state'])).float()
+    loss = (F.cross_entropy(logits, batch['target'], reduction='none') * batch['weight']).sum() / batch['weight'].sum()
+    pointers, pointed = pointer_loss(model, keep, *language.rotary(positions, x.dtype), batch, ids.shape[1], measure)
+    right = None
+    if measure:
+        with torch.no_grad():
+            right = logits.argmax(-1) == batch['target']
     return loss, aux_loss, pointers, right, aux_right, pointed
 
 
@@ -246,10 +250,14 @@ class Log:
         self.started = torch.cuda.Event(enable_timing=True)
         self.started.record()
 
-    def add(self, kind, scores, losses, aux_right, pointed):
+    def add(self, kind, measured):
+        """measured: (scores, losses, aux_right, pointed) of turn_scores and run_batch, or False."""
         ended = torch.cuda.Event(enable_timing=True)
         ended.record()
         self.times.setdefault(kind, []).append((self.started, ended))
+        if not measured:
+            return
+        scores, losses, aux_right, pointed = measured
         self.scores[kind] = self.scores.get(kind, 0) + scores
         self.losses.append(torch.stack([loss.detach().float() for loss in losses] + [aux_right.detach()]))
         if pointed is not None:
@@ -259,27 +267,12 @@ class Log:
         loss, aux, pointers, right = torch.stack(self.losses).mean(0).tolist()   # waits for the GPU: the events below are complete
         pointed = ' '.join(f'{p:.2f}' for p in torch.stack(self.pointed).mean(0).tolist()) if self.pointed else ''
         parts = [f'{head} loss {loss:.3f} aux {aux:.3f}/{right:.4f} pointers {pointers:.3f} {pointed}']
-        for kind in sorted(self.scores):
-            s = self.scores[kind].tolist()
+        for kind in sorted(self.times):
+            s = self.scores[kind].tolist() if kind in self.scores else []
             spent = [a.elapsed_time(b) for a, b in self.times[kind]]
             parts.append(f'{kind} {len(spent)}x{sum(spent) / len(spent):.0f}ms ' + ' '.join(f'{TASKS[i]} {a[1] / a[0]:.3f}({a[3] / a[2]:.4f})' for i, a in enumerate(s) if a[0]))
         self.say(' | '.join(parts))
         self.reset()
-
-
-def make_optimizers(model, args):
-    """Muon for the matrices inside the blocks, AdamW for everything else; or AdamW for all."""
-    def inside(n, p):
-        return args.muon and p.ndim == 2 and ('.blocks.' in n or '.layers.' in n or '.merger.' in n)
-    groups = {}
-    for n, p in model.named_parameters():
-        decays = p.ndim >= 2 and 'embed_tokens' not in n
-        groups.setdefault('muon' if inside(n, p) else decays, []).append(p)
-    adam = torch.optim.AdamW([{'params': groups[True], 'weight_decay': .05}, {'params': groups[False], 'weight_decay': 0.0}],
-                             lr=args.lr, betas=(.9, .98), fused=True)
-    if not args.muon:
-        return [adam]
-    return [adam, Muon(groups['muon'], lr=args.lr, weight_decay=.05)]
 
 
 def save(model, out, name):
@@ -315,6 +308,7 @@ def evaluate(model, artist, special, builder, log, seconds):
 
 
 def rank_main(rank, args, task_queues, result_queue, start):
+    sys.setswitchinterval(5e-4)   # the threads that feed this one must not hold it up
     torch.cuda.set_device(rank)
     device = torch.device('cuda', rank)
     torch.backends.cuda.matmul.allow_tf32 = True
@@ -341,7 +335,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
     tid = tokenizer.token_to_id
     special = {'prefix': torch.tensor([[tid('[gMASK]'), tid('<sop>'), tid('<|user|>'), tokenizer.encode('\n').ids[0]]], device=device),
                'begin': tid('<|begin_of_image|>'), 'end': tid('<|end_of_image|>')}
-    optimizers = make_optimizers(model, args)
+    flat = Flat(model, args.lr, args.muon)
     artist = Artist(args.data, device)
     if args.compile:
         torch._dynamo.config.recompile_limit = 64
@@ -374,7 +368,6 @@ def rank_main(rank, args, task_queues, result_queue, start):
 
     feeder = Feeder(result_queue[rank], artist)
     step, waited, last_save = 0, 0.0, time.time()
-    parameters = list(model.parameters())
     while True:
         if step % 16 == 0:   # rarely, because reading it waits for the GPU
             progress = torch.tensor(progress_of(), device=device)
@@ -389,35 +382,29 @@ def rank_main(rank, args, task_queues, result_queue, start):
         step += 1
         step_now[0] = step
         log.begin()
+        measure = step % MEASURE == 0
         with torch.autocast('cuda', torch.bfloat16):
-            loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settle=settle and step < args.settle)
+            settling = settle and step < args.settle
+            loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settling, measure)
         (loss + args.aux * aux + args.pointers * pointers).backward()
+        regions = ('heads',) if settling else ('vision', 'heads')
+        if not shape.look:   # in which the language model has no part
+            regions += ('language',)
         if args.gpus > 1:
-            trained = [p for p in parameters if p.grad is not None]   # the language model has none when a batch is only looked at
-            flat = torch.cat([p.grad.flatten() for p in trained])
-            dist.all_reduce(flat, dist.ReduceOp.AVG)
-            parts = flat.split([p.numel() for p in trained])
-            torch._foreach_copy_([p.grad for p in trained], [f.view_as(p) for f, p in zip(parts, trained)])
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        lr = learning_rate(progress, step, args.lr)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group['lr'] = lr
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            dist.all_reduce(flat.used(regions), dist.ReduceOp.AVG)
+        flat.step(regions, learning_rate(progress, step, args.lr))
         if rank == 0:
-            passed = step % 8 == 0 and lessons.watch(shape.kind, aux_right, right)
+            passed = step % (2 * MEASURE) == 0 and lessons.watch(shape.kind, aux_right, right)
             if passed:
                 log.say(f'{passed} after {step} steps, {time.time() - start.value:.0f} s')
-            log.add(f'{shape.kind}', turn_scores(batch, right), (loss, aux, pointers), aux_right, pointed)
+            log.add(f'{shape.kind}', measure and (turn_scores(batch, right), (loss, aux, pointers), aux_right, pointed))
             if step % args.every == 0:
                 log.report(f'{step} t{time.time() - start.value:.0f} p{progress:.3f} wait{waited:.0f} lr{lr:.5f}')
             if time.time() - last_save > args.save_every:
                 save(model, args.out, 'latest')
                 last_save = time.time()
         if args.gpus > 1 and step % 250 == 0:
-            for p in parameters:
-                dist.broadcast(p.data, 0)
+            dist.broadcast(flat.weights, 0)
     if args.gpus > 1:
         dist.destroy_process_group()
     if rank == 0:
