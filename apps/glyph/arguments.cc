@@ -48,6 +48,8 @@ void Arguments::required_path(std::filesystem::path& path, const ArgumentInfo& i
   app_.add_option(info.name, path, info.help)->required()->type_name(info.value);
 }
 
+void Arguments::text(std::string& text, const ArgumentInfo& info) { app_.add_option(info.name, text, info.help)->type_name(info.value); }
+
 void Arguments::flag(bool& on, const ArgumentInfo& info) { app_.add_flag(info.name, on, info.help); }
 
 void Arguments::integer(int64_t& value, const ArgumentInfo& info, int64_t low, int64_t high) {

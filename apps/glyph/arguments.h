@@ -35,6 +35,7 @@ class Arguments {
   void file(std::filesystem::path& file, const ArgumentInfo& info);
   // Flags.
   void required_path(std::filesystem::path& path, const ArgumentInfo& info);
+  void text(std::string& text, const ArgumentInfo& info);
   void flag(bool& on, const ArgumentInfo& info);
   void integer(int64_t& value, const ArgumentInfo& info, int64_t low, int64_t high);
 
