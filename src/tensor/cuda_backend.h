@@ -28,6 +28,9 @@ struct GpuInfo {
 // The GPUs the driver shows. kNotFound when the build has no CUDA, there is no driver, or it is too old.
 Result<std::vector<GpuInfo>> list_gpus();
 
+// Where they are on the bus, "0000:1b:00.0", in the same order; does not start them. Errors as list_gpus().
+Result<std::vector<std::string>> gpu_bus_ids();
+
 // kNotFound as list_gpus(), for an index without GPU, or a GPU older than compute capability 8.0.
 Result<std::unique_ptr<Device>> open_cuda_device(const CudaOptions& options = {});
 

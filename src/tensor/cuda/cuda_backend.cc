@@ -9,13 +9,20 @@ namespace glyph {
 
 bool built_with_cuda() { return true; }
 
-Result<std::vector<GpuInfo>> list_gpus() {
+namespace {
+
+Result<int> count_gpus() {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess) {
-    cudaGetLastError();
-    return not_found(fmt::format("no GPU can be used: {}", cudaGetErrorString(error)));
-  }
+  if (error == cudaSuccess) return count;
+  cudaGetLastError();
+  return not_found(fmt::format("no GPU can be used: {}", cudaGetErrorString(error)));
+}
+
+}  // namespace
+
+Result<std::vector<GpuInfo>> list_gpus() {
+  GLYPH_ASSIGN_OR_RETURN(const int count, count_gpus());
   std::vector<GpuInfo> gpus;
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp properties{};
@@ -28,6 +35,16 @@ Result<std::vector<GpuInfo>> list_gpus() {
                     .free_bytes = free_bytes});
   }
   return gpus;
+}
+
+Result<std::vector<std::string>> gpu_bus_ids() {
+  GLYPH_ASSIGN_OR_RETURN(const int count, count_gpus());
+  std::vector<std::string> ids;
+  for (int i = 0; i < count; ++i) {
+    char id[32] = "";
+    if (cudaDeviceGetPCIBusId(id, sizeof(id), i) == cudaSuccess) ids.emplace_back(id);
+  }
+  return ids;
 }
 
 Result<std::unique_ptr<Device>> open_cuda_device(const CudaOptions& options) {

@@ -12,6 +12,7 @@ Status no_cuda() { return not_found("this program was built without CUDA"); }
 
 bool built_with_cuda() { return false; }
 Result<std::vector<GpuInfo>> list_gpus() { return no_cuda(); }
+Result<std::vector<std::string>> gpu_bus_ids() { return no_cuda(); }
 Result<std::unique_ptr<Device>> open_cuda_device(const CudaOptions&) { return no_cuda(); }
 Result<DeviceMemoryUse> cuda_memory_use(Device&) { return no_cuda(); }
 
