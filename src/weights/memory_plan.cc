@@ -1,0 +1,116 @@
+#include "weights/memory_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "weights/model_cost.h"
+
+namespace glyph {
+namespace {
+
+constexpr double kFloat = 4;                              // bytes
+constexpr double kMargin = 1.1;                           // of the workspace: rounding, and pieces that wait to be used again
+constexpr uint64_t kLibraryBytes = uint64_t{640} << 20;   // the driver's context, cuBLASLt and its workspace, cuDNN
+
+double real(int64_t value) { return static_cast<double>(value); }
+
+// Bytes that one pass of the vision model holds at its widest. Reference: VisionModel::Impl.
+double vision_workspace(const ModelConfig& config, int64_t patches, double activation) {
+  const VisionConfig& v = config.vision;
+  const double rows = real(patches), tokens = rows / real(v.spatial_merge_size * v.spatial_merge_size);
+  const double always = rows * kFloat * real(v.hidden_size + v.head_dim());  // x; cos and sin
+  const double embed = rows * kFloat * real(3 * v.patch_size * v.patch_size);
+  const double block = rows * activation * real(5 * v.hidden_size + 3 * v.out_hidden_size);  // normed, qkv, attended; SwiGLU and its inputs
+  const double merger = rows * activation * real(v.hidden_size) +
+                        tokens * (kFloat * real(v.out_hidden_size) + activation * real(3 * v.out_hidden_size + 3 * v.intermediate_size));
+  return always + std::max({embed, block, merger});
+}
+
+// Bytes that one pass of the language model holds. Reference: LanguageModel::Impl.
+double language_workspace(const ModelConfig& config, int64_t rows, double activation) {
+  const TextConfig& t = config.text;
+  const double qkv = real(t.hidden_size + 2 * t.num_kv_heads * t.head_dim());
+  const double of_a_row = kFloat * real(2 * t.hidden_size + t.rotary_dim()) + activation * (real(2 * t.hidden_size + 3 * t.intermediate_size) + qkv);
+  return real(rows) * of_a_row;
+}
+
+uint64_t whole(double bytes) { return static_cast<uint64_t>(bytes); }
+
+}  // namespace
+
+uint64_t MemoryPlan::bytes_of(const std::string& what) const {
+  for (const Part& part : parts) {
+    if (part.what == what) return part.bytes;
+  }
+  return 0;
+}
+
+uint64_t MemoryPlan::total_bytes() const {
+  uint64_t sum = 0;
+  for (const Part& part : parts) sum += part.bytes;
+  return sum;
+}
+
+std::string MemoryPlan::text() const {
+  std::string list;
+  for (const Part& part : parts) {
+    if (part.bytes > 0) list += fmt::format("{} {}, ", part.what, size_text(part.bytes));
+  }
+  return fmt::format("{}{} together", list, size_text(total_bytes()));
+}
+
+MemoryPlan plan_memory(const ModelConfig& config, const PreprocessorConfig& preprocessor, const MemoryNeeds& needs) {
+  const WeightCounts counts = weight_counts(config);
+  const TextConfig& t = config.text;
+  const double plain = real(counts.token_table + (config.tie_word_embeddings ? 0 : t.vocab_size * t.hidden_size));  // never quantised
+  const double matrices = real(counts.matrices) - (config.tie_word_embeddings ? 0 : real(t.vocab_size * t.hidden_size));
+  MemoryPlan plan;
+  plan.page_patches = static_cast<uint64_t>(needs.page_patches > 0 ? needs.page_patches
+                                                                   : preprocessor.max_pixels / preprocessor.temporal_patch_size /
+                                                                         (preprocessor.patch_size * preprocessor.patch_size));
+  plan.kv_token_bytes = whole(real(2 * t.num_layers * t.num_kv_heads * t.head_dim()) * needs.kv_bytes);
+  const double weights = matrices * needs.weight_bytes + plain * needs.activation_bytes;
+  const double workspace = std::max(vision_workspace(config, static_cast<int64_t>(plan.page_patches), needs.activation_bytes),
+                                    language_workspace(config, needs.chunk_rows, needs.activation_bytes)) +
+                           real(needs.decode_rows * t.vocab_size) * kFloat;
+  plan.parts = {{"weights", needs.weights_in_file ? 0 : whole(weights + real(counts.others) * kFloat)},
+                {"workspace", whole(workspace * kMargin)},
+                {"KV", needs.kv_budget},
+                {"features", needs.feature_budget},
+                {"libraries", needs.weights_in_file ? 0 : kLibraryBytes}};
+  return plan;
+}
+
+Status check_memory(const MemoryPlan& plan, uint64_t free_bytes, const std::string& device) {
+  if (plan.total_bytes() <= free_bytes) return {};
+  const uint64_t fixed = plan.total_bytes() - plan.bytes_of("KV") - plan.bytes_of("features");
+  std::string advice = "choose a smaller --precision or another device";
+  if (fixed < free_bytes) {
+    advice = fmt::format("{} are left for KV and features, {} tokens of KV at most: lower --kv-mib, --cache-kv-mib or --cache-features-mib",
+                         size_text(free_bytes - fixed), (free_bytes - fixed) / std::max<uint64_t>(1, plan.kv_token_bytes));
+  }
+  return exhausted(fmt::format("{} has {} free, {} too few for {}; {}", device, size_text(free_bytes),
+                               size_text(plan.total_bytes() - free_bytes), plan.text(), advice));
+}
+
+MemoryNeeds fit_budgets(const ModelConfig& config, const PreprocessorConfig& preprocessor, MemoryNeeds needs, uint64_t free_bytes,
+                        uint64_t least_kv) {
+  const uint64_t wanted = needs.kv_budget + needs.feature_budget;
+  const uint64_t fixed = plan_memory(config, preprocessor, needs).total_bytes() - wanted;
+  const uint64_t left = free_bytes > fixed ? free_bytes - fixed : 0;
+  if (left >= wanted) return needs;
+  const double share = wanted == 0 ? 0 : static_cast<double>(left) / static_cast<double>(wanted);
+  const uint64_t kv = whole(static_cast<double>(needs.kv_budget) * share);
+  needs.feature_budget = kv < least_kv ? 0 : whole(static_cast<double>(needs.feature_budget) * share);
+  needs.kv_budget = kv < least_kv ? 0 : kv;
+  return needs;
+}
+
+std::string size_text(uint64_t bytes) {
+  constexpr double kMib = 1024.0 * 1024.0;
+  const double mib = static_cast<double>(bytes) / kMib;
+  return mib >= 1024 ? fmt::format("{:.1f} GiB", mib / 1024) : fmt::format("{:.0f} MiB", mib);
+}
+
+}  // namespace glyph

@@ -1,0 +1,99 @@
+#include "weights/memory_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "weights/stand_in.h"
+
+namespace glyph {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr uint64_t kGib = uint64_t{1} << 30;
+
+class MemoryPlanTest : public testing::Test {
+ protected:
+  MemoryPlan plan(const MemoryNeeds& needs) const { return plan_memory(config_, preprocessor_, needs); }
+
+  const ModelConfig config_ = stand_in_config();
+  const PreprocessorConfig preprocessor_;
+  const MemoryNeeds bf16_{.kv_budget = 2 * kGib, .feature_budget = kGib / 2};
+  const MemoryNeeds fp32_{.weight_bytes = 4, .activation_bytes = 4, .kv_bytes = 4, .kv_budget = 2 * kGib};
+  const MemoryNeeds fp8_{.weight_bytes = 1, .kv_budget = kGib};
+  const MemoryNeeds int4_{.weight_bytes = 0.53125, .page_patches = 2520, .kv_budget = kGib / 2};
+};
+
+TEST_F(MemoryPlanTest, WeightsOfThe9BInEachPrecision) {
+  // 10.29 billion values; token table and head, 1.24 billion, are never quantised.
+  EXPECT_NEAR(static_cast<double>(plan(fp32_).bytes_of("weights")), 4 * 10.29e9, 0.1e9);
+  EXPECT_NEAR(static_cast<double>(plan(bf16_).bytes_of("weights")), 2 * 10.29e9, 0.1e9);
+  EXPECT_NEAR(static_cast<double>(plan(fp8_).bytes_of("weights")), 10.29e9 + 1.24e9, 0.1e9);
+  EXPECT_NEAR(static_cast<double>(plan(int4_).bytes_of("weights")), 0.53125 * (10.29e9 - 1.24e9) + 2 * 1.24e9, 0.1e9);
+}
+
+TEST_F(MemoryPlanTest, BudgetsCountAsTheyAre) {
+  const MemoryPlan bf16 = plan(bf16_);
+  EXPECT_EQ(bf16.bytes_of("KV"), 2 * kGib);
+  EXPECT_EQ(bf16.bytes_of("features"), kGib / 2);
+  EXPECT_EQ(bf16.kv_token_bytes, uint64_t{40} << 10);
+  uint64_t sum = 0;
+  for (const MemoryPlan::Part& part : bf16.parts) sum += part.bytes;
+  EXPECT_EQ(bf16.total_bytes(), sum);
+}
+
+TEST_F(MemoryPlanTest, WorkspaceGrowsWithThePageOnceItIsTheLargest) {
+  MemoryNeeds small = bf16_, large = bf16_;
+  small.page_patches = 2520;
+  large.page_patches = 85264;
+  const uint64_t of_small = plan(small).bytes_of("workspace"), of_large = plan(large).bytes_of("workspace");
+  EXPECT_GT(of_small, uint64_t{8192} * 140'000);  // then a chunk of the prompt is what is widest
+  EXPECT_GT(of_large, uint64_t{85264} * 30'000);
+  EXPECT_GT(of_large, 2 * of_small);
+  large.page_patches *= 2;
+  EXPECT_NEAR(static_cast<double>(plan(large).bytes_of("workspace")) / static_cast<double>(of_large), 2, 0.05);
+}
+
+TEST_F(MemoryPlanTest, FitsWhereItShould) {
+  EXPECT_TRUE(check_memory(plan(bf16_), 139 * kGib, "H200").ok());
+  EXPECT_TRUE(check_memory(plan(int4_), 15 * kGib, "card of 16 GB").ok());
+  EXPECT_TRUE(check_memory(plan(fp8_), 22 * kGib, "card of 24 GB").ok());
+  const MemoryPlan exact = plan(bf16_);
+  EXPECT_TRUE(check_memory(exact, exact.total_bytes(), "card").ok());
+  EXPECT_EQ(check_memory(exact, exact.total_bytes() - 1, "card").code(), StatusCode::kExhausted);
+}
+
+TEST_F(MemoryPlanTest, RefusesWithEveryFigure) {
+  const Status tight = check_memory(plan(bf16_), 23 * kGib, "NVIDIA A10");
+  EXPECT_EQ(tight.code(), StatusCode::kExhausted);
+  for (const char* words : {"NVIDIA A10 has 23.0 GiB free", "weights 19.2 GiB", "KV 2.0 GiB", "features 512 MiB", "lower --kv-mib"}) {
+    EXPECT_THAT(tight.message(), HasSubstr(words));
+  }
+  const Status hopeless = check_memory(plan(bf16_), 16 * kGib, "card");
+  EXPECT_THAT(hopeless.message(), HasSubstr("choose a smaller --precision"));
+}
+
+TEST_F(MemoryPlanTest, BudgetsShrinkToWhatIsThere) {
+  EXPECT_EQ(fit_budgets(config_, preprocessor_, bf16_, 80 * kGib, kGib / 4).kv_budget, bf16_.kv_budget);
+  const uint64_t free = plan(bf16_).total_bytes() - kGib;
+  const MemoryNeeds fitted = fit_budgets(config_, preprocessor_, bf16_, free, kGib / 4);
+  EXPECT_LT(fitted.kv_budget, bf16_.kv_budget);
+  EXPECT_GT(fitted.kv_budget, kGib);
+  EXPECT_NEAR(static_cast<double>(fitted.feature_budget) / static_cast<double>(fitted.kv_budget), 0.25, 1e-6);
+  EXPECT_TRUE(check_memory(plan(fitted), free, "card").ok());
+  EXPECT_EQ(fit_budgets(config_, preprocessor_, bf16_, 19 * kGib, kGib / 4).kv_budget, 0u);
+}
+
+TEST_F(MemoryPlanTest, WeightsThatStayInTheirFileTakeNothing) {
+  MemoryNeeds mapped = bf16_;
+  mapped.weights_in_file = true;
+  EXPECT_EQ(plan(mapped).bytes_of("weights"), 0u);
+}
+
+TEST(SizeText, ReadsWell) {
+  EXPECT_EQ(size_text(512 << 20), "512 MiB");
+  EXPECT_EQ(size_text(kGib * 3 / 2), "1.5 GiB");
+}
+
+}  // namespace
+}  // namespace glyph
