@@ -85,10 +85,12 @@ TEST_P(OpsTest, LinearWithQuantisedWeights) {
   if (on_host_processor()) GTEST_SKIP() << "the processor has no kernels for quantised matrices";
   Data data(25);
   for (const DType type : kTypes) {
-    for (const int64_t rows : {1, 3, 8, 9, 17, 32, 33, 130}) {
+    for (const int64_t rows : {1, 3, 8, 9, 17, 33, 130}) {
       for (const int64_t depth : {64, 192, 1088, 4096}) {
+        if (depth == 4096 && rows != 1) continue;  // the reference is slow
         const Tensor both = quantised(data, {128, depth}, type), bias = data.floats({128});
         for (const DType x_type : {DType::kBF16, DType::kF32}) {
+          if (x_type == DType::kF32 && rows > 9 && rows < 130) continue;
           const Tensor x = data.floats({rows, depth}, x_type), before = data.floats({rows, 128});
           for (const bool accumulate : {false, true}) {
             Tensor expected = data.copy(before), actual = data.copy(before);

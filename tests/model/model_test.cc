@@ -279,6 +279,49 @@ TEST(Decode, ABatchGivesWhatSingleSequencesGive) {
   }
 }
 
+// The logits of the prompt and of the tokens after it, as a model of that precision computes them on the reference device.
+std::vector<float> logits_in(Precision precision, DType expected_weights) {
+  Tiny tiny({.precision = precision, .reference = true});
+  EXPECT_EQ(tiny.language->weight_type(), expected_weights) << name_of(precision);
+  KvCache cache(*tiny.pool);
+  std::vector<float> all = floats_of(tiny.language->prefill(tiny.ids, tiny.pages, cache).value());
+  for (const int32_t token : {7, 77}) {
+    KvCache* caches[] = {&cache};
+    const Tensor next = std::move(tiny.language->decode(std::span(&token, 1), caches)).value();
+    for (const float value : floats_of(next)) all.push_back(value);
+  }
+  return all;
+}
+
+TEST(Precisions, StayNearF32) {
+  const std::vector<float> exact = logits_in(Precision::kF32, DType::kF32);
+  float largest = 0;
+  for (const float value : exact) largest = std::max(largest, std::abs(value));
+  struct Case {
+    Precision precision;
+    DType weights;
+    double limit;  // of the largest logit: so many bits of each weight, and of each row
+  };
+  for (const Case& c : {Case{Precision::kF16, DType::kF16, 0.01}, Case{Precision::kFp8, DType::kE4M3, 0.25},
+                        // This model's rows are no whole groups of 64, so that its matrices stay as they are.
+                        Case{Precision::kInt8, DType::kBF16, 0.06}}) {
+    const double difference = max_difference(logits_in(c.precision, c.weights), exact);
+    EXPECT_LT(difference, c.limit * largest) << name_of(c.precision);
+    EXPECT_GT(difference, 0) << name_of(c.precision);
+  }
+}
+
+TEST(Precisions, ThatNeedAGpuAreRefusedWithoutOne) {
+  CpuDevice device;
+  for (const char* name : {"fp16", "fp8", "int8", "int4"}) {
+    const Status status = check_precision(device, parse_precision(name).value());
+    EXPECT_EQ(status.code(), StatusCode::kRefused) << name;
+    EXPECT_NE(status.message().find(name), std::string::npos) << status.message();
+  }
+  EXPECT_TRUE(check_precision(device, Precision::kBF16).ok());
+  EXPECT_EQ(parse_precision("fp4").status().code(), StatusCode::kUsage);
+}
+
 // Tokens checked together (a draft) get the logits they get one by one, to the last bit; what is cut off again
 // leaves nothing behind.
 TEST(Decode, SeveralTokensOfASequenceGiveWhatSingleStepsGive) {

@@ -66,14 +66,14 @@ BlasShape shape_of(const Product& p) {
           .out_type = p.out.dtype(),
           .bias = !p.bias.empty(),
           .accumulate = p.accumulate,
+          .scaled = p.x.dtype() == DType::kE4M3,
           .weight_alignment = alignment_of(p.weight.raw(), weight_stride, p.weight.dtype()),
           .x_alignment = alignment_of(p.x.raw(), x_stride, p.x.dtype()),
           .out_alignment = alignment_of(p.out.raw(), out_stride, p.out.dtype())};
 }
 
-BlasPlan::BlasPlan(CudaDevice& device, const BlasShape& shape, bool scaled)
+BlasPlan::BlasPlan(CudaDevice& device, const BlasShape& shape)
     : shape_(shape),
-      scaled_(scaled),
       weight_(make_layout(device, shape.type, shape.depth, shape.outputs, shape.weight_stride)),
       x_(make_layout(device, shape.type, shape.depth, shape.rows, shape.x_stride)),
       out_(make_layout(device, shape.out_type, shape.outputs, shape.rows, shape.out_stride)) {
@@ -106,7 +106,10 @@ void BlasPlan::make_desc(CudaDevice& device) {
   set(device, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
   if (shape_.type == DType::kE4M3) set(device, CUBLASLT_MATMUL_DESC_FAST_ACCUM, int8_t{1});
 #if CUDART_VERSION >= 12090
-  if (scaled_) {
+  if (shape_.scaled) {
+    // Algorithms are only named for a product that has scales; these are replaced before it runs.
+    set(device, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, device.blas_workspace());
+    set(device, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, device.blas_workspace());
     set(device, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, static_cast<int32_t>(CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F));
     set(device, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, static_cast<int32_t>(CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F));
   }
@@ -122,6 +125,7 @@ DType BlasPlan::bias_type() const {
 }
 
 std::vector<BlasAlgorithm> BlasPlan::candidates(CudaDevice& device, int count) const {
+  if (shape_.scaled && CUDART_VERSION < 12090) return {};  // the toolkit has no outer vectors
   const Preference preference = make_preference(device, shape_);
   if (!device.ok()) return {};
   std::vector<cublasLtMatmulHeuristicResult_t> results(static_cast<size_t>(count));
@@ -147,7 +151,7 @@ bool BlasPlan::supports(CudaDevice& device, const BlasAlgorithm& algorithm) cons
 bool BlasPlan::run(CudaDevice& device, const Product& product, const BlasAlgorithm& algorithm, const void* bias,
                    void* out) {
   if (shape_.bias) set(device, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
-  if (scaled_) {
+  if (shape_.scaled) {
     set(device, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, product.weight.scales());
     set(device, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, product.x.scales());
   }

@@ -18,6 +18,7 @@ struct BlasShape {
   int64_t weight_stride = 0, x_stride = 0, out_stride = 0;
   DType type = DType::kF32, out_type = DType::kF32;
   bool bias = false, accumulate = false;
+  bool scaled = false;  // e4m3: the scales of rows and outputs are taken along (the library's outer vectors)
   uint32_t weight_alignment = 0, x_alignment = 0, out_alignment = 0;  // bytes
 
   auto operator<=>(const BlasShape&) const = default;
@@ -31,8 +32,7 @@ struct BlasAlgorithm {
 
 class BlasPlan {
  public:
-  // e4m3 products take the scales of rows and columns on the way (`scaled`, the library's outer vectors) or not.
-  BlasPlan(CudaDevice& device, const BlasShape& shape, bool scaled);
+  BlasPlan(CudaDevice& device, const BlasShape& shape);
 
   // The library's recommendations, best first.
   std::vector<BlasAlgorithm> candidates(CudaDevice& device, int count) const;
@@ -43,7 +43,6 @@ class BlasPlan {
 
   // The library wants the bias in a type of its own.
   DType bias_type() const;
-  bool scaled() const { return scaled_; }
   const BlasShape& shape() const { return shape_; }
 
  private:
@@ -62,7 +61,6 @@ class BlasPlan {
   void set(CudaDevice& device, cublasLtMatmulDescAttributes_t attribute, const T& value);
 
   BlasShape shape_;
-  bool scaled_;
   Desc desc_;
   Layout weight_, x_, out_;
 };

@@ -28,7 +28,7 @@ int64_t three_bits(int64_t rows) {
 }
 
 MatrixClass class_of(const BlasShape& s) {
-  return {s.outputs, s.depth, three_bits(s.rows), s.type, s.out_type, s.bias, s.accumulate};
+  return {s.outputs, s.depth, three_bits(s.rows), s.type, s.out_type, s.bias, s.accumulate, s.scaled};
 }
 
 BlasAlgorithm algorithm_of(const MatrixChoice& choice) {
@@ -90,12 +90,10 @@ class Products {
 
   std::map<BlasShape, ReadyPlan> plans_;
   std::map<MatrixClass, int> calls_;  // before a choice
-  bool can_scale_ = true;             // e4m3 products take scales along
 };
 
 ReadyPlan Products::make_plan(CudaDevice& device, const BlasShape& shape) {
-  const bool scaled = shape.type == DType::kE4M3 && can_scale_;
-  ReadyPlan ready{.plan = BlasPlan(device, shape, scaled), .algorithm = {}};
+  ReadyPlan ready{.plan = BlasPlan(device, shape), .algorithm = {}};
   if (!device.ok()) return ready;
   if (const auto found = choices.find(class_of(shape)); found != choices.end()) {
     const BlasAlgorithm chosen = algorithm_of(found->second);
@@ -104,6 +102,11 @@ ReadyPlan Products::make_plan(CudaDevice& device, const BlasShape& shape) {
   if (!ready.algorithm) {
     const std::vector<BlasAlgorithm> found = ready.plan.candidates(device, 1);
     if (!found.empty()) ready.algorithm = found.front();
+    if (found.empty()) {
+      log_debug("cuBLASLt has no product of {} x {} x {} {} to {}{}{}{}", shape.rows, shape.depth, shape.outputs,
+                name_of(shape.type), name_of(shape.out_type), shape.bias ? ", bias" : "",
+                shape.accumulate ? ", added" : "", shape.scaled ? ", scaled" : "");
+    }
   }
   return ready;
 }
@@ -157,16 +160,9 @@ void Products::choose(CudaDevice& device, ReadyPlan& ready, const Product& produ
 
 bool Products::run(CudaDevice& device, const Product& product) {
   const BlasShape shape = shape_of(product);
-  if (shape.type == DType::kE4M3 && !can_scale_) return run_unscaled(device, product);
   ReadyPlan& ready = plan_of(device, shape);
   if (!device.ok()) return true;
-  const auto refused = [&] {
-    if (shape.type != DType::kE4M3) return false;
-    log_debug("cuBLASLt does not take scales along, e4m3 products are scaled afterwards");
-    can_scale_ = false;
-    plans_.clear();
-    return run_unscaled(device, product);
-  };
+  const auto refused = [&] { return shape.scaled && run_unscaled(device, product); };
   if (!ready.algorithm) return refused();
   DeviceMemory narrow_bias;
   const void* bias = product.bias.raw();
@@ -182,7 +178,8 @@ bool Products::run(CudaDevice& device, const Product& product) {
   return refused();
 }
 
-// The sums of e4m3 products first, then their scales and the bias.
+// Where the library does not take scales along (before compute capability 9.0): the sums of e4m3 products first, then
+// their scales and the bias.
 bool Products::run_unscaled(CudaDevice& device, const Product& product) {
   const DType type = product.out.dtype() == DType::kF32 ? DType::kF32 : DType::kBF16;
   const DeviceMemory memory =
@@ -192,7 +189,9 @@ bool Products::run_unscaled(CudaDevice& device, const Product& product) {
   plain.bias = {};
   plain.accumulate = false;
   plain.out = sums;
-  ReadyPlan& ready = plan_of(device, shape_of(plain));
+  BlasShape shape = shape_of(plain);
+  shape.scaled = false;
+  ReadyPlan& ready = plan_of(device, shape);
   if (!device.ok()) return true;
   if (!ready.algorithm) return false;
   if (is_due(device, ready.plan.shape())) choose(device, ready, plain, nullptr);

@@ -19,7 +19,7 @@ struct MatrixClass {
   int64_t outputs = 0, depth = 0;
   int64_t rows = 0;  // rounded up to three significant bits
   DType type = DType::kF32, out_type = DType::kF32;
-  bool bias = false, accumulate = false;
+  bool bias = false, accumulate = false, scaled = false;
 
   auto operator<=>(const MatrixClass&) const = default;
 };
