@@ -16,6 +16,7 @@ constexpr std::array kTokenSeconds{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3
 constexpr std::array kAnswerSeconds{0.3,  0.5,  0.8,  1.0,  1.5,  2.0,   2.5,   5.0,   10.0,  15.0,  20.0,
                                     30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0};
 constexpr std::array kTokens{1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0, 50000.0, 100000.0};
+constexpr std::array kAnswers{1.0, 2.0, 5.0, 10.0, 20.0};
 constexpr std::array kRequestSeconds{0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0};
 
 double number(uint64_t count) { return static_cast<double>(count); }
@@ -24,7 +25,8 @@ double number(uint64_t count) { return static_cast<double>(count); }
 
 Metrics::Metrics(std::string model)
     : model_(std::move(model)), first_token_seconds_(kFirstTokenSeconds), token_seconds_(kTokenSeconds), answer_seconds_(kAnswerSeconds),
-      prefill_seconds_(kAnswerSeconds), decode_seconds_(kAnswerSeconds), prompt_tokens_(kTokens), completion_tokens_(kTokens) {
+      queue_seconds_(kAnswerSeconds), inference_seconds_(kAnswerSeconds), prefill_seconds_(kAnswerSeconds), decode_seconds_(kAnswerSeconds),
+      prompt_tokens_(kTokens), computed_tokens_(kTokens), completion_tokens_(kTokens), max_tokens_(kTokens), num_asked_(kAnswers) {
   for (const char* reason : {"stop", "length"}) num_answers_[reason];  // a rate needs the zero before the first one
 }
 
@@ -38,11 +40,16 @@ void Metrics::add(const RequestRecord& record) {
 void Metrics::add_answer(const AnswerFigures& answer, double ms) {
   for (const std::string& reason : answer.finish_reasons) ++num_answers_[reason];
   first_token_seconds_.add(answer.ttft_ms / 1e3);
+  queue_seconds_.add(answer.queue_ms / 1e3);
+  inference_seconds_.add((answer.total_ms - answer.queue_ms) / 1e3);
   prefill_seconds_.add(answer.prefill_ms / 1e3);
   decode_seconds_.add(answer.decode_ms / 1e3);
   answer_seconds_.add(ms / 1e3);
   prompt_tokens_.add(static_cast<double>(answer.prompt_tokens));
+  computed_tokens_.add(static_cast<double>(answer.prompt_tokens - answer.cached_tokens));
   completion_tokens_.add(static_cast<double>(answer.completion_tokens));
+  max_tokens_.add(static_cast<double>(answer.max_tokens));
+  num_asked_.add(static_cast<double>(answer.finish_reasons.size()));
   // Several answers of one question are written at once.
   const int64_t steps = answer.completion_tokens / std::max<int64_t>(1, static_cast<int64_t>(answer.finish_reasons.size())) - 1;
   if (steps > 0) token_seconds_.add(answer.decode_ms / 1e3 / static_cast<double>(steps));
@@ -82,12 +89,22 @@ void Metrics::write_scheduler(Exposition& out, const SchedulerStats& stats) cons
   write("vllm:spec_decode_num_accepted_tokens_total", Type::kCounter, "Guessed tokens that were right.", number(stats.accepted_tokens));
   write("vllm:prefix_cache_queries_total", Type::kCounter, "Prompt tokens looked up in the cache.", number(stats.prompt_tokens));
   write("vllm:prefix_cache_hits_total", Type::kCounter, "Prompt tokens found in the cache.", number(stats.cached_tokens));
+  const CacheCounts& memory = stats.caches.memory_features;
+  write("vllm:mm_cache_queries_total", Type::kCounter, "Pages whose features were looked up.", number(memory.hits + memory.misses));
+  write("vllm:mm_cache_hits_total", Type::kCounter, "Pages whose features were found.", number(memory.hits + stats.caches.disk_features.hits));
   write("glyph_requests_finished_total", Type::kCounter, "Questions and documents that were completed.", number(stats.num_finished));
   write("glyph_requests_failed_total", Type::kCounter, "Questions and documents that ended with an error.", number(stats.num_failed));
   write("glyph_requests_cancelled_total", Type::kCounter, "Questions and documents whose client went away.", number(stats.num_cancelled));
   write("glyph_feature_cache_bytes", Type::kGauge, "Features of pages kept in memory.", number(stats.feature_bytes));
   write("glyph_prefix_cache_bytes", Type::kGauge, "KV of documents kept in memory.", number(stats.prefix_bytes));
+  write_cache_config(out, stats);
   write_caches(out, stats.caches);
+}
+
+void Metrics::write_cache_config(Exposition& out, const SchedulerStats& stats) const {
+  const std::string tokens = std::to_string(stats.kv_block_tokens), blocks = std::to_string(stats.max_kv_blocks);
+  out.family("vllm:cache_config_info", Type::kGauge, "Tokens of a KV block, and how many blocks there are, on whatever device.");
+  out.sample({{"block_size", tokens}, {"model_name", model_}, {"num_gpu_blocks", blocks}}, 1);
 }
 
 void Metrics::write_caches(Exposition& out, const CacheStats& stats) const {
@@ -127,11 +144,17 @@ void Metrics::write_answers(Exposition& out) const {
   };
   write("vllm:time_to_first_token_seconds", "From a question to its first token.", first_token_seconds_);
   write("vllm:inter_token_latency_seconds", "A token after the first, on average over an answer.", token_seconds_);
+  write("vllm:request_time_per_output_token_seconds", "The same, as newer dashboards ask for it.", token_seconds_);
   write("vllm:e2e_request_latency_seconds", "From a question to the end of its answer.", answer_seconds_);
+  write("vllm:request_queue_time_seconds", "Before a question is begun, and while it waits for KV blocks.", queue_seconds_);
+  write("vllm:request_inference_time_seconds", "The rest: from a question's first piece of work to its last.", inference_seconds_);
   write("vllm:request_prefill_time_seconds", "Reading the prompt of a question.", prefill_seconds_);
   write("vllm:request_decode_time_seconds", "Writing an answer.", decode_seconds_);
   write("vllm:request_prompt_tokens", "Prompt tokens of a question.", prompt_tokens_);
+  write("vllm:request_prefill_kv_computed_tokens", "Prompt tokens of a question that were not in the cache.", computed_tokens_);
   write("vllm:request_generation_tokens", "Tokens written for a question.", completion_tokens_);
+  write("vllm:request_params_max_tokens", "Tokens that an answer was allowed.", max_tokens_);
+  write("vllm:request_params_n", "Answers that a question asked for.", num_asked_);
 }
 
 void Metrics::write_requests(Exposition& out) const {

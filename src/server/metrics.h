@@ -28,6 +28,7 @@ class Metrics {
   void add_answer(const AnswerFigures& answer, double ms);
   void write_scheduler(Exposition& out, const SchedulerStats& stats) const;
   void write_caches(Exposition& out, const CacheStats& stats) const;
+  void write_cache_config(Exposition& out, const SchedulerStats& stats) const;
   void write_answers(Exposition& out) const;
   void write_requests(Exposition& out) const;
 
@@ -37,7 +38,8 @@ class Metrics {
   std::map<std::tuple<std::string_view, std::string_view, int>, uint64_t> num_requests_;  // by route, method, status
   std::map<std::string_view, Histogram> request_seconds_;                                 // by route
   std::map<std::string, uint64_t, std::less<>> num_answers_;                              // by finish reason
-  Histogram first_token_seconds_, token_seconds_, answer_seconds_, prefill_seconds_, decode_seconds_, prompt_tokens_, completion_tokens_;
+  Histogram first_token_seconds_, token_seconds_, answer_seconds_, queue_seconds_, inference_seconds_, prefill_seconds_, decode_seconds_;
+  Histogram prompt_tokens_, computed_tokens_, completion_tokens_, max_tokens_, num_asked_;
 };
 
 }  // namespace glyph

@@ -130,8 +130,11 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
   stats.prompt_tokens = 12'345'678'901;
   stats.max_kv_blocks = 3;
   stats.kv_blocks_in_use = 1;
+  stats.kv_block_tokens = 64;
+  stats.caches.memory_features = {5, 4};
+  stats.caches.disk_features = {3, 1};
   RequestRecord answered = record("/v1/chat/completions", 200);
-  answered.answer = AnswerFigures{700, 650, 22, 8, 6, 30, 40, {"stop", "length"}};
+  answered.answer = AnswerFigures{700, 650, 22, 8, 6, 30, 40, {"stop", "length"}, 2, 64};
   metrics.add(answered);
   metrics.add(record("other", RequestRecord::kClientGone));
   metrics.add(record("other", 404));
@@ -151,6 +154,14 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
            "vllm:time_to_first_token_seconds_bucket{" + model + R"(,le="0.01"} 1)",
            "vllm:time_to_first_token_seconds_count{" + model + "} 1",
            "vllm:inter_token_latency_seconds_sum{" + model + "} 0.003",  // 30 ms for 10 steps of two answers
+           "vllm:request_queue_time_seconds_sum{" + model + "} 0.002",
+           "vllm:request_inference_time_seconds_sum{" + model + "} 0.038",
+           "vllm:request_prefill_kv_computed_tokens_sum{" + model + "} 50",
+           "vllm:request_params_max_tokens_sum{" + model + "} 64",
+           "vllm:request_params_n_sum{" + model + "} 2",
+           "vllm:mm_cache_queries_total{" + model + "} 9",
+           "vllm:mm_cache_hits_total{" + model + "} 8",
+           R"(vllm:cache_config_info{block_size="64",)" + model + R"(,num_gpu_blocks="3"} 1)",
            "glyph_connections 7"}) {
     EXPECT_THAT(text, HasSubstr("\n" + line + "\n"));
   }

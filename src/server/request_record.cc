@@ -38,7 +38,8 @@ bool matches(std::string_view path, std::string_view pattern) {
 
 AnswerFigures AnswerFigures::of(const JobResult& result) {
   AnswerFigures figures{result.usage.prompt_tokens, result.usage.cached_tokens, result.usage.completion_tokens, result.timings.ttft_ms,
-                        result.timings.prefill_ms, result.timings.decode_ms, result.timings.total_ms, {}};
+                        result.timings.prefill_ms, result.timings.decode_ms, result.timings.total_ms, {},
+                        result.queue_ms, result.max_tokens};
   for (const JobResult::Answer& answer : result.answers) figures.finish_reasons.push_back(answer.finish_reason);
   return figures;
 }

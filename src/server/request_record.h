@@ -22,6 +22,8 @@ struct AnswerFigures {
   double decode_ms = 0;
   double total_ms = 0;
   std::vector<std::string> finish_reasons;  // one an answer
+  double queue_ms = 0;            // of total_ms, in which nothing was done for it
+  int64_t max_tokens = 0;         // that an answer was allowed
 
   static AnswerFigures of(const JobResult& result);
 };
