@@ -1,6 +1,9 @@
 // /v1/batches through real sockets.
+#include <boost/json/serialize.hpp>
 #include <map>
 
+#include "base/text_file.h"
+#include "server/file_store.h"
 #include "server/server_fixture.h"
 
 namespace glyph {
@@ -9,8 +12,9 @@ namespace {
 namespace json = boost::json;
 using testing::HasSubstr;
 
-std::string chat_line(const std::string& id, const std::string& question, int max_tokens = 5) {
+std::string chat_line(const std::string& id, const std::string& question, int max_tokens = 5, bool to_the_end = false) {
   return R"({"custom_id":")" + id + R"(","method":"POST","url":"/v1/chat/completions","body":{"max_tokens":)" + std::to_string(max_tokens) +
+         (to_the_end ? ",\"ignore_eos\":true" : "") +
          R"(,"messages":[{"role":"user","content":")" + question + "\"}]}}\n";
 }
 
@@ -91,6 +95,36 @@ TEST_F(BatchApiTest, GoesOnAfterARestart) {
   EXPECT_EQ(at(done, "/request_counts"), json::value({{"total", 40}, {"completed", 40}, {"failed", 0}}));
   EXPECT_EQ(lines_of(at(done, "/output_file_id")).size(), 40u);
   EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(log); }));
+}
+
+// The end of a batch's day, moved to now in what is on disk: before its lines are asked again, and while they are.
+TEST_F(BatchApiTest, ExpiryKeepsWhatWasAnsweredAndNamesTheRest) {
+  for (const int seconds_left : {-1, 2}) {
+    start();
+    std::string input = chat_line("first", "Short", 1) + "this is no JSON\n";
+    for (int i = 0; i < 6; ++i) input += chat_line(std::to_string(i), "Tell me everything", 20'000, true);
+    const std::string id = text_at(create(upload_lines(input)), "id");
+    ASSERT_TRUE(eventually([&] { return at(request("GET", "/v1/batches/" + id), "/request_counts/completed").to_number<int>() >= 1; }));
+    end();
+    const auto saved = options_.state_dir / "batches" / id / "batch.json";
+    json::object batch = json::parse(*read_file(saved, 1 << 20)).as_object();
+    batch["expires_at"] = unix_seconds() + seconds_left;
+    ASSERT_TRUE(write_file_atomically(saved, json::serialize(batch)).ok());
+    start();
+    const auto done = wait(id, "expired");
+    EXPECT_GT(at(done, "/expired_at").to_number<int64_t>(), 0);
+    EXPECT_EQ(at(done, "/request_counts"), json::value({{"total", 8}, {"completed", 1}, {"failed", 7}}));
+    EXPECT_TRUE(lines_of(at(done, "/output_file_id")).contains("first"));
+    const auto errors = lines_of(at(done, "/error_file_id"));
+    ASSERT_EQ(errors.size(), 7u);
+    EXPECT_EQ(errors.at("3").at("error").at("code"), "batch_expired");
+    EXPECT_THAT(json::value_to<std::string>(errors.at("").at("error").at("message")), HasSubstr("not a request"));
+    EXPECT_EQ(request("POST", "/v1/batches/" + id + "/cancel").status, 400);
+    end();
+    start();
+    EXPECT_EQ(text_at(request("GET", "/v1/batches/" + id), "status"), "expired");  // after another start, too
+    end();
+  }
 }
 
 TEST_F(BatchApiTest, CancellingKeepsWhatWasAnswered) {

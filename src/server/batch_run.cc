@@ -113,7 +113,9 @@ Status BatchRun::run(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return asking_.empty(); });
   if (!failed_.ok()) return failed_;
-  return stop.stop_requested() ? cancelled("the batch was stopped") : deadline("the batch was not finished in time");
+  if (stop.stop_requested()) return cancelled("the batch was stopped");
+  write_expired();
+  return failed_.ok() ? deadline("the batch was not finished in time") : failed_;
 }
 
 // With the lock. Nothing when the line needs no answer.
@@ -130,7 +132,7 @@ std::optional<BatchRun::Asked> BatchRun::next_line() {
 std::optional<BatchRun::Asked> BatchRun::parse_line(size_t number, std::string_view line) {
   const bool done = done_.contains(number);
   const auto refuse = [&](const BadBatchLine& bad) {
-    if (!done) write(*errors_, refused_line(line_id(setup_.id, number), bad), &Counts::failed);
+    if (!done) write(*errors_, number, refused_line(line_id(setup_.id, number), bad), &Counts::failed);
   };
   if (line.size() > setup_.limits.line_bytes) {
     refuse({{}, {413, fmt::format("the line is {} bytes long, at most {} are accepted", line.size(), setup_.limits.line_bytes), {}, {}}});
@@ -174,22 +176,35 @@ void BatchRun::take(Asked asked, const std::string& request_id, const HttpRespon
     again_.push_back(std::move(asked));
     again_at_ = std::chrono::steady_clock::now() + setup_.limits.retry;
   } else if (response.status == 200) {
-    write(*output_, answered_line(id, asked.line.custom_id, request_id, response), &Counts::completed);
+    write(*output_, number, answered_line(id, asked.line.custom_id, request_id, response), &Counts::completed);
   } else if (!leaving_) {  // else it was stopped half way and is asked again, or never
-    write(*errors_, answered_line(id, asked.line.custom_id, request_id, response), &Counts::failed);
+    write(*errors_, number, answered_line(id, asked.line.custom_id, request_id, response), &Counts::failed);
   }
   asking_.erase(number);
   changed_.notify_all();  // with the lock: run() may return, and this object go, as soon as it is free
 }
 
 // With the lock.
-void BatchRun::write(LineLog& log, const std::string& line, size_t Counts::*count) {
+void BatchRun::write(LineLog& log, size_t number, const std::string& line, size_t Counts::*count) {
   if (Status status = log.append(line); !status.ok()) {
     failed_ = std::move(status);
     return;
   }
+  done_.insert(number);
   ++(counts_.*count);
   on_counts_(counts_);
+}
+
+// With the lock; nothing is being asked any more.
+void BatchRun::write_expired() {
+  for (size_t number = 1; number <= lines_.size() && failed_.ok(); ++number) {
+    if (done_.contains(number)) continue;
+    auto parsed = parse_batch_line(lines_[number - 1], setup_.endpoint);
+    BadBatchLine bad{{}, {408, "the batch expired before the request was answered", {}, "batch_expired"}};
+    if (auto* line = std::get_if<BatchLine>(&parsed)) bad.custom_id = std::move(line->custom_id);
+    else bad = std::move(std::get<BadBatchLine>(parsed));
+    write(*errors_, number, refused_line(line_id(setup_.id, number), bad), &Counts::failed);
+  }
 }
 
 // Stops what is being asked.

@@ -51,7 +51,8 @@ class BatchRun {
   // `on_counts` hears of every line that is done, from any thread.
   BatchRun(Setup setup, AnswerRequest answer, std::function<void(const Counts& counts)> on_counts);
 
-  // Until every line is done. kCancelled: stopped, what was being asked is not written; kDeadline: it expired; kRefused: the input file
+  // Until every line is done. kCancelled: stopped, what was being asked is not written; kDeadline: it expired, lines without an answer are in the error
+  // log; kRefused: the input file
   // is not acceptable as a whole; kExhausted, kInternal: the answers cannot be written.
   Status run(std::stop_token stop);
 
@@ -70,7 +71,8 @@ class BatchRun {
   bool expired() const;
   void ask(Asked asked, const std::stop_token& stop);
   void take(Asked asked, const std::string& request_id, const HttpResponse& response);
-  void write(LineLog& log, const std::string& line, size_t Counts::*count);
+  void write(LineLog& log, size_t number, const std::string& line, size_t Counts::*count);
+  void write_expired();
   void leave_all();
 
   const Setup setup_;
@@ -78,7 +80,7 @@ class BatchRun {
   const std::function<void(const Counts& counts)> on_counts_;
   std::vector<std::string_view> lines_;
   size_t next_ = 0;                                  // of lines_
-  std::unordered_set<size_t> done_;                  // numbers, of an earlier run
+  std::unordered_set<size_t> done_;                  // guarded by mutex_: numbers of the lines in the logs
   std::unordered_set<std::string> custom_ids_;
 
   std::mutex mutex_;
