@@ -1,8 +1,6 @@
 #include "server/connection.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -11,11 +9,12 @@
 #include <boost/beast/http.hpp>
 #include <cctype>
 #include <chrono>
-#include <deque>
 #include <optional>
 #include <random>
 
 #include "server/api_error.h"
+#include "server/outbox.h"
+#include "server/request_body.h"
 
 namespace glyph {
 namespace asio = boost::asio;
@@ -42,18 +41,6 @@ std::string lower(std::string_view text) {
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return out;
 }
-
-// A temporary file that goes with its last owner.
-struct UploadFile {
-  std::filesystem::path path;
-  int fd = -1;
-
-  ~UploadFile() {
-    if (fd >= 0) ::close(fd);
-    std::error_code ignored;
-    std::filesystem::remove(path, ignored);
-  }
-};
 
 }  // namespace
 
@@ -83,8 +70,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     responded_ = true;
     last_ = true;
     record_.status = response.status;
-    unsent_.push_back(head_of(response, response.body.size()) + (head_only_ ? "" : response.body));
-    record_.bytes_out += unsent_.back().size();
+    const uint64_t length = response.file ? response.file->num_bytes() : response.body.size();
+    std::string bytes = head_of(response, length) + (head_only_ ? "" : response.body);
+    record_.bytes_out += bytes.size();
+    outbox_.push(std::move(bytes));
+    if (response.file && !head_only_) {
+      record_.bytes_out += length;
+      outbox_.push_file(std::move(response.file));
+    }
     write();
   }
   void begin_stream(uint64_t turn) {
@@ -203,7 +196,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void read_body() {
     if (const auto length = parser_->content_length(); length && *length > plan_.max_bytes) return too_large(*length);
-    if (plan_.to_file && !open_file()) return refuse(500, "the upload cannot be stored");
+    if (plan_.to_file && !body_.to_file(host_->options.upload_dir)) return refuse(500, "the upload cannot be stored");
     if (!has_body()) return handle();
     if (lower(request_.header("expect")) == "100-continue") {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -215,15 +208,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return;
     }
     read_some_body();
-  }
-
-  bool open_file() {
-    file_ = std::make_shared<UploadFile>();
-    std::string path = (host_->options.upload_dir / "upload-XXXXXX").string();
-    file_->fd = ::mkstemp(path.data());
-    if (file_->fd < 0) return false;
-    file_->path = path;
-    return true;
   }
 
   void read_some_body() {
@@ -244,35 +228,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
                           ? refuse(400, fmt::format("the request body is not HTTP: {}", error.message()))
                           : close();
     const size_t count = chunk_.size() - parser_->get().body().size;
-    body_bytes_ += count;
     record_.bytes_in += count;
-    if (body_bytes_ > plan_.max_bytes) return too_large(body_bytes_);
-    if (!store({chunk_.data(), count})) return refuse(507, "there is no room to store the upload");
+    if (body_.num_bytes() + count > plan_.max_bytes) return too_large(body_.num_bytes() + count);
+    if (!body_.append(request_, {chunk_.data(), count})) return refuse(413, "there is no room to store the upload now");
     if (!parser_->is_done()) return read_some_body();
     handle();
   }
 
-  bool store(std::string_view bytes) {
-    if (file_ == nullptr) {
-      request_.body.append(bytes);
-      return true;
-    }
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(file_->fd, bytes.data(), bytes.size());
-      if (written < 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(written));
-    }
-    return true;
-  }
-
   void handle() {
     chunk_ = {};
-    body_bytes_ = 0;
-    if (file_ != nullptr) {
-      request_.body_file = file_->path;
-      request_.body_file_guard = std::move(file_);
-      file_ = nullptr;
-    }
+    body_.finish(request_);
     parser_.reset();
     watch();
     auto handler = std::move(plan_.handler);
@@ -343,22 +308,22 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void push(std::string bytes) {
     record_.bytes_out += bytes.size();
-    unsent_bytes_ += bytes.size();
-    unsent_.push_back(std::move(bytes));
-    if (unsent_bytes_ > host_->options.max_unsent_bytes) return close();
+    outbox_.push(std::move(bytes));
+    if (outbox_.num_bytes() > host_->options.max_unsent_bytes) return close();
     write();
   }
 
   void write() {
     if (writing_ || closed_) return;
-    if (unsent_.empty()) return after_write();
+    const std::string* next = outbox_.front();
+    if (outbox_.broken()) return close();
+    if (next == nullptr) return after_write();
     writing_ = true;
     stream_.expires_after(ms(host_->options.write_seconds));
-    asio::async_write(stream_, asio::buffer(unsent_.front()), [self = shared_from_this()](error_code error, size_t) {
+    asio::async_write(stream_, asio::buffer(*next), [self = shared_from_this()](error_code error, size_t) {
       self->writing_ = false;
       if (error || self->closed_) return self->close();
-      self->unsent_bytes_ -= std::min(self->unsent_bytes_, self->unsent_.front().size());
-      self->unsent_.pop_front();
+      self->outbox_.pop();
       self->write();
     });
   }
@@ -373,7 +338,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ++num_served_;
     ++turn_;
     request_ = {};
-    file_ = nullptr;
+    body_.clear();
     if (!keep_alive_ || host_->stopping) return finish();
     read_header();
   }
@@ -407,14 +372,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   BodyPlan plan_;
   std::shared_ptr<void> slot_;  // of the plan, until the response is sent
   std::string chunk_;  // of the body, while it is read
-  size_t body_bytes_ = 0;
-  std::shared_ptr<UploadFile> file_;
+  RequestBody body_;
 
   uint64_t turn_ = 0;  // of requests and responses: a responder that is late answers nobody
   uint64_t num_served_ = 0;
   bool idle_ = true, head_only_ = false, keep_alive_ = false, responded_ = false, last_ = false, writing_ = false, watching_ = false, timed_out_ = false, closed_ = false;
-  std::deque<std::string> unsent_;
-  size_t unsent_bytes_ = 0;
+  Outbox outbox_;
   std::vector<std::function<void()>> gone_;
 };
 

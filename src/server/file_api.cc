@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "base/mapped_file.h"
-#include "base/text_file.h"
 #include "server/api_error.h"
 #include "server/api_json.h"
 #include "server/document_api.h"
+#include "server/file_body.h"
 #include "server/list_page.h"
 #include "server/multipart.h"
 
@@ -103,11 +103,11 @@ HttpResponse get_file(const FileStore& files, const DocumentStore& documents, co
 HttpResponse file_content(const FileStore& files, const std::string& id) {
   const auto file = files.get(id);
   if (!file.ok()) return error_response(file.status());
-  auto bytes = read_file(files.content(id), file->bytes);
-  if (!bytes.ok()) return error_response(bytes.status());
+  auto body = FileBody::open(files.content(id));
+  if (!body.ok()) return error_response(body.status());
   HttpResponse response;
   response.content_type = "application/octet-stream";
-  response.body = *std::move(bytes);
+  response.file = std::make_shared<FileBody>(*std::move(body));
   return response;
 }
 

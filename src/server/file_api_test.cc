@@ -80,6 +80,31 @@ TEST_F(FileApiTest, ListsInPagesAndSurvivesARestart) {
   EXPECT_EQ(ask(R"("documents":[")" + ids[0] + "\"]").status, 400);  // a batch is no document
 }
 
+TEST_F(FileApiTest, ContentIsSentPieceByPiece) {
+  options_.http.max_unsent_bytes = 256 * 1024;
+  start();
+  std::string bytes = "{}\n";
+  for (int i = 0; bytes.size() < 5'000'000; ++i) bytes += std::to_string(i * i) + '\0' + "\r\n";
+  const std::string id = text_at(upload_file("a.jsonl", bytes, "batch"), "id"), target = "/v1/files/" + id + "/content";
+  HttpClient client(server_->port());
+  EXPECT_EQ(client.request("GET", target).body, bytes);
+  HttpClient head(server_->port());
+  head.send("HEAD " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  ASSERT_TRUE(head.read_until("Content-Length: " + std::to_string(bytes.size()) + "\r\n"));
+  EXPECT_FALSE(head.read_until("{}\n0"));  // until the connection ends
+
+  HttpClient leaving(server_->port(), 4096);
+  leaving.send("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  ASSERT_TRUE(leaving.read_until("\r\n\r\n"));
+  leaving.close();
+  HttpClient slow(server_->port(), 4096);
+  slow.send("GET " + target + " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  ASSERT_TRUE(slow.read_until("\r\n\r\n"));
+  EXPECT_EQ(request("DELETE", "/v1/files/" + id).status, 200);
+  EXPECT_EQ(slow.response().body, bytes);  // what is being sent is sent to its end
+  EXPECT_EQ(request("GET", target).status, 404);
+}
+
 TEST_F(FileApiTest, BadUploadsGetASentence) {
   start();
   const auto check = [&](const ClientResponse& response, int status, const std::string& words) {

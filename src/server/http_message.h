@@ -14,6 +14,7 @@
 namespace glyph {
 
 struct AnswerFigures;  // server/request_record.h
+class FileBody;        // server/file_body.h
 
 struct HttpRequest {
   std::string method;  // "GET"
@@ -37,6 +38,7 @@ struct HttpResponse {
   std::string content_type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers;  // besides those every response has
   std::string body;
+  std::shared_ptr<FileBody> file = {};  // instead of body
 };
 
 // Where a handler's answer goes. Any thread; every call is posted to the thread of the connection. Exactly one of respond() and
