@@ -1,6 +1,7 @@
 // glyph serve: documents and questions over HTTP, until SIGTERM.
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -11,7 +12,9 @@
 #include "base/log.h"
 #include "command.h"
 #include "doctor.h"
+#include "gpu_watch.h"
 #include "inputs.h"
+#include "memory_check.h"
 #include "server/access.h"
 #include "server/request_log.h"
 #include "server/server.h"
@@ -82,8 +85,26 @@ Result<ServerOptions> server_options(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(const int64_t at_once, settings.integer("requests-at-once", 0, 0, kMaxRequests));
   options.rates.requests_per_minute = static_cast<size_t>(a_minute);
   options.rates.requests_at_once = static_cast<size_t>(at_once);
+  if (const auto hosts = settings.text("image-hosts")) { GLYPH_ASSIGN_OR_RETURN(options.images.hosts, ImageHosts::parse(*hosts)); }
   if (const auto keys = settings.text("api-keys")) { GLYPH_ASSIGN_OR_RETURN(options.api_keys, Access::read_keys(*keys)); }
   return options;
+}
+
+// Before anything is loaded: budgets that were asked for must fit beside the model, those of nobody's choice are lowered.
+Status fit_memory(const Settings& settings, SchedulerOptions& schedule) {
+  GLYPH_ASSIGN_OR_RETURN(const ModelOptions model, model_options(settings));
+  Budgets budgets{.kv_bytes = schedule.active_kv_bytes + schedule.prefix_bytes, .feature_bytes = schedule.feature_bytes};
+  GLYPH_ASSIGN_OR_RETURN(const Placement placement, place(model, budgets));
+  if (!placement.memory.gpu) return {};
+  for (const char* name : {"kv-mib", "cache-kv-mib", "cache-features-mib"}) {
+    if (settings.has(name)) return check_fits(placement);
+  }
+  const double active = static_cast<double>(schedule.active_kv_bytes) / static_cast<double>(budgets.kv_bytes);
+  GLYPH_RETURN_IF_ERROR(shrink_to_fit(placement, budgets));
+  schedule.active_kv_bytes = static_cast<size_t>(static_cast<double>(budgets.kv_bytes) * active);
+  schedule.prefix_bytes = budgets.kv_bytes - schedule.active_kv_bytes;
+  schedule.feature_bytes = budgets.feature_bytes;
+  return {};
 }
 
 // A line for each thing that will disappoint; what is fine stays unsaid, but for where the model computes.
@@ -105,8 +126,10 @@ Result<RequestObserver> request_log(const Settings& settings) {
 }
 
 Result<int> run_serve(Context& context) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that passes the process's size limit is an error, not the end of the process
   GLYPH_ASSIGN_OR_RETURN(ServerOptions options, server_options(context.settings));
   GLYPH_ASSIGN_OR_RETURN(options.on_request, request_log(context.settings));
+  GLYPH_RETURN_IF_ERROR(fit_memory(context.settings, options.schedule));
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, open_engine(context.settings));
   report_machine(engine->model(), options);
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::open(engine->model(), options));
@@ -118,6 +141,7 @@ Result<int> run_serve(Context& context) {
     tell_service_manager("STOPPING=1");
     server->stop();
   });
+  const GpuWatch watch;
   server->run();
   return 0;
 }
@@ -128,7 +152,7 @@ Command serve_command() {
   return {"serve", "Answer over HTTP: a page for people, the OpenAI API for programs.",
           [](Arguments& arguments) {
             arguments.model_settings();
-            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "requests-per-minute", "requests-at-once", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-disk-mib", "log-file"});
+            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "requests-per-minute", "requests-at-once", "image-hosts", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-disk-mib", "log-file"});
             arguments.limit_settings();
             arguments.settings({"draft-tokens"});
           },

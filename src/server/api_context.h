@@ -6,6 +6,7 @@
 #include "server/answer_formats.h"
 #include "server/document_store.h"
 #include "server/file_store.h"
+#include "server/image_fetcher.h"
 
 namespace glyph {
 
@@ -17,6 +18,7 @@ struct ApiContext {
   const FileStore& files;
   AnswerFormats& formats;
   const IngestOptions& ingest;
+  const ImageFetcher& images;
   bool background = false;  // for batches: answers that give way to all others
 };
 

@@ -1,5 +1,8 @@
 #include "server/chat_api.h"
 
+#include <fmt/format.h>
+
+#include <optional>
 #include <utility>
 
 #include "engine/stopwatch.h"
@@ -13,11 +16,28 @@ namespace {
 
 Result<SourcePtr> source_of(const ApiContext& context, const ChatFile& file, std::stop_token stop) {
   if (!file.id.empty()) return source_of_id(context.files, context.documents, file.id, stop);
+  if (!file.url.empty()) {
+    GLYPH_ASSIGN_OR_RETURN(FetchedImage image, context.images.fetch(file.url, stop));
+    return source_of(context, {.name = fmt::format("image{}", extension_of(image.media_type)), .bytes = std::move(image.bytes)}, stop);
+  }
   IngestOptions ingest = context.ingest;
   ingest.stop = stop;
   GLYPH_ASSIGN_OR_RETURN(Document document, read_bytes(file.name, file.bytes, ingest));
   const PageStyle style = PageStyle::for_document(document);
   return std::make_shared<Source>(Source{std::make_shared<const Document>(std::move(document)), style, {}});
+}
+
+// Before anything is fetched.
+std::optional<ApiError> check_addresses(const ApiContext& context, const ChatRequest& request) {
+  for (const ChatMessage& message : request.messages) {
+    for (const ChatFile& file : message.files) {
+      if (file.url.empty()) continue;
+      if (const Status status = context.images.check(file.url); !status.ok()) {
+        return ApiError{400, fmt::format("{} {}", file.field, status.message()), file.field, "invalid_value"};
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 // Files become documents; `documents` stand before the first user message.
@@ -51,6 +71,7 @@ void answer_chat(const ApiContext& context, HttpRequest http, ResponderPtr respo
   http.body = {};
   const std::string& model = context.model.name();
   if (const auto error = check_model(request.model, model)) return responder->respond(error_response(*error));
+  if (const auto error = check_addresses(context, request)) return responder->respond(error_response(*error));
   const std::stop_token stop = stop_with_client(context.scheduler, responder);
   const Stopwatch watch;
   Result<JobRequest> job = job_of(context, request, stop);

@@ -14,16 +14,6 @@ constexpr size_t kMaxTextBytes = size_t{16} << 20;
 constexpr size_t kMaxFileBytes = size_t{64} << 20;
 constexpr size_t kMaxParts = 256;
 
-std::string_view extension_of(std::string_view media_type) {
-  if (media_type == "application/pdf") return ".pdf";
-  if (media_type == "image/png") return ".png";
-  if (media_type == "image/jpeg") return ".jpg";
-  if (media_type == "image/webp") return ".webp";
-  if (media_type == "text/html") return ".html";
-  if (media_type == "application/vnd.openxmlformats-officedocument.wordprocessingml.document") return ".docx";
-  return ".txt";
-}
-
 std::optional<ApiError> read_image(const json::object& part, const std::string& prefix, ChatMessage& message) {
   JsonReader reader(part, prefix);
   const json::object* image = reader.object("image_url");
@@ -31,17 +21,20 @@ std::optional<ApiError> read_image(const json::object& part, const std::string& 
   JsonReader fields(*image, prefix + "image_url.");
   const auto url = fields.text("url", kMaxFileBytes * 4 / 3 + 64);
   if (!url) return fields.error() ? fields.error() : ApiError{400, prefix + "image_url.url is missing", prefix + "image_url.url", {}};
+  if (url->starts_with("http:") || url->starts_with("https:")) {
+    message.files.push_back({.url = *url, .field = prefix + "image_url.url"});
+    return std::nullopt;
+  }
   auto data = parse_data_url(*url);
   if (!data) {
-    const bool remote = url->starts_with("http:") || url->starts_with("https:");
-    fields.fail("url", remote ? "is a remote address; send the picture as a data: URL" : "is not a base64 data: URL");
+    fields.fail("url", "is not a base64 data: URL");
     return fields.error();
   }
   if (!data->media_type.starts_with("image/")) {
     fields.fail("url", "is not a picture");
     return fields.error();
   }
-  message.files.push_back({{}, fmt::format("image{}", extension_of(data->media_type)), std::move(data->bytes)});
+  message.files.push_back({.name = fmt::format("image{}", extension_of(data->media_type)), .bytes = std::move(data->bytes)});
   return std::nullopt;
 }
 
@@ -55,7 +48,7 @@ std::optional<ApiError> read_file_part(const json::object& part, const std::stri
   const auto name = fields.text("filename", 1024);
   if (fields.error()) return fields.error();
   if (id) {
-    message.files.push_back({*id, {}, {}});
+    message.files.push_back({.id = *id});
     return std::nullopt;
   }
   if (!data) return ApiError{400, prefix + "file needs file_id or file_data", prefix + "file", "invalid_value"};
@@ -67,7 +60,7 @@ std::optional<ApiError> read_file_part(const json::object& part, const std::stri
     fields.fail("file_data", "is neither base64 nor a base64 data: URL");
     return fields.error();
   }
-  message.files.push_back({{}, name.value_or(fmt::format("file{}", extension_of(url->media_type))), std::move(url->bytes)});
+  message.files.push_back({.name = name.value_or(fmt::format("file{}", extension_of(url->media_type))), .bytes = std::move(url->bytes)});
   return std::nullopt;
 }
 
@@ -141,6 +134,16 @@ void refuse_unsupported(JsonReader& reader) {
 }
 
 }  // namespace
+
+std::string_view extension_of(std::string_view media_type) {
+  if (media_type == "application/pdf") return ".pdf";
+  if (media_type == "image/png") return ".png";
+  if (media_type == "image/jpeg") return ".jpg";
+  if (media_type == "image/webp") return ".webp";
+  if (media_type == "text/html") return ".html";
+  if (media_type == "application/vnd.openxmlformats-officedocument.wordprocessingml.document") return ".docx";
+  return ".txt";
+}
 
 std::variant<ChatRequest, ApiError> parse_chat_request(std::string_view body) {
   auto parsed = parse_json_object(body);

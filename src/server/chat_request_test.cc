@@ -42,14 +42,16 @@ TEST(ChatRequest, ReadsParts) {
   const ChatRequest request = parsed(R"({"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":[
     {"type":"text","text":"one"},{"type":"image_url","image_url":{"url":"data:image/png;base64,Zm9v"}},
     {"type":"file","file":{"filename":"a.txt","file_data":"data:text/plain;base64,YmFy"}},{"type":"file","file":{"file_id":"doc_1"}},
-    {"type":"text","text":"two"}]}]})");
+    {"type":"image_url","image_url":{"url":"https://a.example/b.png"}},{"type":"text","text":"two"}]}]})");
   ASSERT_EQ(request.messages.size(), 2u);
   const ChatMessage& message = request.messages[1];
   EXPECT_EQ(message.text, "one\ntwo");
-  ASSERT_EQ(message.files.size(), 3u);
+  ASSERT_EQ(message.files.size(), 4u);
   EXPECT_EQ(message.files[0].bytes, "foo");
   EXPECT_EQ(message.files[1].name, "a.txt");
   EXPECT_EQ(message.files[2].id, "doc_1");
+  EXPECT_EQ(message.files[3].url, "https://a.example/b.png");
+  EXPECT_EQ(message.files[3].field, "messages[1].content[4].image_url.url");
 }
 
 class Refused : public testing::TestWithParam<std::string> {};
@@ -77,7 +79,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "response_format|\"response_format\":\"json_object\"", "response_format|\"response_format\":{\"type\":\"json_schema\"}",
                     "json_schema.schema|\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}",
                     "keyword minimum|\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"minimum\":3}}}",
-                    "stop cannot|\"stop\":\"}\",\"response_format\":{\"type\":\"json_object\"}", "stream_options|\"stream_options\":{\"include_usage\":1}",
+                    "stop cannot|\"stop\":\"}\",\"response_format\":{\"type\":\"json_object\"}", "ignore_eos cannot|\"ignore_eos\":true,\"response_format\":{\"type\":\"json_object\"}",
+                    "ignore_eos must|\"ignore_eos\":1", "stream_options|\"stream_options\":{\"include_usage\":1}",
                     "tools|\"tools\":[{}]", "documents|\"documents\":\"doc\"", "documents|\"documents\":[1]", "not valid JSON|\"temperature\":NaN"));
 
 TEST(ChatRequest, RefusesConversationsThatAreNone) {

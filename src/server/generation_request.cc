@@ -64,6 +64,9 @@ void read_format(JsonReader& reader, GenerationRequest& request) {
   if (request.format && !request.sampling.stop.empty()) {
     reader.fail("stop", "cannot be combined with response_format: the answer could end before its JSON does");
   }
+  if (request.format && request.sampling.ignore_eos) {
+    reader.fail("ignore_eos", "cannot be combined with response_format: its JSON ends where it is complete");
+  }
 }
 
 }  // namespace

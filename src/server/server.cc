@@ -51,7 +51,7 @@ struct Server::Impl {
   using Simple = std::function<HttpResponse(const HttpRequest& request)>;
 
   Impl(const Model& model_, const ServerOptions& options_)
-      : model(model_), options(options_), access(options_.api_keys, is_loopback(options_.http.host)), rates(options_.rates), metrics(model_.name()) {}
+      : model(model_), options(options_), access(options_.api_keys, is_loopback(options_.http.host)), rates(options_.rates), images(options_.images), metrics(model_.name()) {}
   // Jobs end before what their listeners use, and all of it before the sockets.
   ~Impl() {
     workers.reset();
@@ -92,6 +92,7 @@ struct Server::Impl {
   const ServerOptions options;
   const Access access;
   RateLimiter rates;
+  const ImageFetcher images;
   Metrics metrics;
   std::unique_ptr<HttpServer> http;
   std::unique_ptr<Scheduler> scheduler;
@@ -273,7 +274,7 @@ Result<std::unique_ptr<Server>> Server::open(const Model& model, const ServerOpt
   GLYPH_ASSIGN_OR_RETURN(impl->conversations, ConversationStore::open(options.state_dir / "conversations.sqlite"));
   GLYPH_ASSIGN_OR_RETURN(impl->files, FileStore::open(options.state_dir / "files"));
   impl->formats = std::make_unique<AnswerFormats>(model.tokenizer());
-  impl->api.emplace(ApiContext{model, *impl->scheduler, *impl->documents, *impl->files, *impl->formats, impl->options.ingest});
+  impl->api.emplace(ApiContext{model, *impl->scheduler, *impl->documents, *impl->files, *impl->formats, impl->options.ingest, impl->images});
   BatchLimits lines;
   lines.line_bytes = options.max_chat_bytes;
   GLYPH_ASSIGN_OR_RETURN(impl->batches, Batches::open(options.state_dir / "batches", *impl->files, [context = *impl->api](const std::string& endpoint, HttpRequest asked, ResponderPtr responder) mutable {

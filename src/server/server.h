@@ -12,6 +12,7 @@
 #include "ingest/ingest.h"
 #include "schedule/scheduler.h"
 #include "server/http_server.h"
+#include "server/image_fetcher.h"
 #include "server/rate_limiter.h"
 
 namespace glyph {
@@ -27,6 +28,7 @@ struct ServerOptions {
   size_t max_upload_bytes = size_t{257} << 20;
   size_t max_chat_bytes = size_t{96} << 20;
   RateLimits rates;                  // of each client
+  ImageFetchOptions images;          // at remote addresses
   RequestObserver on_request;        // hears of every request that ended, on the thread of run(); may be empty
 };
 
