@@ -63,7 +63,13 @@ Result<std::unique_ptr<ConversationStore>> ConversationStore::open(const std::fi
 
 ConversationStore::~ConversationStore() { sqlite3_close(db_); }
 
-Status ConversationStore::failed(const char* what) const { return internal_error(fmt::format("the conversations cannot be {}: {}", what, sqlite3_errmsg(db_))); }
+Status ConversationStore::failed(const char* what) const {
+  const int error = sqlite3_extended_errcode(db_);
+  if (error == SQLITE_FULL || error == SQLITE_IOERR_WRITE) {  // a quota or a limit of the process is the second
+    return exhausted(fmt::format("the conversations cannot be {}: there is no room on the disk now", what));
+  }
+  return internal_error(fmt::format("the conversations cannot be {}: {}", what, sqlite3_errmsg(db_)));
+}
 
 Status ConversationStore::execute(const char* sql) {
   return sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == SQLITE_OK ? Status() : failed("opened");

@@ -6,20 +6,20 @@
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <boost/json/value_to.hpp>
 #include <chrono>
 #include <utility>
 
 #include "base/log.h"
 #include "base/text_file.h"
 #include "engine/stopwatch.h"
+#include "server/file_store.h"
+#include "server/saved_document.h"
 
 namespace glyph {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 namespace {
 
-constexpr size_t kMaxMetaBytes = size_t{1} << 20;
 constexpr size_t kIdDigits = 32;
 
 int64_t now_seconds() {
@@ -33,6 +33,7 @@ struct DocumentStore::Record {
   std::string style;  // overrides
   fs::path dir;
   SourcePtr source;   // set once extracted
+  std::optional<Source::Known> known;  // of an earlier life, for the source
   std::stop_source stop;
   Stopwatch stage_watch;
   std::vector<std::pair<Watcher, std::stop_token>> watchers;
@@ -92,11 +93,8 @@ DocumentStore::~DocumentStore() {
 Status DocumentStore::load_saved() {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(options_.dir, error)) {
-    const auto text = read_file(entry.path() / "meta.json", kMaxMetaBytes);
-    boost::system::error_code bad;
-    const json::value meta = text.ok() ? json::parse(*text, bad) : json::value();
-    const json::object* fields = meta.if_object();
-    if (bad || fields == nullptr || !fields->if_contains("name") || !fields->at("name").is_string()) {
+    auto meta = load_meta(entry.path());
+    if (!meta) {
       std::error_code ignored;
       if (entry.path().filename().string().starts_with("doc_")) fs::remove_all(entry.path(), ignored);
       continue;
@@ -104,18 +102,35 @@ Status DocumentStore::load_saved() {
     auto record = std::make_shared<Record>();
     record->dir = entry.path();
     record->info.id = entry.path().filename().string();
-    record->info.name = json::value_to<std::string>(fields->at("name"));
-    if (const auto* style = fields->if_contains("style"); style != nullptr && style->is_string()) record->style = json::value_to<std::string>(*style);
-    if (const auto* created = fields->if_contains("created_at"); created != nullptr && created->is_int64()) record->info.created_at = created->get_int64();
+    record->info.name = std::move(meta->name);
+    record->info.created_at = meta->created_at;
+    record->style = std::move(meta->style);
     std::error_code ignored;
     const auto size = fs::file_size(record->content(), ignored);
     if (ignored) continue;
     record->info.bytes = size;
     records_.emplace(record->info.id, record);
-    to_extract_.push_back(std::move(record));
+    if (!take_up_reading(*record)) to_extract_.push_back(std::move(record));
   }
   if (error) return internal_error(fmt::format("{}: {}", options_.dir.string(), error.message()));
   return {};
+}
+
+// True: it was read in an earlier life and the disk still has all of it, so that nothing need be done before a question asks.
+bool DocumentStore::take_up_reading(Record& record) const {
+  auto reading = load_reading(record.dir);
+  if (!reading || (options_.read_ahead && (reading->identity != scheduler_.disk_identity() || !scheduler_.is_on_disk(reading->known)))) return false;
+  DocumentInfo& info = record.info;
+  info.state = DocumentState::kReady;
+  info.dpi = reading->dpi;
+  if (reading->identity != scheduler_.disk_identity() || reading->known.pages.empty()) return true;
+  info.pages = info.pages_done = reading->known.pages.size();
+  info.tokens_read = info.tokens_to_read = reading->prompt_tokens;
+  info.text_tokens = reading->known.text_tokens;
+  info.image_tokens = reading->image_tokens;
+  info.warnings = std::move(reading->warnings);
+  record.known = std::move(reading->known);
+  return true;
 }
 
 std::string DocumentStore::id_of(const std::string& name, std::string_view bytes, const std::string& style_overrides) {
@@ -143,9 +158,13 @@ Result<DocumentInfo> DocumentStore::add(const std::string& name, std::string_vie
   std::error_code error;
   fs::create_directories(record->dir, error);
   if (error) return internal_error(fmt::format("the document cannot be stored: {}", error.message()));
-  GLYPH_RETURN_IF_ERROR(write_file_atomically(record->content(), bytes));
-  const json::object meta{{"name", name}, {"style", style_overrides}, {"created_at", record->info.created_at}};
-  GLYPH_RETURN_IF_ERROR(write_file_atomically(record->dir / "meta.json", json::serialize(meta)));
+  fs::remove(record->dir / "reading.json", error);  // of one that failed
+  Status status = write_file_atomically(record->content(), bytes);
+  if (status.ok()) status = save_meta(record->dir, {name, style_overrides, record->info.created_at});
+  if (!status.ok()) {
+    if (!get(id).ok()) fs::remove_all(record->dir, error);
+    return not_stored("the document", status);
+  }
 
   const std::lock_guard lock(mutex_);
   RecordPtr& place = records_[id];
@@ -193,6 +212,10 @@ Status DocumentStore::remove(const std::string& id) {
     tell(record, lock);
   }
   scheduler_.forget(id, std::move(source));
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return saving_ != record; });
+  }
   std::error_code error;
   fs::remove_all(record->dir, error);
   if (error) return internal_error(fmt::format("the document cannot be deleted: {}", error.message()));
@@ -205,7 +228,9 @@ Result<SourcePtr> DocumentStore::source(const std::string& id, std::stop_token s
   if (record == nullptr) return not_found(fmt::format("there is no document '{}'", id));
   const auto waiting = std::find(to_extract_.begin(), to_extract_.end(), record);  // after a restart: before those nobody asks for
   if (waiting != to_extract_.end()) std::rotate(to_extract_.begin(), waiting, waiting + 1);
-  changed_.wait(lock, stop, [&] { return ending_ || record->source != nullptr || record->info.finished(); });
+  else if (record->source == nullptr && record->info.state == DocumentState::kReady && opening_ != record) to_extract_.push_front(record);
+  changed_.notify_all();
+  changed_.wait(lock, stop, [&] { return ending_ || record->source != nullptr || record->info.state == DocumentState::kFailed; });
   if (record->source != nullptr) return record->source;
   if (stop.stop_requested() || ending_) return cancelled("the request was stopped");
   return refused(record->info.error);
@@ -233,16 +258,41 @@ void DocumentStore::run() {
     RecordPtr record;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return ending_ || !to_extract_.empty(); });
-      if (ending_) return;
+      changed_.wait(lock, [this] { return ending_ || !to_extract_.empty() || !to_save_.empty(); });
+      if (ending_ && to_save_.empty()) return;
+      if (!to_save_.empty()) {
+        saving_ = std::move(to_save_.front());
+        to_save_.pop_front();
+        save(lock);
+        continue;
+      }
       record = std::move(to_extract_.front());
       to_extract_.pop_front();
       if (record->stop.stop_requested()) continue;
-      record->info.state = DocumentState::kExtracting;
-      tell(record, lock);
+      opening_ = record;
+      if (record->info.state != DocumentState::kReady) {
+        record->info.state = DocumentState::kExtracting;
+        tell(record, lock);
+      }
     }
     extract(record);
+    const std::lock_guard lock(mutex_);
+    opening_ = nullptr;
   }
+}
+
+// What came of reading saving_, for the next start.
+void DocumentStore::save(std::unique_lock<std::mutex>& lock) {
+  const RecordPtr record = saving_;
+  if (find(record->info.id) == record && record->known) {  // it was not deleted
+    const DocumentInfo& info = record->info;
+    const SavedReading reading{scheduler_.disk_identity(), *record->known, info.tokens_read, info.image_tokens, info.dpi, info.warnings};
+    lock.unlock();
+    if (const Status status = save_reading(record->dir, reading); !status.ok()) log_warning("{}: {}", record->info.id, status.message());
+    lock.lock();
+  }
+  saving_ = nullptr;
+  changed_.notify_all();
 }
 
 void DocumentStore::extract(const RecordPtr& record) {
@@ -256,12 +306,18 @@ void DocumentStore::extract(const RecordPtr& record) {
   {
     std::unique_lock lock(mutex_);
     if (record->stop.stop_requested()) return;  // deleted meanwhile: nobody may get to read it
-    record->source = std::make_shared<Source>(Source{std::make_shared<const Document>(*std::move(document)), *style, {}, record->info.id});
+    record->source = std::make_shared<Source>(Source{std::make_shared<const Document>(*std::move(document)), *style, record->known, record->info.id});
     record->info.dpi = style->dpi;
+    if (record->info.state == DocumentState::kReady) return changed_.notify_all();  // read in an earlier life
     record->info.state = options_.read_ahead ? DocumentState::kDrawing : DocumentState::kReady;
     tell(record, lock);
+    if (!options_.read_ahead) {
+      record->known.emplace();
+      to_save_.push_back(record);
+      return;
+    }
   }
-  if (options_.read_ahead) read_ahead(record);
+  read_ahead(record);
 }
 
 void DocumentStore::read_ahead(const RecordPtr& record) {
@@ -304,7 +360,8 @@ void DocumentStore::progress(const RecordPtr& record, const AskProgress& news) {
 
 void DocumentStore::fail(const RecordPtr& record, const Status& status) {
   std::unique_lock lock(mutex_);
-  if (record->info.finished()) return;
+  const bool opened_late = record->info.state == DocumentState::kReady && record->source == nullptr;
+  if (record->info.finished() && !opened_late) return;
   record->info.state = DocumentState::kFailed;
   record->info.error = status.message();
   record->info.left_ms.reset();
@@ -324,6 +381,8 @@ void DocumentStore::finish(const RecordPtr& record, const Result<JobResult>& res
     info.image_tokens = result->usage.image_tokens;
     info.warnings = result->warnings;
     info.left_ms.reset();
+    record->known = record->source->known;
+    to_save_.push_back(record);
   }
   tell(record, lock);
 }

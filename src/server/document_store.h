@@ -59,7 +59,8 @@ Result<PageStyle> style_with(const Document& document, const std::string& overri
 // Any thread.
 class DocumentStore {
  public:
-  // Takes up what the folder holds and begins to read it again. kInternal: the folder cannot be used. The scheduler must outlive it.
+  // Takes up what the folder holds: what was read and is still on disk is ready at once and opened when somebody asks for it, the
+  // rest is read again. kInternal: the folder cannot be used. The scheduler must outlive it.
   static Result<std::unique_ptr<DocumentStore>> open(const DocumentStoreOptions& options, Scheduler& scheduler);
   ~DocumentStore();
   DocumentStore(const DocumentStore&) = delete;
@@ -87,8 +88,10 @@ class DocumentStore {
 
   DocumentStore(const DocumentStoreOptions& options, Scheduler& scheduler);
   Status load_saved();
+  bool take_up_reading(Record& record) const;
   void run();
   void extract(const RecordPtr& record);
+  void save(std::unique_lock<std::mutex>& lock);
   void read_ahead(const RecordPtr& record);
   void fail(const RecordPtr& record, const Status& status);
   void progress(const RecordPtr& record, const AskProgress& progress);
@@ -103,9 +106,11 @@ class DocumentStore {
   std::condition_variable_any changed_;
   std::map<std::string, RecordPtr> records_;  // guarded by mutex_, as are the records
   std::deque<RecordPtr> to_extract_;          // guarded by mutex_
+  std::deque<RecordPtr> to_save_;             // guarded by mutex_: were read, and their folder does not say so yet
+  RecordPtr opening_, saving_;                // guarded by mutex_
   size_t num_reading_ = 0;                    // guarded by mutex_: jobs whose listener points here
   bool ending_ = false;                       // guarded by mutex_
-  std::thread thread_;                        // opens files
+  std::thread thread_;                        // opens files, and writes what came of reading them
 };
 
 }  // namespace glyph

@@ -11,6 +11,7 @@
 #include <random>
 #include <utility>
 
+#include "base/log.h"
 #include "base/text_file.h"
 
 namespace glyph {
@@ -91,8 +92,12 @@ Result<StoredFile> FileStore::add(StoredFile file, std::string_view bytes) {
   std::error_code error;
   fs::create_directories(dir_ / file.id, error);
   if (error) return internal_error(fmt::format("the file cannot be stored: {}", error.message()));
-  GLYPH_RETURN_IF_ERROR(write_file_atomically(content(file.id), bytes));
-  GLYPH_RETURN_IF_ERROR(write_file_atomically(dir_ / file.id / "meta.json", meta_of(file)));
+  Status status = write_file_atomically(content(file.id), bytes);
+  if (status.ok()) status = write_file_atomically(dir_ / file.id / "meta.json", meta_of(file));
+  if (!status.ok()) {
+    fs::remove_all(dir_ / file.id, error);
+    return not_stored("the file", status);
+  }
   const std::lock_guard lock(mutex_);
   files_[file.id] = file;
   return file;
@@ -133,6 +138,12 @@ bool FileStore::uses_document(const std::string& document_id) const {
 bool FileStore::made_document(const std::string& document_id) const {
   const std::lock_guard lock(mutex_);
   return std::any_of(files_.begin(), files_.end(), [&](const auto& entry) { return entry.second.made_document && entry.second.document_id == document_id; });
+}
+
+Status not_stored(std::string_view what, const Status& status) {
+  log_warning("{} cannot be stored: {}", what, status.message());
+  if (status.code() == StatusCode::kExhausted) return exhausted(fmt::format("{} cannot be stored: there is no room on the disk now", what));
+  return internal_error(fmt::format("{} cannot be stored", what));
 }
 
 }  // namespace glyph

@@ -53,5 +53,7 @@ class FileStore {
 // "prefix" and 24 random hexadecimal digits.
 std::string random_id(std::string_view prefix);
 int64_t unix_seconds();
+// What a client is told of a write that failed: nothing of where. `what`: "the file".
+Status not_stored(std::string_view what, const Status& status);
 
 }  // namespace glyph

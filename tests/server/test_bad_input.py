@@ -26,6 +26,7 @@ def fields_out_of_range():
     yield from (("stop", value) for value in ("7", "[7]", '""', '["a","b","c","d","e"]', json.dumps("x" * 2000), "{}", "NaN"))
     yield from (("stop_token_ids", value) for value in ("7", "[-1]", '["a"]', f"[{1 << 31}]", "[" + "1," * 64 + "1]", "NaN"))
     yield from (("stream", value) for value in ("1", '"yes"', "[]", "NaN"))
+    yield from (("ignore_eos", value) for value in ("1", '"yes"', "[]", "NaN", 'true,"response_format":{"type":"json_object"}'))
     yield from (("stream_options", value) for value in ("true", '{"include_usage":1}', "[]"))
     yield from (("model", value) for value in ("7", "[]", json.dumps("x" * 2000), '"gpt-9"', "NaN"))
     yield from (("response_format", value) for value in ("7", '"json_object"', "{}", '{"type":"xml"}', '{"type":"json_schema"}',
@@ -172,6 +173,38 @@ class BadInput(serving.ServeTest):
         reading.close()
         self.eventually(self.idle)
         self.assertEqual(self.metric("vllm:kv_cache_usage_perc"), 0)
+
+    def test_a_disk_that_fills(self):
+        """No file may grow beyond 200,000 bytes: what does not fit is refused with a sentence, what fits goes on."""
+        self.end(self.process)
+        self.process = self.serve("--log-file", "/dev/null", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)))
+        self.port = int(self.base_url.rsplit(":", 1)[1])
+        kept = self.upload("kept.txt", "One line of a note.\n" * 20)
+        large = "Another line of a note.\n" * 20_000
+        for path in ("/v1/documents", "/v1/files"):
+            status, _, answer = self.call(path, serving.form("large.txt", large), serving.FORM)
+            self.assertIn("no room", self.check(status, answer, path)["message"])
+        conversation = {"title": "x", "documents": [], "messages": [{"role": "user", "content": large}]}
+        status, _, answer = self.call("/v1/conversations", json.dumps(conversation).encode())
+        self.assertIn("no room", self.check(status, answer, "conversation")["message"])
+        self.assertFalse(any((self.dir / "state" / "uploads").iterdir()))
+        self.assertEqual([entry["id"] for entry in json.loads(self.call("/v1/documents")[2])["data"]], [kept])
+        self.assertEqual(self.ask("What?", documents=[kept])[0], 200)
+        self.assertEqual(self.call("/v1/conversations", json.dumps({**conversation, "messages": []}).encode())[0], 201)
+
+    def test_a_key_that_is_none(self):
+        self.end(self.process)
+        keys = self.write("keys", "sk-0123456789abcdef\n")
+        keys.chmod(0o600)
+        self.process = self.serve("--api-keys", keys)
+        for headers in ({}, {"Authorization": "Bearer sk-0123456789abcdeX"}, {"Authorization": "Bearer "}, {"Authorization": "Basic c2s6"},
+                        {"Authorization": "Bearer " + "x" * 8000}):
+            for path in (CHAT, "/v1/documents", "/metrics", "/v1/nothing"):
+                status, _, answer = self.call(path, headers=headers)
+                self.assertEqual(status, 401)
+                self.assertEqual(self.check(status, answer, (path, headers))["type"], "authentication_error")
+        self.end(self.process)
+        self.process = self.serve()  # for tearDown
 
     def test_two_uploads_of_one_file_at_once(self):
         ids = []

@@ -68,6 +68,48 @@ class DiskCache(serving.ServeTest):
         self.assertEqual(self.tier("glyph_cache_misses_total", "memory", "features"), 0)  # nobody asked: nothing was encoded
         self.assertEqual(self.tier("glyph_cache_bytes", "disk", "kv"), sum(path.stat().st_size for path in self.files("kv")))
 
+    def states(self):
+        return {document["id"]: (document["state"], document["pages"]) for document in json.loads(self.call("/v1/documents")[2])["data"]}
+
+    def test_the_start_opens_and_loads_nothing(self):
+        process = self.serve()
+        documents = [self.upload(f"{i}.txt", f"Number {i}.\n" + TEXT) for i in range(6)]
+        answers = {document: self.answer(document) for document in documents}
+        self.wait_until_written()
+        folders = self.dir / "state" / "documents"
+        self.eventually(lambda: all((folders / document / "reading.json").exists() for document in documents))
+        self.kill(process)
+        first, second, lost, *_ = documents
+        (folders / lost / "content.txt").write_bytes(b"")  # nobody looks before somebody asks
+
+        self.serve()
+        self.assertEqual(self.states(), {document: ("ready", 4) for document in documents})
+        for kind in ("kv", "features"):
+            self.assertEqual((self.tier("glyph_cache_bytes", "memory", kind), self.tier("glyph_cache_hits_total", "disk", kind)), (0, 0))
+        after = self.answer(first)
+        self.assert_same(answers[first], after)
+        self.assertEqual(answers[first]["usage"], after["usage"])
+        self.assertEqual((self.tier("glyph_cache_hits_total", "disk", "kv"), self.tier("glyph_cache_misses_total", "disk", "kv")), (4, 0))
+        self.assertEqual(after["glyph"]["timings_ms"]["render"], 0)  # what its pages are is known without drawing them
+        self.assertEqual(self.call(f"/v1/documents/{second}/text")[2].decode(), "Number 1.\n" + TEXT)
+        status, _, body = self.ask("What?", documents=[lost])
+        self.assertEqual(status, 422, body)
+        self.assertEqual(self.states()[lost][0], "failed")
+        self.call(f"/v1/documents/{second}", method="DELETE")
+        self.call(f"/v1/documents/{documents[4]}", method="DELETE")
+        self.eventually(lambda: len(self.files("pages")) == 4)
+        self.assertEqual(len(self.states()), 4)
+        self.assert_same(answers[documents[5]], self.answer(documents[5]))
+
+    def test_what_the_disk_has_lost_is_read_again(self):
+        document, before = self.first_life()
+        self.files("kv")[2].unlink()
+        self.serve()
+        self.wait_until_ready(document)
+        self.assert_same(before, self.answer(document))
+        self.wait_until_written()
+        self.assertEqual(len(self.files("kv")), 4)
+
     def test_killed_at_any_moment_of_writing(self):
         answers = {}
         for life in range(6):
