@@ -1,5 +1,6 @@
 """The whole path of a person, in both languages, against the real `glyph serve` with the model of the repository."""
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -12,16 +13,27 @@ import harness
 import page
 
 WORDS = "carries 48,213 vehicles a day"
+ON_PAGE_2 = "The lamp room was rebuilt by Harriet Quill in 1957"
+BOOK = page.TEXT + "\n" + page.TEXT.replace("Line 20 of", f"{ON_PAGE_2}. Line 20 of")  # two pages
 LANGUAGES = {"en": ("Export as Markdown", "Question", "How many vehicles cross the harbour bridge?", "And when was it opened?"),
              "zh": ("导出为 Markdown", "问题", "每天有多少车辆通过港口大桥？", "它是什么时候开放的？")}
 
 
 class RealServer(page.PageTest):
     @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.report = cls.write("harbour report.txt", BOOK)
+
+    @classmethod
+    def command(cls):
+        return [harness.GLYPH, "serve", "-m", harness.ROOT / "models" / "glyph-mini"]
+
+    @classmethod
     def start_server(cls):
         cls.state = tempfile.TemporaryDirectory(prefix="glyph-web-state-")
-        cls.process = subprocess.Popen([harness.GLYPH, "serve", "-m", harness.ROOT / "models" / "glyph-mini", "--port", "0", "--state", cls.state.name],
-                                       stderr=subprocess.PIPE, text=True)
+        environment = {**os.environ, "GLYPH_PORT": "0", "GLYPH_STATE": cls.state.name}
+        cls.process = subprocess.Popen(cls.command(), stderr=subprocess.PIPE, text=True, env=environment)
         for line in cls.process.stderr:
             if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
                 threading.Thread(target=cls.process.stderr.read, daemon=True).start()
@@ -49,6 +61,7 @@ class RealServer(page.PageTest):
                 self.ask(second)
                 self.assertEqual(len(self.all(".message")), 4)
                 self.check_that_the_document_stayed_read()
+                self.check_places_of_the_models_own_answers()
                 self.check_citation(first)
                 self.check_export(export_label, question_word, first)
 
@@ -60,22 +73,41 @@ class RealServer(page.PageTest):
             self.assertGreater(glyph["cached_tokens"], 400)
         self.assertGreaterEqual(len(self.all(".stats")[-1].find_elements("tag name", "dt")), 8)
 
+    def check_places_of_the_models_own_answers(self):
+        """What the model really wrote: as often as it quotes, or names a figure of the document, its place leads to a box on that page."""
+        for index in range(len(self.all("button.place"))):
+            words = self.all("button.place")[index].find_element("class name", "place-words").text
+            self.all("button.place")[index].click()
+            self.check_box(words)
+            self.click("#viewer-close")
+
     def check_citation(self, question):
         """An answer that quotes the document, whoever wrote it: its words are found by the server and boxed on the page it drew."""
         newest = self.call("v1/conversations")["data"][0]["id"]
         conversation = self.call("v1/conversations/" + newest)
-        conversation["messages"][1]["content"] = f"The book says “{WORDS}” and “it was painted green”."
+        conversation["messages"][1]["content"] = f"The book says “{WORDS}”, “{ON_PAGE_2}” and “it was painted green”."
         self.call("v1/conversations/" + newest, {key: conversation[key] for key in ("title", "documents", "messages")}, "PUT")
         language = self.browser.execute_script("return JSON.parse(localStorage.getItem('glyph.settings')).language")
         self.load(language=language, max_tokens=24)
         self.until(lambda: self.all("#conversations .row-main"))[0].click()
-        self.until(lambda: self.all("button.place"))[0].click()
-        box = self.until(lambda: self.all(".boxes rect"))[0].rect
-        image = self.one(".paper img").rect
-        self.assertGreater(box["width"], 40)
-        self.assertTrue(image["x"] <= box["x"] and box["x"] + box["width"] <= image["x"] + image["width"] + 8)
+        for words, number in ((WORDS, 1), (ON_PAGE_2, 2)):
+            self.until(lambda: [node for node in self.all("button.place") if words in node.text])[0].click()
+            self.assertEqual(self.check_box(words), number)
         self.assertTrue(self.all(".quote-missing"))
         self.click("#viewer-close")
+
+    def check_box(self, words):
+        """The page that is shown is the first on which the server finds the words, with a box that lies on it; its number."""
+        document = self.call("v1/documents")["data"][0]["id"]
+        place = self.call(f"v1/documents/{document}/find", {"quotes": [words.strip(" .,;:!?")]})["matches"][0]["boxes"][0]
+        self.until(lambda: int(self.one("#viewer-page").get_attribute("value")) == place["page"] and self.all(".boxes rect"))
+        self.until(lambda: self.all("#sheet:not([aria-busy])"))
+        box, image = self.all(".boxes rect")[0].rect, self.one(".paper img").rect
+        natural = self.browser.execute_script("return document.querySelector('.paper img').naturalWidth")
+        self.assertAlmostEqual((box["x"] - image["x"]) * natural / image["width"], place["x0"] - 2, delta=6)
+        self.assertAlmostEqual((box["y"] - image["y"]) * natural / image["width"], place["y0"] - 1, delta=6)
+        self.assertAlmostEqual(box["width"] * natural / image["width"], place["x1"] - place["x0"] + 4, delta=8)
+        return place["page"]
 
     def check_export(self, label, question_word, question):
         self.click("#conversation-menu")
