@@ -8,7 +8,7 @@ _glyph() {
   case $previous in
     --api-keys | --config | --log-file | --output | --style | -o) compopt -o default; return ;;
     --model | --state | -m) compopt -o dirnames; return ;;
-    --answer-tokens | --cache-disk-mib | --cache-features-mib | --cache-kv-mib | --dpi | --draft-tokens | --host | --kv-mib | --limit-file-mib | --limit-helper-mib | --limit-helper-seconds | --limit-image-megapixels | --limit-image-side | --limit-inflate-ratio | --limit-inflated-mib | --limit-pages | --limit-zip-entries | --max-tokens | --pages | --port | --repeats | --repetition-penalty | --requests-at-once | --requests-per-minute | --seed | --stop | --temperature | --threads | --top-k | --top-p) return ;;
+    --answer-tokens | --cache-disk-mib | --cache-features-mib | --cache-kv-mib | --dpi | --draft-tokens | --host | --image-hosts | --kv-mib | --limit-file-mib | --limit-helper-mib | --limit-helper-seconds | --limit-image-megapixels | --limit-image-side | --limit-inflate-ratio | --limit-inflated-mib | --limit-pages | --limit-zip-entries | --max-tokens | --pages | --port | --repeats | --repetition-penalty | --requests-at-once | --requests-per-minute | --seed | --stop | --temperature | --threads | --top-k | --top-p) return ;;
     --device) COMPREPLY=($(compgen -W 'auto cpu cuda' -- "$current")); return ;;
     --log-level) COMPREPLY=($(compgen -W 'debug info warning error off' -- "$current")); return ;;
     --precision) COMPREPLY=($(compgen -W 'auto fp32 bf16' -- "$current")); return ;;
@@ -21,7 +21,7 @@ _glyph() {
     extract) flags='-h --help --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
     tokenize) flags='-h --help --decode --plain -m --model --version --config --log-level --log-json' words='' ;;
     bench) flags='-h --help --json --pages --repeats --answer-tokens -m --model --device --precision --threads --style --dpi --version --config --log-level --log-json' words='render ops e2e' ;;
-    serve) flags='-h --help -m --model --device --precision --threads --host --port --profile --state --api-keys --allow-remote --requests-per-minute --requests-at-once --kv-mib --cache-kv-mib --cache-features-mib --cache-disk-mib --log-file --draft-tokens --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    serve) flags='-h --help -m --model --device --precision --threads --host --port --profile --state --api-keys --allow-remote --requests-per-minute --requests-at-once --image-hosts --kv-mib --cache-kv-mib --cache-features-mib --cache-disk-mib --log-file --draft-tokens --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
     doctor) flags='-h --help --json -m --model --device --precision --threads --version --config --log-level --log-json' words='' ;;
     *) flags='-h --help --version --config --log-level --log-json' words='ask batch render extract tokenize bench serve doctor' ;;
   esac

@@ -111,6 +111,7 @@ complete -c glyph -n '__fish_seen_subcommand_from serve' -l api-keys -r -F -d 'a
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l allow-remote -d 'let other hosts in without a key'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l requests-per-minute -x -d 'of one client, a key or an address; more get 429 (default: 0, any number)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l requests-at-once -x -d 'POSTs of one client that are not answered yet; more get 429 (default: 0, any number)'
+complete -c glyph -n '__fish_seen_subcommand_from serve' -l image-hosts -x -d 'fetch pictures from these; *.HOST, HOST:PORT (default: from none)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l kv-mib -x -d 'KV of running questions, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-kv-mib -x -d 'KV of documents kept in memory, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-features-mib -x -d 'features of pages kept in memory, MiB (default: 1024)'
