@@ -20,17 +20,22 @@ class Engine {
 
   // Answers one question. kUsage: the question or a sampling value is not acceptable; kRefused, kNotFound, kDeadline: a file is
   // not, or the document does not fit into the context window; kCancelled within one page, chunk or token of a requested stop;
-  // kInternal: the model gave numbers that are none. The engine is as before after any of them.
+  // kInternal: the model gave numbers that are none, or the device failed. The engine is as before after any of them; a device that
+  // is lost takes its model with it, and the next question loads it again on a new one, or says why that is impossible.
   Result<AskResult> ask(AskRequest request, const AskListener& listener = {}, std::stop_token stop = {});
 
+  // Not after a question that could not load the model again.
   const Model& model() const { return *model_; }
 
  private:
-  explicit Engine(std::unique_ptr<Model> model) : model_(std::move(model)) {}
+  explicit Engine(ModelOptions options) : options_(std::move(options)) {}
+  Status load();
+  Status replace_lost_device();
   Status step(Sequence& sequence);
   Status decode(std::span<Sequence* const> sequences);
 
-  std::unique_ptr<Model> model_;
+  const ModelOptions options_;
+  std::unique_ptr<Model> model_;  // null: its device was lost, and no other could be opened
 };
 
 }  // namespace glyph

@@ -7,6 +7,7 @@
 
 #include "base/test_dir.h"
 #include "support/tiny_model.h"
+#include "tensor/cpu_device.h"
 
 namespace glyph {
 namespace {
@@ -129,6 +130,72 @@ TEST(Engine, LogitsThatAreNoNumbersAreAnError) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.status().code(), StatusCode::kInternal);
   EXPECT_EQ(engine->model().kv_blocks().num_blocks_in_use(), 0);
+}
+
+TEST(Engine, NumbersThatAreNoneFailOneQuestionOnly) {
+  const int32_t token = 'Z';  // a token a byte
+  const auto engine = open_tiny({.nan_token = token});
+  const auto before = engine->ask(request_of(document_of("Some text.")));
+  AskRequest poisoned = request_of(document_of("Some text."));
+  poisoned.question = "What is Z?";
+  const auto failed = engine->ask(poisoned);
+  EXPECT_EQ(failed.status().code(), StatusCode::kInternal);
+  EXPECT_THAT(failed.status().message(), HasSubstr("not a number"));
+  const auto after = engine->ask(request_of(document_of("Some text.")));
+  ASSERT_TRUE(before.ok() && after.ok());
+  EXPECT_EQ(before->answer, after->answer);
+  EXPECT_EQ(engine->model().kv_blocks().num_blocks_in_use(), 0);
+}
+
+// A device that fails for good when it is told to, as a GPU does after a CUDA error.
+class FailingDevice : public CpuDevice {
+ public:
+  explicit FailingDevice(std::shared_ptr<int> passes_left) : CpuDevice({.num_threads = 1}), passes_left_(std::move(passes_left)) {}
+  Status take_status() override {
+    if (*passes_left_ > 0 && --*passes_left_ == 0) failed_ = internal_error("the GPU reports an error: an illegal memory access");
+    return failed_;
+  }
+  Status lost() const override { return failed_; }
+
+ private:
+  std::shared_ptr<int> passes_left_;
+  Status failed_;
+};
+
+TEST(Engine, ALostDeviceFailsTheQuestionAndTheNextOneFindsANewDevice) {
+  const fs::path dir = fresh_test_dir();
+  ASSERT_TRUE(write_tiny_model(dir).ok());
+  const auto passes_left = std::make_shared<int>(0);
+  int opened = 0;
+  bool gone = false;
+  ModelOptions options{.dir = dir, .precision = Precision::kF32};
+  options.use_plan = false;
+  options.open_device = [&]() -> Result<std::unique_ptr<Device>> {
+    if (gone) return not_found("no GPU can be used: the driver shows none");
+    ++opened;
+    return std::unique_ptr<Device>(std::make_unique<FailingDevice>(passes_left));
+  };
+  const auto engine = Engine::open(options).value();
+  const auto question = [] { return request_of(document_of(lines(100))); };
+  const auto before = engine->ask(question());
+  ASSERT_TRUE(before.ok()) << before.status().message();
+
+  *passes_left = 1;
+  EXPECT_THAT(engine->ask(question()).status().message(), HasSubstr("illegal memory access"));
+  const auto after = engine->ask(question());
+  ASSERT_TRUE(after.ok()) << after.status().message();
+  EXPECT_EQ(after->answer, before->answer);
+  EXPECT_EQ(opened, 2);
+
+  *passes_left = 1;
+  EXPECT_FALSE(engine->ask(question()).ok());
+  gone = true;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(engine->ask(question()).status().message(),
+                HasSubstr("could not be loaded again: no GPU can be used: the driver shows none"));
+  }
+  gone = false;
+  EXPECT_TRUE(engine->ask(question()).ok());
 }
 
 TEST(Engine, WarnsAboutAScriptTheModelDoesNotRead) {

@@ -87,7 +87,8 @@ Status Model::read_tokenizer(const ModelOptions& options) {
 
 Status Model::read_weights(const ModelOptions& options) {
   GLYPH_ASSIGN_OR_RETURN(checkpoint_, open_checkpoint(options, config_));
-  GLYPH_ASSIGN_OR_RETURN(device_, open_device({.choice = options.device, .num_threads = options.num_threads}));
+  GLYPH_ASSIGN_OR_RETURN(device_, options.open_device ? options.open_device()
+                                                      : open_device({.choice = options.device, .num_threads = options.num_threads}));
   GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
                          VisionModel::load(*device_, config_, preprocessor_, checkpoint_, {.precision = options.precision}));
   vision_ = on_heap(std::move(vision));

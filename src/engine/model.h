@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ struct ModelOptions {
   Precision precision = Precision::kAuto;  // of the matrix products
   std::filesystem::path plan = {};         // Engine::open(): use_plan() in engine/compile.h
   bool use_plan = true;
+  std::function<Result<std::unique_ptr<Device>>()> open_device = {};  // instead of `device`, for tests
 };
 
 // Immutable after loading and use(), but its vision and language models compute for one thread at a time.

@@ -78,6 +78,8 @@ class Device {
   // The first error since the last call: kExhausted without memory, kInternal for anything else, which stays.
   // Does not wait: work that is still queued may fail later.
   virtual Status take_status() { return {}; }
+  // The error that stays, of a device that can do nothing any more; its owner opens a new one.
+  virtual Status lost() const { return {}; }
 
   // The moment when what is queued now is done. The device must outlive it. On the thread that queues work.
   virtual std::unique_ptr<DeviceMark> mark();

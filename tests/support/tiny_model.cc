@@ -99,6 +99,11 @@ Status write_weights(const std::filesystem::path& file, const ModelConfig& confi
     if (options.nan_weights && tensor.name == "model.language_model.norm.weight") {
       values.assign(values.size(), std::numeric_limits<float>::quiet_NaN());
     }
+    if (options.nan_token >= 0 && tensor.name == "model.language_model.embed_tokens.weight") {
+      const auto width = static_cast<size_t>(tensor.shape[1]);
+      std::fill_n(values.begin() + static_cast<ptrdiff_t>(static_cast<size_t>(options.nan_token) * width), width,
+                  std::numeric_limits<float>::quiet_NaN());
+    }
     writer.add_f32(tensor.name, tensor.shape, values);
   }
   return writer.write(file);

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tensor/cuda/cuda_device.h"
+#include "tensor/cuda/why_no_gpu.h"
 
 namespace glyph {
 
@@ -16,7 +17,7 @@ Result<int> count_gpus() {
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaSuccess) return count;
   cudaGetLastError();
-  return not_found(fmt::format("no GPU can be used: {}", cudaGetErrorString(error)));
+  return not_found(why_no_gpu(error));
 }
 
 }  // namespace

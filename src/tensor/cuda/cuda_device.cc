@@ -63,6 +63,7 @@ CudaDevice::~CudaDevice() {
   }
   if (blas_ != nullptr) cublasLtDestroy(blas_);
   if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  if (final_) cudaDeviceReset();  // what broke stays with the process's context: the next device gets a new one
 }
 
 std::string CudaDevice::description() const {
@@ -112,6 +113,11 @@ Status CudaDevice::take_status() {
   const Status status = error_;
   if (!final_) error_ = Status();
   return status;
+}
+
+Status CudaDevice::lost() const {
+  std::lock_guard lock(mutex_);
+  return final_ ? error_ : Status();
 }
 
 size_t CudaDevice::num_bytes_held() const {

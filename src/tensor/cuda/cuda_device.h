@@ -38,6 +38,7 @@ class CudaDevice : public Device {
   void upload(void* to, const void* from, size_t num_bytes) override;
   void download(void* to, const void* from, size_t num_bytes) override;
   Status take_status() override;
+  Status lost() const override;
   std::unique_ptr<DeviceMark> mark() override;
   std::unique_ptr<RecordedWork> record(const std::function<void()>& queue) override;
 
