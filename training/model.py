@@ -42,17 +42,17 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x, (x.shape[-1],), self.weight.to(x.dtype), self.eps)
 
 
-def rotate_vision(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
+def rotate(x, cos, sin, swap):
+    """x (..., S, size) turned by angles; swap: the other member of each pair, with the sign in `sin`."""
+    return torch.addcmul(x * cos, swap(x), sin)
 
 
-def rotate_language(x, cos, sin):
-    """Interleaved pairs over the first half of the head. cos, sin: (S, pairs)."""
-    pairs = cos.shape[-1]
-    turned, rest = x[..., :2 * pairs], x[..., 2 * pairs:]
-    a, b = turned[..., 0::2], turned[..., 1::2]
-    return torch.cat((torch.stack((a * cos - b * sin, b * cos + a * sin), -1).flatten(-2), rest), -1)
+def swap_halves(x):
+    return x.roll(x.shape[-1] // 2, -1)
+
+
+def swap_neighbours(x):
+    return x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
 
 
 class VisionBlock(nn.Module):
@@ -67,8 +67,9 @@ class VisionBlock(nn.Module):
 
     def forward(self, x, cos, sin):
         b, s, d = x.shape
-        q, k, v = self.attn['qkv'](self.norm1(x)).view(b, s, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        y = F.scaled_dot_product_attention(rotate_vision(q, cos, sin), rotate_vision(k, cos, sin), v)
+        qkv = self.attn['qkv'](self.norm1(x)).view(b, s, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        q, k = rotate(qkv[:2], cos, sin, swap_halves).unbind(0)
+        y = F.scaled_dot_product_attention(q, k, qkv[2])
         x = x + self.attn['proj'](y.transpose(1, 2).reshape(b, s, d))
         y = self.norm2(x)
         return x + self.mlp['down_proj'](F.silu(self.mlp['gate_proj'](y)) * self.mlp['up_proj'](y))
@@ -117,7 +118,8 @@ class Vision(nn.Module):
             f = 1.0 / self.c.vision_theta ** (torch.arange(0, spatial, 2, device=device).float() / spatial)
             angle = torch.cat((y[:, None] * f, x[:, None] * f), -1)
             grid = torch.stack(((x + .5) / columns * 2 - 1, (y + .5) / rows * 2 - 1), -1).view(1, -1, 1, 2)
-            self.cache[key] = (angle.cos().to(dtype), angle.sin().to(dtype), grid)
+            cos, sin = torch.cat((angle.cos(),) * 2, -1), torch.cat((-angle.sin(), angle.sin()), -1)
+            self.cache[key] = (cos.to(dtype), sin.to(dtype), grid)
         return self.cache[key]
 
     def forward(self, pixels):
@@ -153,7 +155,8 @@ class Attention(nn.Module):
         q = self.q_proj(x).view(b, s, self.heads, self.size).transpose(1, 2)
         k = self.k_proj(x).view(b, s, self.kv_heads, self.size).transpose(1, 2)
         v = self.v_proj(x).view(b, s, self.kv_heads, self.size).transpose(1, 2)
-        y = F.scaled_dot_product_attention(rotate_language(q, cos, sin), rotate_language(k, cos, sin), v, is_causal=True, enable_gqa=True)
+        q, k = rotate(q, cos, sin, swap_neighbours), rotate(k, cos, sin, swap_neighbours)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
         return self.o_proj(y.transpose(1, 2).reshape(b, s, -1))
 
 
@@ -182,12 +185,15 @@ class Language(nn.Module):
         self.norm = RMSNorm(c.hidden, c.eps)
 
     def rotary(self, positions, dtype):
-        """positions: (3, S) -> cos, sin (S, pairs): time, height and width in `sections`."""
+        """positions: (3, S) -> cos, sin (S, head size): time, height and width in `sections`; neighbours are pairs, the second half stays."""
         pairs = self.c.hidden // self.c.heads // 4
         f = 1.0 / self.c.rope_theta ** (torch.arange(pairs, device=positions.device).float() / pairs)
         angle = positions.float()[:, :, None] * f
         angle = torch.cat([a[i] for i, a in enumerate(angle.split(self.c.sections, -1))], -1)
-        return angle.cos().to(dtype), angle.sin().to(dtype)
+        stays = torch.zeros_like(angle)
+        angle = torch.cat((angle, stays), -1).repeat_interleave(2, -1)
+        sign = torch.tensor([-1.0, 1.0], device=angle.device).repeat(angle.shape[-1] // 2)
+        return angle.cos().to(dtype), (angle.sin() * sign).to(dtype)
 
     def forward(self, x, positions, keep=None):
         """x (B, S, hidden), positions (3, S) -> (B, S, hidden). keep: a dict that gets the input of each layer that is a key of it."""

@@ -8,7 +8,7 @@ a model of this size finds the two or three lines that it can count to.
 import torch
 import torch.nn.functional as F
 
-from model import rotate_language
+from model import rotate, swap_neighbours
 from tasks import NO_CHAR, PREFIX
 
 HERE = ((2, 0), (3, 4))           # (layer, head): look at the last cell of the token that was just read
@@ -26,7 +26,7 @@ def scores(language, layer, head, x, cos, sin, text):
     begin, rows, columns = x.shape[1] - text, slice(head * size, (head + 1) * size), slice(group * size, (group + 1) * size)
     q = F.linear(x[:, begin:], attention.q_proj.weight[rows], attention.q_proj.bias[rows])
     k = F.linear(x[:, PREFIX:begin], attention.k_proj.weight[columns], attention.k_proj.bias[columns])
-    q, k = rotate_language(q, cos[begin:], sin[begin:]), rotate_language(k, cos[PREFIX:begin], sin[PREFIX:begin])
+    q, k = rotate(q, cos[begin:], sin[begin:], swap_neighbours), rotate(k, cos[PREFIX:begin], sin[PREFIX:begin], swap_neighbours)
     with torch.autocast(x.device.type, enabled=False):
         return q.float() @ k.float().transpose(1, 2) * size ** -0.5
 

@@ -106,7 +106,8 @@ class Feeder:
         threading.Thread(target=self.feed, daemon=True).start()
 
     def feed(self):
-        torch.cuda.set_device(self.artist.device)
+        if self.artist.device.type == 'cuda':
+            torch.cuda.set_device(self.artist.device)
         pending, step = {}, 0
         while True:
             while step not in pending:
@@ -309,8 +310,9 @@ def evaluate(model, artist, special, builder, log, seconds):
 
 def rank_main(rank, args, task_queues, result_queue, start):
     sys.setswitchinterval(5e-4)   # the threads that feed this one must not hold it up
-    torch.cuda.set_device(rank)
-    device = torch.device('cuda', rank)
+    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu', rank)
+    if device.type == 'cuda':
+        torch.cuda.set_device(device)
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.manual_seed(args.seed)
     if args.gpus > 1:
@@ -392,7 +394,8 @@ def rank_main(rank, args, task_queues, result_queue, start):
             regions += ('language',)
         if args.gpus > 1:
             dist.all_reduce(flat.used(regions), dist.ReduceOp.AVG)
-        flat.step(regions, learning_rate(progress, step, args.lr))
+        lr = learning_rate(progress, step, args.lr)
+        flat.step(regions, lr)
         if rank == 0:
             passed = step % (2 * MEASURE) == 0 and lessons.watch(shape.kind, aux_right, right)
             if passed:
@@ -429,7 +432,7 @@ def main():
     parser.add_argument('--pointers', type=float, default=0.5, help='weight of the pointer loss')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--steps', type=int, default=10 ** 9)
-    parser.add_argument('--compile', type=int, default=1)
+    parser.add_argument('--compile', type=int, default=0, help='1: torch.compile the blocks (45 s at the start)')
     parser.add_argument('--workers', type=int, default=15, help='data workers a GPU')
     parser.add_argument('--lead', type=int, default=48, help='batches asked for in advance')
     parser.add_argument('--every', type=int, default=200, help='steps between log lines')
