@@ -48,7 +48,8 @@ Status check_features(const FeatureShape& shape, uint64_t payload_bytes) {
   const bool sizes = within(shape.merge_size, 1, 64) && within(shape.grid_height, 1, kMaxSide) && within(shape.grid_width, 1, kMaxSide) &&
                      within(shape.columns, 1, kMaxSide) && shape.grid_height % shape.merge_size == 0 &&
                      shape.grid_width % shape.merge_size == 0;
-  const bool type = shape.dtype == static_cast<int64_t>(DType::kF32) || shape.dtype == static_cast<int64_t>(DType::kBF16);
+  const bool type = shape.dtype == static_cast<int64_t>(DType::kF32) || shape.dtype == static_cast<int64_t>(DType::kBF16) ||
+                    shape.dtype == static_cast<int64_t>(DType::kF16);
   if (!sizes || !type) return refused("has features of a shape that cannot be");
   const auto tokens = static_cast<uint64_t>(shape.grid_height / shape.merge_size * (shape.grid_width / shape.merge_size));
   const uint64_t row = static_cast<uint64_t>(shape.columns) * size_of(static_cast<DType>(shape.dtype));

@@ -59,6 +59,15 @@ TEST(EntryHeader, ComesBackAsItWas) {
   }
 }
 
+TEST(EntryHeader, FeaturesMayBeOfEveryTypeAModelComputesIn) {
+  for (const DType type : {DType::kBF16, DType::kF16, DType::kF32}) {
+    EntryHeader header = features_header();
+    header.features.dtype = static_cast<int64_t>(type);
+    header.payload_bytes = 30 * 21 * 512 * size_of(type);
+    EXPECT_TRUE(parse_entry_header(bytes_of(header)).ok()) << name_of(type);
+  }
+}
+
 TEST(EntryHeader, AFlippedBitIsRefused) {
   const std::vector<uint8_t> good = bytes_of(kv_header());
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
