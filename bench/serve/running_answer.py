@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Tokens a second of a running answer while a document is uploaded and read, against the same answer undisturbed.
+"""Tokens a second of a running answer while a document is uploaded and read, against the same tokens of the same answer undisturbed.
 
-Rounds alternate, so that what else the machine does falls on both; the answer is written on and on (ignore_eos) and cut off by the
-reader. The longest pause between two pieces of the answer is told, too, and what the answer costs the upload.
+The answer is greedy and written on and on (ignore_eos) until the reader cuts it off. A token takes longer the more stand before it, so
+the tokens that came while the document was read are compared with themselves: the answer is asked for again, with nothing beside it.
+Both happen in every round, so that what else the machine does falls on both. The longest pause between two pieces is told, too, and
+what the answer costs the upload.
 
-usage: running_answer.py http://127.0.0.1:7860 [--pages 20] [--rounds 3] [--seconds 4]
+usage: running_answer.py http://127.0.0.1:7860 [--pages 20] [--rounds 3] [--seconds 2]
 """
 import argparse, json, random, statistics, threading, time, urllib.request
 
@@ -12,7 +14,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("base")
 parser.add_argument("--pages", type=int, default=20)
 parser.add_argument("--rounds", type=int, default=3)
-parser.add_argument("--seconds", type=float, default=4, help="undisturbed, before and after each upload")
+parser.add_argument("--seconds", type=float, default=2, help="undisturbed, before each upload")
 args = parser.parse_args()
 
 WORDS = "the page of a book that nobody wrote yet holds many plain words in no order at all".split()
@@ -55,10 +57,16 @@ class Answer:
         except (ValueError, OSError, AttributeError):
             pass  # cut off
 
-    def rate(self, begin, end):
-        inside = [t for t in self.times if begin <= t <= end]
-        pauses = [b - a for a, b in zip(inside, inside[1:])]
-        return len(inside) / (end - begin), max(pauses, default=end - begin)
+    def wait_for(self, count):
+        while len(self.times) < count:
+            assert self.thread.is_alive(), "the answer ended too soon"
+            time.sleep(0.01)
+
+    def seconds(self, first, last):
+        return self.times[last] - self.times[first]
+
+    def pause(self, first, last):
+        return max(b - a for a, b in zip(self.times[first:last], self.times[first + 1:last + 1]))
 
     def cut(self):
         self.stream.fp.raw._sock.shutdown(2)
@@ -66,29 +74,31 @@ class Answer:
 
 
 _, small = upload(1)
-undisturbed, disturbed, pauses, alone, beside = [], [], [], [], []
+undisturbed, disturbed, ratios, pauses, own_pauses, alone, beside = [], [], [], [], [], [], []
 for _ in range(args.rounds):
     answer = Answer(small)
-    while len(answer.times) < 8:
-        time.sleep(0.01)
-    before = time.monotonic()
+    answer.wait_for(8)
     time.sleep(args.seconds)
-    begin = time.monotonic()
+    first = len(answer.times)
     seconds, _ = upload(args.pages)
-    time.sleep(args.seconds)
-    after = time.monotonic()
-    rate, pause = answer.rate(begin, begin + seconds)
-    undisturbed.append((answer.rate(before, begin)[0] + answer.rate(begin + seconds, after)[0]) / 2)
-    assert answer.thread.is_alive(), "the answer ended before the document was read"
+    answer.wait_for(first + 2)
+    last = len(answer.times) - 1
     answer.cut()
-    disturbed.append(rate)
-    pauses.append(pause)
+    again = Answer(small)
+    again.wait_for(last + 1)
+    again.cut()
+    disturbed.append((last - first) / answer.seconds(first, last))
+    undisturbed.append((last - first) / again.seconds(first, last))
+    ratios.append(disturbed[-1] / undisturbed[-1])
+    pauses.append(answer.pause(first, last))
+    own_pauses.append(again.pause(first, last))
     beside.append(seconds)
     alone.append(upload(args.pages)[0])
 
-ratio = statistics.median(d / u for d, u in zip(disturbed, undisturbed))
 print(f"{args.pages} pages, {args.rounds} rounds; medians (all)")
-for name, values, unit in (("answer undisturbed", undisturbed, "tokens a second"), ("while it is read", disturbed, "tokens a second"),
-                           ("longest pause", pauses, "s"), ("upload to ready alone", alone, "s"), ("beside the answer", beside, "s")):
+for name, values, unit in (("answer undisturbed", undisturbed, "pieces a second"), ("while it is read", disturbed, "pieces a second"),
+                           ("longest pause", pauses, "s"), ("undisturbed", own_pauses, "s"), ("upload to ready alone", alone, "s"),
+                           ("beside the answer", beside, "s")):
     print(f"{name:22} {statistics.median(values):8.2f} {unit} ({' '.join(f'{v:.2f}' for v in values)})")
-print(f"the answer keeps       {100 * ratio:.0f} % of its speed (median of the rounds' ratios); the upload takes {statistics.median(beside) / statistics.median(alone):.1f} times as long")
+print(f"the answer keeps       {100 * statistics.median(ratios):.0f} % of its speed ({' '.join(f'{100 * v:.0f}' for v in ratios)}); "
+      f"the upload takes {statistics.median(beside) / statistics.median(alone):.1f} times as long")

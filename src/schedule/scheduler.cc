@@ -139,7 +139,9 @@ bool Scheduler::step() {
   decode();
   Job* const reader = next_reader();
   if (reader != nullptr) piece(*reader);
+  const Stopwatch copying;
   const bool wrote = caches_.write_one();
+  if (wrote) documents_.read(copying.seconds());
   publish();
   return reader != nullptr || wrote || std::any_of(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->stage() == Job::Stage::kDecode; });
 }
