@@ -135,6 +135,7 @@ void Products::choose(CudaDevice& device, ReadyPlan& ready, const Product& produ
     elsewhere = device.allocate(bytes);
     out = elsewhere.get();
     if (out == nullptr) return;
+    device.note(cudaMemsetAsync(out, 0, bytes, device.stream()), "cudaMemsetAsync");
   }
   MatrixChoice best{.shape = class_of(shape), .seconds = std::numeric_limits<double>::infinity()};
   for (const BlasAlgorithm& candidate : ready.plan.candidates(device, kCandidates)) {

@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "ops/cuda/matrix_choices.h"
+#include "ops/linear.h"
 #include "ops/ops_test.h"
 #include "tensor/cuda_backend.h"
 
@@ -33,6 +35,36 @@ TEST(CudaErrors, NoMemoryIsReportedOnceAndForgotten) {
   device->download(back.view().raw(), there.view().raw(), back.num_bytes());
   EXPECT_TRUE(device->take_status().ok());
   EXPECT_EQ(difference(back, numbers), 0.0);
+}
+
+Tensor product_on(Device& device, const Tensor& x, const Tensor& weight) {
+  Tensor out(host_device(), DType::kF32, {x.shape()[0], weight.shape()[0]});
+  Views at(device);
+  linear(device, at.in(x), {.weight = at.in(weight), .bias = {}}, at.out(out));
+  at.finish();
+  return out;
+}
+
+// A table that one device has timed does for another.
+TEST(MatrixChoices, AreTakenOver) {
+  const std::unique_ptr<Device> first = open_gpu(), second = open_gpu();
+  if (first == nullptr) GTEST_SKIP() << "there is no GPU";
+  Data data(31);
+  const Tensor x = data.floats({40, 128}, DType::kBF16), weight = data.floats({64, 128}, DType::kBF16);
+  EXPECT_TRUE(cuda::matrix_choices(*first).empty());
+  cuda::time_matrices_at_once(*first, true);
+  const Tensor expected = product_on(*first, x, weight);
+  const std::vector<cuda::MatrixChoice> table = cuda::matrix_choices(*first);
+  ASSERT_EQ(table.size(), 1u);
+  EXPECT_EQ(table[0].shape.rows, 40);
+  EXPECT_EQ(table[0].shape.depth, 128);
+  EXPECT_GT(table[0].seconds, 0);
+  EXPECT_LE(table[0].seconds, table[0].first_seconds);
+  EXPECT_EQ(cuda::matrix_choices_identity(*first), cuda::matrix_choices_identity(*second));
+  cuda::set_matrix_choices(*second, table);
+  EXPECT_EQ(difference(product_on(*second, x, weight), expected), 0.0);
+  ASSERT_EQ(cuda::matrix_choices(*second).size(), 1u);
+  EXPECT_EQ(cuda::matrix_choices(*second)[0].algorithm, table[0].algorithm);
 }
 
 }  // namespace
