@@ -43,6 +43,8 @@ Result<ModelOptions> model_options(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(options.precision, precision_of(settings));
   GLYPH_ASSIGN_OR_RETURN(options.device, parse_device_choice(settings.text("device").value_or("auto")));
   options.num_threads = static_cast<int>(threads);
+  options.plan = settings.text("plan").value_or("");
+  options.use_plan = options.plan != "none";
   if (settings.has("random-weights")) {
     GLYPH_ASSIGN_OR_RETURN(const int64_t seed, settings.integer("random-weights", 0, 0, std::numeric_limits<int64_t>::max()));
     options.random_seed = static_cast<uint64_t>(seed);

@@ -28,6 +28,7 @@ struct Command {
 Command ask_command();
 Command batch_command();
 Command bench_command();
+Command compile_command();
 Command doctor_command();
 Command extract_command();
 Command render_command();

@@ -45,7 +45,7 @@ struct Entry {
 std::vector<Entry> declare_commands(CLI::App& root, Settings& settings) {
   std::vector<Entry> entries;
   for (Command command : {ask_command(), batch_command(), render_command(), extract_command(), tokenize_command(),
-                                     bench_command(), serve_command(), doctor_command()}) {
+                                     bench_command(), compile_command(), serve_command(), doctor_command()}) {
     CLI::App* parser = root.add_subcommand(command.name, command.summary);
     Arguments arguments(*parser, settings);
     command.declare(arguments);

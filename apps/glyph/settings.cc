@@ -20,6 +20,7 @@ constexpr std::array kSettings{
     SettingInfo{"threads", "N", "threads that compute (default: one a core)"},
     SettingInfo{"device", "NAME", "auto, cpu or cuda (default: auto, which is a GPU that this build can use, else the CPU)"},
     SettingInfo{"precision", "TYPE", "auto, fp32 or bf16 (default: auto, which is bf16 where the device multiplies it)"},
+    SettingInfo{"plan", "FILE", "plan of glyph compile (default: glyph.plan of the model, or one in the cache directory); none uses none"},
     SettingInfo{"max-tokens", "N", "longest answer in tokens (default: the model's, or 1024)"},
     SettingInfo{"temperature", "X", "0 always takes the likeliest token (default: the model's)"},
     SettingInfo{"top-k", "N", "sample among the N likeliest tokens; 0 is off (default: the model's)"},
