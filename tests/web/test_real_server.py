@@ -14,7 +14,7 @@ import page
 
 WORDS = "carries 48,213 vehicles a day"
 ON_PAGE_2 = "The lamp room was rebuilt by Harriet Quill in 1957"
-BOOK = page.TEXT + "\n" + page.TEXT.replace("Line 20 of", f"{ON_PAGE_2}. Line 20 of")  # two pages
+BOOK = page.TEXT + "\n" + page.TEXT.replace("Line 50 of", f"{ON_PAGE_2}. Line 50 of")  # two pages
 LANGUAGES = {"en": ("Export as Markdown", "Question", "How many vehicles cross the harbour bridge?", "And when was it opened?"),
              "zh": ("导出为 Markdown", "问题", "每天有多少车辆通过港口大桥？", "它是什么时候开放的？")}
 
