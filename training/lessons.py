@@ -10,20 +10,20 @@ import numpy as np
 from tasks import make_shape
 
 # kind: rows or pages (none: one full page), documents a GPU, text tokens, what its turns are (see Shape), and its weight at POINTS of the
-# schedule. `look`: auxiliary loss only, the language model does not run.
+# schedule. `look`: auxiliary loss only, the language model does not run. A batch has about 12,000 tokens: many small steps teach more.
 KINDS = {
-    'easy':     dict(rows=(1, 2), docs=220, length=96, turns='read',        mix=[1.0, .12, .00, .00, .00, .00]),
-    'look':     dict(docs=24, length=64, look=True, turns='read',           mix=[.00, .48, .08, .05, .04, .04]),
-    'look row': dict(rows=(1, 9), docs=80, length=64, look=True, turns='read', mix=[.00, .22, .03, .01, .01, .01]),
-    'line':     dict(rows=(1, 3), docs=220, length=192, turns='read',       mix=[.00, .10, .00, .00, .00, .00]),
-    'block':    dict(rows=(3, 9), docs=56, length=704, turns='read',        mix=[.00, .00, .12, .08, .04, .03]),
-    'find':     dict(rows=(1, 15), docs=56, length=448, turns='find',       mix=[.00, .08, .16, .08, .04, .03]),
-    'ask':      dict(rows=(1, 15), docs=56, length=320, turns='ask',        mix=[.00, .00, .18, .12, .06, .04]),
-    'page':     dict(docs=20, length=448, turns='ask',                      mix=[.00, .00, .24, .32, .26, .22]),
-    'read':     dict(docs=12, length=3328, turns='read',                    mix=[.00, .00, .14, .20, .24, .26]),
-    'pages':    dict(pages=(2, 5), total=22, length=448, turns='ask',       mix=[.00, .00, .05, .17, .20, .20]),
-    'many':     dict(pages=(6, 11), total=24, length=448, turns='ask',      mix=[.00, .00, .00, .04, .15, .18]),
-    'read two': dict(pages=(2, 3), total=12, length=3328, turns='read',     mix=[.00, .00, .00, .00, .02, .03]),
+    'easy':     dict(rows=(1, 2), docs=110, length=96, turns='read',        mix=[1.0, .12, .00, .00, .00, .00]),
+    'look':     dict(docs=12, length=64, look=True, turns='read',           mix=[.00, .48, .08, .05, .04, .04]),
+    'look row': dict(rows=(1, 9), docs=40, length=64, look=True, turns='read', mix=[.00, .22, .03, .01, .01, .01]),
+    'line':     dict(rows=(1, 3), docs=72, length=192, turns='read',       mix=[.00, .10, .00, .00, .00, .00]),
+    'block':    dict(rows=(3, 9), docs=18, length=704, turns='read',        mix=[.00, .00, .12, .08, .04, .03]),
+    'find':     dict(rows=(1, 15), docs=18, length=448, turns='find',       mix=[.00, .08, .16, .08, .04, .03]),
+    'ask':      dict(rows=(1, 15), docs=18, length=320, turns='ask',        mix=[.00, .00, .18, .12, .06, .04]),
+    'page':     dict(docs=8, length=448, turns='ask',                      mix=[.00, .00, .24, .32, .26, .22]),
+    'read':     dict(docs=4, length=3328, turns='read',                    mix=[.00, .00, .14, .20, .24, .26]),
+    'pages':    dict(pages=(2, 5), total=8, length=448, turns='ask',       mix=[.00, .00, .05, .17, .20, .20]),
+    'many':     dict(pages=(6, 11), total=11, length=448, turns='ask',      mix=[.00, .00, .00, .04, .15, .18]),
+    'read two': dict(pages=(2, 3), total=5, length=3328, turns='read',     mix=[.00, .00, .00, .00, .02, .03]),
 }
 POINTS = [0.0, .03, .28, .50, .72, 1.0]
 # The schedule waits at these points until the auxiliary head names this share of the characters, or until this share of the time is gone.
@@ -81,7 +81,7 @@ class Lessons:
         docs, length = spec['docs'] if 'docs' in spec else max(1, round(spec['total'] / num_pages)), spec['length']
         if rows is not None:
             low, high = spec['rows']
-            docs = min(220, max(8, docs * (low + high) // 2 // rows))
+            docs = min(110, max(3, docs * (low + high) // 2 // rows))
             if kind == 'block':
                 length = max(length, 110 * rows)
         return make_shape(kind, dpi, rng, num_pages, rows, max(2, round(docs * shrink)), length, spec['turns'], spec.get('look', False))
