@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <mutex>
 
 namespace glyph {
@@ -13,8 +14,10 @@ size_t KvLayout::half_layer_bytes() const {
 // What outlives the pool object while blocks are out.
 struct KvBlockPool::Shared {
   std::mutex mutex;
-  std::vector<DeviceMemory> free;  // guarded by mutex
-  int64_t in_use = 0;              // guarded by mutex
+  std::vector<DeviceMemory> slabs;  // guarded by mutex
+  int64_t num_blocks = 0;           // guarded by mutex: in all slabs
+  std::vector<BlockMemory> free;    // guarded by mutex
+  int64_t in_use = 0;               // guarded by mutex
   int64_t max_blocks = 0;
 };
 
@@ -26,6 +29,19 @@ KvBlockPool::KvBlockPool(Device& device, const KvLayout& layout, int64_t max_blo
 
 KvBlockPool::~KvBlockPool() = default;
 
+// Called with the mutex held. Nothing is added where the device has no memory left.
+void KvBlockPool::add_slab() {
+  const size_t block_bytes = layout_.block_bytes();
+  auto count = static_cast<int64_t>(std::max<size_t>(1, kSlabBytes / block_bytes));
+  if (shared_->max_blocks > 0) count = std::min(count, std::max<int64_t>(1, shared_->max_blocks - shared_->num_blocks));
+  DeviceMemory slab = device_.allocate(static_cast<size_t>(count) * block_bytes);
+  if (slab == nullptr) return;
+  auto* const bytes = static_cast<std::byte*>(slab.get());
+  for (int64_t i = count; i-- > 0;) shared_->free.push_back({bytes + static_cast<size_t>(i) * block_bytes});
+  shared_->num_blocks += count;
+  shared_->slabs.push_back(std::move(slab));
+}
+
 Result<KvBlockPool::BlockPtr> KvBlockPool::allocate() {
   auto block = std::make_unique<Block>();
   {
@@ -35,16 +51,16 @@ Result<KvBlockPool::BlockPtr> KvBlockPool::allocate() {
                                    shared_->max_blocks, layout_.block_tokens));
     }
     ++shared_->in_use;
+    if (shared_->free.empty()) add_slab();
     if (!shared_->free.empty()) {
-      block->memory = std::move(shared_->free.back());
+      block->memory = shared_->free.back();
       shared_->free.pop_back();
     }
   }
-  if (block->memory == nullptr) block->memory = device_.allocate(layout_.block_bytes());
   return BlockPtr(block.release(), [shared = shared_](Block* returned) {
     std::lock_guard lock(shared->mutex);
     --shared->in_use;
-    shared->free.push_back(std::move(returned->memory));
+    if (returned->memory.data != nullptr) shared->free.push_back(returned->memory);
     delete returned;
   });
 }

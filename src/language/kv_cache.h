@@ -30,11 +30,17 @@ struct KvLayout {
 };
 
 // Hands out blocks up to a limit; returned memory is kept for the next one. Any thread. Blocks may outlive
-// the pool, but not the device.
+// the pool, but not the device. Memory is taken from the device for many blocks at once: a GPU gives it in pages of
+// 2 MiB, and slowly.
 class KvBlockPool {
  public:
+  // A block's place in memory that the pool owns.
+  struct BlockMemory {
+    void* data = nullptr;  // null: the device has none left
+    void* get() const { return data; }
+  };
   struct Block {
-    DeviceMemory memory;
+    BlockMemory memory;
   };
   using BlockPtr = std::shared_ptr<Block>;
 
@@ -52,7 +58,10 @@ class KvBlockPool {
   int64_t num_blocks_in_use() const;
 
  private:
+  static constexpr size_t kSlabBytes = size_t{32} << 20;  // about
+
   struct Shared;
+  void add_slab();
   Device& device_;
   KvLayout layout_;
   std::shared_ptr<Shared> shared_;

@@ -105,6 +105,39 @@ TEST_F(KvCacheTest, ALimitLeavesEverythingAsItWas) {
   EXPECT_EQ(other.reserve(1).code(), StatusCode::kExhausted);
 }
 
+class CountingDevice : public ReferenceDevice {
+ public:
+  std::vector<size_t> sizes;
+
+ protected:
+  void* allocate_bytes(size_t num_bytes) override {
+    sizes.push_back(num_bytes);
+    return ReferenceDevice::allocate_bytes(num_bytes);
+  }
+};
+
+TEST_F(KvCacheTest, BlocksLieApartInMemoryThatIsTakenForManyAtOnce) {
+  CountingDevice device;
+  KvBlockPool pool(device, layout_, 5);
+  std::vector<KvBlockPool::BlockPtr> blocks;
+  for (int i = 0; i < 5; ++i) {
+    blocks.push_back(pool.allocate().value());
+    std::memset(blocks.back()->memory.get(), i, layout_.block_bytes());
+  }
+  EXPECT_FALSE(pool.allocate().ok());
+  EXPECT_EQ(device.sizes, std::vector<size_t>{5 * layout_.block_bytes()});
+  for (int i = 0; i < 5; ++i) {
+    const auto* bytes = static_cast<const uint8_t*>(blocks[static_cast<size_t>(i)]->memory.get());
+    EXPECT_EQ(bytes[0], i);
+    EXPECT_EQ(bytes[layout_.block_bytes() - 1], i);
+  }
+  void* const second = blocks[1]->memory.get();
+  blocks.erase(blocks.begin() + 1);
+  blocks.push_back(pool.allocate().value());
+  EXPECT_EQ(blocks.back()->memory.get(), second);
+  EXPECT_EQ(device.sizes.size(), 1u);
+}
+
 TEST_F(KvCacheTest, ABlockMayOutliveItsPool) {
   KvBlockPool::BlockPtr block;
   {
