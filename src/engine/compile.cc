@@ -135,6 +135,22 @@ std::string model_digest(const Model& model) {
   return hex(hash.finish()).substr(0, 32);
 }
 
+// While it lives, every shape of a product is timed when it first comes.
+class AtOnce {
+ public:
+  AtOnce(Device& device, bool gpu) : device_(gpu ? &device : nullptr) {
+    if (device_ != nullptr) ops::cuda::time_matrices_at_once(*device_, true);
+  }
+  ~AtOnce() {
+    if (device_ != nullptr) ops::cuda::time_matrices_at_once(*device_, false);
+  }
+  AtOnce(const AtOnce&) = delete;
+  AtOnce& operator=(const AtOnce&) = delete;
+
+ private:
+  Device* device_;
+};
+
 // A plan that is there and fits, or why it does not.
 struct Found {
   std::optional<Plan> plan;
@@ -177,7 +193,9 @@ PlanIdentity plan_identity(const Model& model) {
 
 Result<Plan> compile_plan(Model& model, const CompileOptions& options) {
   const Timer timer(model.device(), options);
-  Plan plan{.identity = plan_identity(model), .passes = {}, .chunks = {}};
+  const bool gpu = model.device().kind() == DeviceKind::kCuda;
+  const AtOnce at_once(model.device(), gpu);
+  Plan plan{.identity = plan_identity(model), .passes = {}, .chunks = {}, .products = {}};
   for (const ImageSize& size : options.pages) {
     GLYPH_ASSIGN_OR_RETURN(const ImageSize resized, resized_size(size, model.preprocessor()));
     const int64_t side = model.preprocessor().patch_size;
@@ -189,6 +207,7 @@ Result<Plan> compile_plan(Model& model, const CompileOptions& options) {
     }
   }
   GLYPH_ASSIGN_OR_RETURN(plan.chunks, compile_chunks(model, timer));
+  if (gpu) plan.products = ops::cuda::matrix_choices(model.device());
   return plan;
 }
 

@@ -32,7 +32,7 @@ class Compile : public testing::Test {
     return Model::load({.dir = dir, .device = DeviceChoice::kCpu, .precision = Precision::kF32}).value();
   }
   Plan small_plan(const Model& model) const {
-    Plan plan{.identity = plan_identity(model), .passes = {}, .chunks = {{128, 5}}};
+    Plan plan{.identity = plan_identity(model), .passes = {}, .chunks = {{128, 5}}, .products = {}};
     plan.passes.push_back({.shape = kPage, .num_pages = 1, .ms = 1});
     plan.passes.push_back({.shape = kPage, .num_pages = 3, .ms = 2});
     return plan;

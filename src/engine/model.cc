@@ -101,6 +101,7 @@ Status Model::read_weights(const ModelOptions& options) {
 }
 
 void Model::use(const Plan& plan) {
+  if (device_->kind() == DeviceKind::kCuda) ops::cuda::set_matrix_choices(*device_, plan.products);
   vision_->forget_compiled();
   const VisionConfig& vision = config_.vision;
   for (const PlannedPass& pass : plan.passes) {

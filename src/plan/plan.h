@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/cuda/matrix_choices.h"
 #include "ops/page_attention.h"
 #include "vision/page_batch.h"
 
@@ -44,6 +45,7 @@ struct Plan {
   PlanIdentity identity;
   std::vector<PlannedPass> passes;
   std::vector<PlannedChunk> chunks;
+  std::vector<ops::cuda::MatrixChoice> products;  // of a GPU: the library's algorithms for the shapes that came
 
   // Of the fastest; larger ones win only by more than a hundredth. 0: none was timed.
   int64_t chunk_tokens() const;

@@ -1,6 +1,7 @@
 #include "plan/plan_file.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 #include <cmath>
@@ -23,6 +24,17 @@ constexpr int64_t kMaxPagesTogether = 256;
 constexpr int64_t kMaxChunk = int64_t{1} << 20;
 constexpr double kMaxMs = 1e9;
 
+constexpr int64_t kMaxProductSide = int64_t{1} << 31;
+constexpr uint64_t kMaxWorkspaceBytes = uint64_t{1} << 32;
+
+std::string flags_of(const ops::cuda::MatrixClass& shape) {
+  std::string flags;
+  if (shape.bias) flags += 'b';
+  if (shape.accumulate) flags += 'a';
+  if (shape.scaled) flags += 's';
+  return flags.empty() ? "-" : flags;
+}
+
 // Words of a line, one after another; anything unexpected makes all later ones fail, too.
 class Words {
  public:
@@ -44,6 +56,21 @@ class Words {
     return value;
   }
   void require(bool condition) { ok_ = ok_ && condition; }
+  uint64_t hex_number() {
+    const std::string_view text = word();
+    uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    ok_ = ok_ && error == std::errc() && end == text.data() + text.size();
+    return value;
+  }
+  DType type() {
+    const std::string_view name = word();
+    for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kE4M3, DType::kI8, DType::kI4}) {
+      if (name_of(type) == name) return type;
+    }
+    ok_ = false;
+    return DType::kF32;
+  }
   bool complete() const { return ok_ && rest_.empty(); }
 
  private:
@@ -79,6 +106,26 @@ std::optional<PlannedChunk> parse_chunk(Words words) {
   return words.complete() ? std::optional(chunk) : std::nullopt;
 }
 
+// Whether the algorithm means anything is for the library to say, which is asked before it is used.
+std::optional<ops::cuda::MatrixChoice> parse_product(Words words) {
+  ops::cuda::MatrixChoice product;
+  product.shape.outputs = words.number<int64_t>(1, kMaxProductSide);
+  product.shape.depth = words.number<int64_t>(1, kMaxProductSide);
+  product.shape.rows = words.number<int64_t>(1, kMaxProductSide);
+  product.shape.type = words.type();
+  product.shape.out_type = words.type();
+  const std::string_view flags = words.word();
+  product.shape.bias = flags.find('b') != std::string_view::npos;
+  product.shape.accumulate = flags.find('a') != std::string_view::npos;
+  product.shape.scaled = flags.find('s') != std::string_view::npos;
+  words.require(flags == flags_of(product.shape));
+  product.workspace_bytes = words.number<uint64_t>(0, kMaxWorkspaceBytes);
+  product.seconds = words.number<double>(0, kMaxMs);
+  product.first_seconds = words.number<double>(0, kMaxMs);
+  for (uint64_t& part : product.algorithm) part = words.hex_number();
+  return words.complete() ? std::optional(product) : std::nullopt;
+}
+
 // Reads line after line into a plan.
 class PlanReader {
  public:
@@ -97,6 +144,7 @@ class PlanReader {
     }
     if (name == "chunk") return take_chunk(parse_chunk(Words(rest)));
     if (name == "pages") return take_pass(parse_pass(Words(rest)));
+    if (name == "product") return take_product(parse_product(Words(rest)));
     return "is none that a plan has";
   }
   bool complete() const {
@@ -123,6 +171,12 @@ class PlanReader {
     plan_.chunks.push_back(*chunk);
     return "";
   }
+  std::string take_product(const std::optional<ops::cuda::MatrixChoice>& product) {
+    if (!product) return "is not a product of matrices";
+    if (!products_.insert(product->shape).second) return "says something twice";
+    plan_.products.push_back(*product);
+    return "";
+  }
   std::string take_pass(const std::optional<PlannedPass>& pass) {
     if (!pass) return "is not a pass over pages";
     const auto& [shape, num_pages, attention, recorded, ms] = *pass;
@@ -134,6 +188,7 @@ class PlanReader {
   Plan plan_;
   bool seen_[std::size(kTexts)] = {};
   std::set<int64_t> chunks_;
+  std::set<ops::cuda::MatrixClass> products_;
   std::set<std::tuple<int64_t, int64_t, int, int64_t>> passes_;
 };
 
@@ -154,6 +209,12 @@ std::string plan_text(const Plan& plan) {
   for (const PlannedPass& pass : plan.passes) {
     text += fmt::format("pages {} {} {} {} {} {} {:.4f}\n", pass.shape.grid.height, pass.shape.grid.width, pass.shape.channels,
                         pass.num_pages, ops::name_of(pass.attention), pass.recorded ? "recorded" : "direct", pass.ms);
+  }
+  for (const ops::cuda::MatrixChoice& product : plan.products) {
+    const ops::cuda::MatrixClass& shape = product.shape;
+    text += fmt::format("product {} {} {} {} {} {} {} {:.9f} {:.9f} {:x}\n", shape.outputs, shape.depth, shape.rows, name_of(shape.type),
+                        name_of(shape.out_type), flags_of(shape), product.workspace_bytes, product.seconds, product.first_seconds,
+                        fmt::join(product.algorithm, " "));
   }
   return text + std::string(kSumName) + hex(sha256(text)) + "\n";
 }

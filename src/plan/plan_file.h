@@ -7,6 +7,7 @@
 //   libraries driver 13.0, cuDNN 9.14.0
 //   chunk TOKENS MS                                             any number
 //   pages ROWS COLUMNS CHANNELS PAGES ATTENTION recorded|direct MS    any number; rows and columns in patches
+//   product OUTPUTS DEPTH ROWS TYPE OUT_TYPE FLAGS WORKSPACE SECONDS FIRST_SECONDS HEX...    any number; flags: - or of b a s
 //   sha256 HEX
 #pragma once
 

@@ -16,6 +16,12 @@ Plan example() {
   plan.identity = {"0.2.0", "ab12", "NVIDIA H200, 140 GiB", "driver 13.0"};
   plan.chunks = {{1024, 190.5}, {8192, 150.25}};
   plan.passes = {{{{60, 42}, 1}, 1, ops::PageAttention::kOwn, true, 8.5}, {{{60, 42}, 1}, 10, ops::PageAttention::kCudnn, false, 66.75}};
+  ops::cuda::MatrixChoice product{.shape = {4608, 1536, 2560, DType::kBF16, DType::kF32, true, true, false}};
+  product.algorithm = {1, 0xABCDEF0123456789u, 0, 0, 0, 0, 0, ~uint64_t{0}};
+  product.workspace_bytes = 1 << 20;
+  product.seconds = 1.25e-4;
+  product.first_seconds = 1.5e-4;
+  plan.products = {product, {.shape = {1, 1, 1, DType::kE4M3, DType::kF16, false, false, true}}};
   return plan;
 }
 
@@ -45,6 +51,10 @@ TEST(PlanFile, GivesBackWhatWasWritten) {
   EXPECT_EQ(plan->chunk_tokens(), 8192);
   EXPECT_EQ(plan->passes[1].attention, ops::PageAttention::kCudnn);
   EXPECT_TRUE(plan->passes[0].recorded);
+  ASSERT_EQ(plan->products.size(), 2u);
+  EXPECT_EQ(plan->products[0].shape, example().products[0].shape);
+  EXPECT_EQ(plan->products[0].algorithm, example().products[0].algorithm);
+  EXPECT_EQ(plan->products[1].shape, example().products[1].shape);
   EXPECT_EQ(load_plan(file.string() + "x").status().code(), StatusCode::kNotFound);
 }
 
@@ -76,7 +86,11 @@ TEST(PlanFile, RefusesPathologicalNumbers) {
         "chunk  1 1", "chunk 1 1e300", "pages", "pages 60 42 1 10 own recorded", "pages 60 42 2 10 own recorded 1",
         "pages 60 42 1 10 quick recorded 1", "pages 60 42 1 10 own often 1", "pages 60 42 1 0 own direct 1",
         "pages 60 42 1 257 own direct 1", "pages 65536 65536 1 1 own direct 1", "pages -1 42 1 1 own direct 1",
-        "pages 60 42 1 1 own direct 1 "}) {
+        "pages 60 42 1 1 own direct 1 ", "product", "product 1 1 1 f32 f32 - 0 1 1 0 0 0 0 0 0 0",
+        "product 1 1 1 f32 f32 - 0 1 1 0 0 0 0 0 0 0 0 0", "product 1 1 1 f32 f33 - 0 1 1 0 0 0 0 0 0 0 0",
+        "product 1 1 1 f32 f32 ab 0 1 1 0 0 0 0 0 0 0 0", "product 1 1 1 f32 f32 x 0 1 1 0 0 0 0 0 0 0 0",
+        "product 0 1 1 f32 f32 - 0 1 1 0 0 0 0 0 0 0 0", "product 1 1 1 f32 f32 - 0 1 1 0 0 0 0 0 0 0 g",
+        "product 1 1 1 f32 f32 - 0 1 1 0 0 0 0 0 0 0 10000000000000000"}) {
     EXPECT_THAT(refusal(signed_text(kHead + line + "\n")), HasSubstr("line 6")) << line;
   }
   EXPECT_THAT(refusal(signed_text(kHead + "chunk 1 1\nchunk 1 2\n")), HasSubstr("line 7 says something twice"));

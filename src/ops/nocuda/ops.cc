@@ -1,5 +1,6 @@
 // What stands behind ops/cuda/ops.h in a build without the CUDA toolkit. No CUDA device exists there, so none of
 // these is ever called.
+#include "ops/cuda/matrix_choices.h"
 #include "ops/cuda/ops.h"
 
 #include "base/check.h"
@@ -55,6 +56,12 @@ void add_position_table(CudaDevice&, const PatchPosition*, const PatchGrid&, con
   unreachable();
 }
 void widen_device_bytes(CudaDevice&, const uint8_t*, const TensorView&) { unreachable(); }
+std::vector<MatrixChoice> matrix_choices(Device&) {
+  unreachable();
+  return {};
+}
+void set_matrix_choices(Device&, std::span<const MatrixChoice>) { unreachable(); }
+void time_matrices_at_once(Device&, bool) { unreachable(); }
 void choose_page_attention(CudaDevice&, const PageAttentionShape&, PageAttention) { unreachable(); }
 std::string page_attention_library() {
   unreachable();
