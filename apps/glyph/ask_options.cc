@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "inputs.h"
+#include "memory_check.h"
 #include "model_dir.h"
 
 namespace glyph {
@@ -56,6 +57,7 @@ Result<ModelOptions> model_options(const Settings& settings) {
 
 Result<std::unique_ptr<Engine>> open_engine(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(const ModelOptions options, model_options(settings));
+  GLYPH_RETURN_IF_ERROR(check_fits(options));
   GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::open(options));
   for (const std::string& warning : engine->model().warnings()) log_warning("{}", warning);
   log_debug("{}: {}, {} bytes of weights", options.dir.string(), engine->model().device().description(),

@@ -20,6 +20,7 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr int64_t kAnswerTokens = 64;
 constexpr size_t kCharactersAPage = 8900;  // of this text in the default style, a little less than a page holds
 
 constexpr std::array kWords{"the",   "of",    "river",  "a",       "council", "and",   "letter", "winter",  "to",     "in",
@@ -28,8 +29,8 @@ constexpr std::array kWords{"the",   "of",    "river",  "a",       "council", "a
 
 }  // namespace
 
-std::string generated_text(int64_t pages) {
-  std::mt19937 random(7);
+std::string generated_text(int64_t pages, uint32_t seed) {
+  std::mt19937 random(seed);
   std::string text;
   size_t words_in_sentence = 0;
   const size_t wanted = static_cast<size_t>(pages) * kCharactersAPage;
@@ -74,7 +75,7 @@ Result<BenchReport> report_e2e(const Settings& settings, const BenchArguments& a
   const double load_ms = load_watch.ms();
   request.document = generated_document(arguments.pages);
   request.question = "Write out the first line.";
-  request.max_tokens = arguments.max_tokens;
+  request.max_tokens = arguments.max_tokens > 0 ? arguments.max_tokens : kAnswerTokens;
 
   BenchReport report;
   json::array runs;

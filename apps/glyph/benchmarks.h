@@ -13,11 +13,20 @@
 namespace glyph {
 
 struct BenchArguments {
-  std::string what;        // "render", "ops" or "e2e"
+  std::string what;        // "render", "ops", "e2e" or "ladder"
   bool json = false;
-  int64_t pages = 10;      // e2e: pages of the document
-  int64_t repeats = 3;     // e2e: questions; the first one is cold
-  int64_t max_tokens = 64; // e2e: length of each answer
+  std::string json_file;   // where the JSON goes besides; "": nowhere
+  int64_t pages = 10;      // e2e, ladder: pages of the document
+  int64_t repeats = 3;     // e2e: questions, the first one cold; ladder: questions that are timed, after one that is not
+  int64_t max_tokens = 0;  // length of each answer; 0: 64 for e2e, 128 for ladder
+  // ladder:
+  std::string rows;        // keys of rows; "": all
+  std::string picture;     // "2048x8192"; "": none
+  std::string grow;        // numbers of pages; "": none
+  int64_t streams = 0;     // answers written at once; 0: not measured
+  int64_t documents = 8;   // that they are about
+  int64_t seconds = 0;     // what is not begun by then is left out; 0: everything is measured
+  std::string svg;         // where the chart goes; "": nowhere
 };
 
 struct BenchReport {
@@ -29,8 +38,11 @@ Result<BenchReport> report_render(const Settings& settings, const BenchArguments
 Result<BenchReport> report_ops(const Settings& settings, const BenchArguments& arguments);
 Result<BenchReport> report_e2e(const Settings& settings, const BenchArguments& arguments, std::stop_token stop);
 
-// Sentences of random English words, enough for so many pages in the default style; the same each time.
-std::string generated_text(int64_t pages);
+// A row that fails has its reason in the report.
+Result<BenchReport> report_ladder(const Settings& settings, const BenchArguments& arguments, std::stop_token stop);
+
+// Sentences of random English words, enough for so many pages in the default style; the same each time for the same seed.
+std::string generated_text(int64_t pages, uint32_t seed = 7);
 
 // Processor, cores, memory, operating system: what a figure is worth nothing without.
 boost::json::object machine_json();

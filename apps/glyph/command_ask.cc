@@ -8,6 +8,7 @@
 #include "ask_options.h"
 #include "base/log.h"
 #include "command.h"
+#include "gpu_watch.h"
 #include "json_text.h"
 #include "output.h"
 
@@ -73,6 +74,7 @@ Result<int> run_ask(Context& context, const AskArguments& arguments) {
   if (arguments.json) GLYPH_RETURN_IF_ERROR(write_stdout(json_text(answer_json(*result)) + "\n"));
   if (!arguments.json && !reporter.wrote()) log_warning("the answer is empty");
   log_info("{}", describe(*result));
+  if (!engine->model().device().host_memory()) warn_of_slow_gpus();
   return 0;
 }
 

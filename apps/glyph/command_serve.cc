@@ -12,7 +12,9 @@
 #include "base/log.h"
 #include "command.h"
 #include "doctor.h"
+#include "gpu_watch.h"
 #include "inputs.h"
+#include "memory_check.h"
 #include "server/access.h"
 #include "server/request_log.h"
 #include "server/server.h"
@@ -88,6 +90,23 @@ Result<ServerOptions> server_options(const Settings& settings) {
   return options;
 }
 
+// Before anything is loaded: budgets that were asked for must fit beside the model, those of nobody's choice are lowered.
+Status fit_memory(const Settings& settings, SchedulerOptions& schedule) {
+  GLYPH_ASSIGN_OR_RETURN(const ModelOptions model, model_options(settings));
+  Budgets budgets{.kv_bytes = schedule.active_kv_bytes + schedule.prefix_bytes, .feature_bytes = schedule.feature_bytes};
+  GLYPH_ASSIGN_OR_RETURN(const Placement placement, place(model, budgets));
+  if (!placement.memory.gpu) return {};
+  for (const char* name : {"kv-mib", "cache-kv-mib", "cache-features-mib"}) {
+    if (settings.has(name)) return check_fits(placement);
+  }
+  const double active = static_cast<double>(schedule.active_kv_bytes) / static_cast<double>(budgets.kv_bytes);
+  GLYPH_RETURN_IF_ERROR(shrink_to_fit(placement, budgets));
+  schedule.active_kv_bytes = static_cast<size_t>(static_cast<double>(budgets.kv_bytes) * active);
+  schedule.prefix_bytes = budgets.kv_bytes - schedule.active_kv_bytes;
+  schedule.feature_bytes = budgets.feature_bytes;
+  return {};
+}
+
 // A line for each thing that will disappoint; what is fine stays unsaid, but for where the model computes.
 void report_machine(const Model& model, const ServerOptions& options) {
   const SchedulerOptions& schedule = options.schedule;
@@ -110,6 +129,7 @@ Result<int> run_serve(Context& context) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that passes the process's size limit is an error, not the end of the process
   GLYPH_ASSIGN_OR_RETURN(ServerOptions options, server_options(context.settings));
   GLYPH_ASSIGN_OR_RETURN(options.on_request, request_log(context.settings));
+  GLYPH_RETURN_IF_ERROR(fit_memory(context.settings, options.schedule));
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, open_engine(context.settings));
   report_machine(engine->model(), options);
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::open(engine->model(), options));
@@ -121,6 +141,7 @@ Result<int> run_serve(Context& context) {
     tell_service_manager("STOPPING=1");
     server->stop();
   });
+  const GpuWatch watch;
   server->run();
   return 0;
 }

@@ -10,9 +10,11 @@
 #include "ask_options.h"
 #include "ingest/extract_client.h"
 #include "machine.h"
+#include "memory_check.h"
 #include "render/renderer.h"
 #include "tensor/cpu_device.h"
 #include "tensor/cuda_backend.h"
+#include "tensor/gpu_health.h"
 
 namespace glyph {
 namespace {
@@ -71,12 +73,45 @@ Finding check_helper() {
   return finding;
 }
 
+// Whether the model and what it keeps would fit; before it is loaded.
+Finding check_room(const Settings& settings) {
+  const Result<ModelOptions> options = model_options(settings);
+  const Result<Placement> placement = options.ok() ? place(*options, least_budgets()) : options.status();
+  if (!placement.ok()) return {"room", Finding::State::kBad, placement.status().message(), "pass -m DIR with a complete Glm4v model directory"};
+  const FreeMemory& memory = placement->memory;
+  Finding finding{"room", {}, fmt::format("{} has {} free; the model at least: {}", memory.device, size_text(memory.bytes), placement->plan().text()), {}};
+  if (const Status fits = check_fits(*placement); !fits.ok()) {
+    finding.state = memory.gpu ? Finding::State::kBad : Finding::State::kWarning;
+    finding.advice = fits.message();
+  }
+  return finding;
+}
+
+std::string health_text(const GpuHealth& gpu) {
+  std::string text = gpu.name;
+  if (gpu.power_w) text += fmt::format(", {:.0f} W", *gpu.power_w);
+  if (gpu.power_w && gpu.power_limit_w) text += fmt::format(" of {:.0f}", *gpu.power_limit_w);
+  if (gpu.temperature_c) text += fmt::format(", {} degrees", *gpu.temperature_c);
+  if (gpu.sm_clock_mhz) text += fmt::format(", {} MHz", *gpu.sm_clock_mhz);
+  if (gpu.sm_clock_mhz && gpu.max_sm_clock_mhz) text += fmt::format(" of {}", *gpu.max_sm_clock_mhz);
+  return text;
+}
+
+// Of each GPU as it is now.
+void examine_gpus(std::vector<Finding>& findings) {
+  for (const GpuHealth& gpu : gpu_health()) {
+    findings.push_back({"gpu health", {}, health_text(gpu), slow_warning(gpu)});
+    if (!findings.back().advice.empty()) findings.back().state = Finding::State::kWarning;
+  }
+}
+
 void examine_installation(std::vector<Finding>& findings) {
   findings.push_back(check_font("font", PageStyle::english()));
   findings.push_back(check_font("font (zh)", PageStyle::chinese()));
   findings.push_back(check_helper());
   const auto usable = list_gpus();
   findings.push_back(judge_gpu(gpu_state(), {built_with_cuda(), usable.ok() ? "" : usable.status().message()}));
+  examine_gpus(findings);
 }
 
 }  // namespace
@@ -84,6 +119,7 @@ void examine_installation(std::vector<Finding>& findings) {
 std::vector<Finding> examine(const Settings& settings) {
   std::vector<Finding> findings{check_cpu()};
   const MemoryState memory = memory_state();  // before the model takes its share
+  findings.push_back(check_room(settings));
   const Result<std::unique_ptr<Engine>> engine = open_engine(settings);
   const uint64_t weight_bytes = engine.ok() ? (*engine)->model().checkpoint().num_bytes() : 0;
   findings.push_back(judge_memory(memory, 2 * weight_bytes + kRoomBytes, "this model wants"));  // in the file and converted

@@ -2,6 +2,10 @@
 
 #include <dlfcn.h>
 
+#include <vector>
+
+#include "tensor/gpu_health.h"
+
 namespace glyph {
 namespace {
 
@@ -39,30 +43,17 @@ void list_devices(GpuState& state) {
   }
 }
 
-// Milliwatts, of NVML. Its order of devices is that of the bus, which is libcuda's unless CUDA_DEVICE_ORDER or CUDA_VISIBLE_DEVICES say
-// otherwise; the limits are then taken only when both count the same.
+// NVML's order of devices is that of the bus, which is libcuda's unless CUDA_DEVICE_ORDER or CUDA_VISIBLE_DEVICES say otherwise; the
+// limits are then taken only when both count the same.
 void read_power_limits(GpuState& state) {
-  const Library nvml("libnvidia-ml.so.1");
-  using Device = void*;
-  const auto init = nvml.function<int()>("nvmlInit_v2");
-  const auto shut_down = nvml.function<int()>("nvmlShutdown");
-  const auto count_of = nvml.function<int(unsigned*)>("nvmlDeviceGetCount_v2");
-  const auto device_at = nvml.function<int(unsigned, Device*)>("nvmlDeviceGetHandleByIndex_v2");
-  const auto limit_of = nvml.function<int(Device, unsigned*)>("nvmlDeviceGetPowerManagementLimit");
-  const auto default_of = nvml.function<int(Device, unsigned*)>("nvmlDeviceGetPowerManagementDefaultLimit");
-  if (init == nullptr || shut_down == nullptr || count_of == nullptr || device_at == nullptr || limit_of == nullptr || default_of == nullptr) return;
-  if (init() != 0) return;
-  unsigned count = 0;
-  if (count_of(&count) == 0 && count == state.devices.size()) {
-    for (unsigned i = 0; i < count; ++i) {
-      Device device = nullptr;
-      unsigned limit_mw = 0, default_mw = 0;
-      if (device_at(i, &device) != 0 || limit_of(device, &limit_mw) != 0 || default_of(device, &default_mw) != 0) continue;
-      state.devices[i].power_limit_w = limit_mw / 1000;
-      state.devices[i].default_power_limit_w = default_mw / 1000;
-    }
+  const auto nvml = Nvml::open();
+  if (!nvml.ok()) return;
+  const std::vector<GpuHealth> gpus = (*nvml)->read();
+  if (gpus.size() != state.devices.size()) return;
+  for (size_t i = 0; i < gpus.size(); ++i) {
+    state.devices[i].power_limit_w = static_cast<uint32_t>(gpus[i].power_limit_w.value_or(0));
+    state.devices[i].default_power_limit_w = static_cast<uint32_t>(gpus[i].default_power_limit_w.value_or(0));
   }
-  shut_down();
 }
 
 }  // namespace

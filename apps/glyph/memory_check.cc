@@ -1,0 +1,97 @@
+#include "memory_check.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "machine.h"
+#include "tensor/cuda_backend.h"
+#include "weights/stand_in.h"
+
+namespace glyph {
+namespace {
+
+constexpr uint64_t kLeastKv = uint64_t{256} << 20, kLeastFeatures = uint64_t{64} << 20;
+constexpr uint64_t kLeastHostKv = uint64_t{32} << 20, kLeastHostFeatures = uint64_t{8} << 20;
+constexpr double kGroupScale = 2.0 / 64;  // bytes of a bf16 scale for 64 weights
+constexpr int64_t kHostChunk = 512;       // LanguageModel::chunk_tokens() on a host device
+constexpr int64_t kA4Patches = 2520;      // at 72 dpi
+
+double weight_bytes(Precision precision) {
+  switch (precision) {
+    case Precision::kF32: return 4;
+    case Precision::kFp8: return 1;
+    case Precision::kInt8: return 1 + kGroupScale;
+    case Precision::kInt4: return 0.5 + kGroupScale;
+    default: return 2;
+  }
+}
+
+Status read_configs(const ModelOptions& options, Placement& placement) {
+  if (options.random_seed && options.dir.empty()) {
+    placement.config = stand_in_config();
+    placement.preprocessor = stand_in_preprocessor(placement.config);
+    return {};
+  }
+  GLYPH_ASSIGN_OR_RETURN(placement.config, load_model_config(options.dir));
+  GLYPH_ASSIGN_OR_RETURN(placement.preprocessor, load_preprocessor_config(options.dir, placement.config));
+  return {};
+}
+
+}  // namespace
+
+Budgets least_budgets() { return {.kv_bytes = kLeastKv, .feature_bytes = kLeastFeatures}; }
+
+Result<FreeMemory> free_memory(DeviceChoice choice) {
+  if (choice != DeviceChoice::kCpu) {
+    const Result<std::vector<GpuInfo>> gpus = list_gpus();
+    if (gpus.ok() && !gpus->empty()) return FreeMemory{.device = gpus->front().name, .bytes = gpus->front().free_bytes, .gpu = true};
+    if (choice == DeviceChoice::kCuda) return gpus.ok() ? not_found("there is no GPU") : gpus.status();
+  }
+  return FreeMemory{.device = "this machine", .bytes = memory_state().available_bytes, .gpu = false};
+}
+
+Result<Placement> place(const ModelOptions& options, const Budgets& budgets) {
+  Placement placement;
+  GLYPH_ASSIGN_OR_RETURN(placement.memory, free_memory(options.device));
+  GLYPH_RETURN_IF_ERROR(read_configs(options, placement));
+  MemoryNeeds& needs = placement.needs;
+  const bool wide = options.precision == Precision::kF32 || (!placement.memory.gpu && options.precision == Precision::kAuto);
+  needs.weight_bytes = wide ? 4 : weight_bytes(options.precision);
+  needs.activation_bytes = needs.kv_bytes = wide ? 4 : 2;
+  needs.kv_budget = budgets.kv_bytes;
+  needs.feature_budget = budgets.feature_bytes;
+  if (!placement.memory.gpu) {
+    needs.weights_in_file = !options.random_seed;
+    needs.chunk_rows = kHostChunk;
+    needs.page_patches = kA4Patches;
+  }
+  return placement;
+}
+
+Status check_fits(const Placement& placement) { return check_memory(placement.plan(), placement.memory.bytes, placement.memory.device); }
+
+Status check_fits(const ModelOptions& options) {
+  GLYPH_ASSIGN_OR_RETURN(Placement placement, place(options, least_budgets()));
+  if (!placement.memory.gpu) {
+    placement.needs.kv_budget = kLeastHostKv;
+    placement.needs.feature_budget = kLeastHostFeatures;
+  }
+  return check_fits(placement);
+}
+
+Status shrink_to_fit(Placement placement, Budgets& budgets) {
+  if (!placement.memory.gpu || check_fits(placement).ok()) return {};
+  const MemoryNeeds fitted = fit_budgets(placement.config, placement.preprocessor, placement.needs, placement.memory.bytes, kLeastKv);
+  if (fitted.kv_budget == 0) {
+    placement.needs.kv_budget = kLeastKv;
+    placement.needs.feature_budget = 0;
+    return check_fits(placement);
+  }
+  log_warning("{} has {} free: KV takes {} of it instead of {}, features {} instead of {}", placement.memory.device,
+              size_text(placement.memory.bytes), size_text(fitted.kv_budget), size_text(budgets.kv_bytes), size_text(fitted.feature_budget),
+              size_text(budgets.feature_bytes));
+  budgets = {.kv_bytes = fitted.kv_budget, .feature_bytes = fitted.feature_budget};
+  return {};
+}
+
+}  // namespace glyph
