@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "server/gpu_figures.h"
 #include "server/process_figures.h"
 
 namespace glyph {
@@ -66,6 +67,7 @@ HttpResponse Metrics::response(const SchedulerStats& stats, size_t num_connectio
   out.family("glyph_connections", Type::kGauge, "Open connections.");
   out.sample({}, number(num_connections));
   write_process_figures(out, process_figures());
+  write_gpu_figures(out, gpu_health());
   HttpResponse response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   response.body = out.text();
