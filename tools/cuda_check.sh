@@ -12,41 +12,10 @@ mkdir -p "$2"
 logs=$(cd "$2" && pwd)
 cd "$(dirname "$0")/.." || exit 1
 python=${PYTHON:-python3}
-[ -d "$bin/lib" ] && export GLYPH_LIBS=$bin/lib
-table=""
-failed=0
-
-# cublasLt comes with the toolkit, or with a Python package.
-if ! ldconfig -p | grep -q libcublasLt.so.13; then
-  for folder in /usr/local/cuda/lib64 $("$python" -c 'import nvidia, glob, os
-print(*{os.path.dirname(f) for p in nvidia.__path__ for f in glob.glob(p + "/**/libcublasLt.so.13", recursive=True)})' 2>/dev/null); do
-    if [ -e "$folder/libcublasLt.so.13" ]; then GLYPH_LIBS=${GLYPH_LIBS:+$GLYPH_LIBS:}$folder; fi
-  done
-fi
-# The libraries that travel with the programs are for them alone.
-wrap() {
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "${GLYPH_LIBS:-}" "$2" >"$logs/$1"
-  chmod +x "$logs/$1"
-}
+source tools/cuda_steps.sh
 wrap run_ops_test "$bin/ops_cuda_test"
 wrap run_model_stages "$bin/model_stages"
 wrap run_ops_bench "$bin/ops_bench"
-
-# step NAME SECONDS COMMAND...
-step() {
-  local name=$1 limit=$2 start=$SECONDS result
-  shift 2
-  echo "== $name: $*"
-  timeout -k 5 "$limit" "$@" >"$logs/$name.log" 2>&1
-  result=$?
-  tail -n 40 "$logs/$name.log"
-  case $result in
-    0) result=ok ;;
-    124 | 137) result="over $limit s"; failed=1 ;;
-    *) result="failed ($result)"; failed=1 ;;
-  esac
-  table+=$(printf '%-24s %-14s %4d s' "$name" "$result" $((SECONDS - start)))$'\n'
-}
 
 nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm --format=csv >"$logs/gpu.log" 2>&1
 cat "$logs/gpu.log"
