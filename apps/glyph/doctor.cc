@@ -111,7 +111,6 @@ void examine_installation(std::vector<Finding>& findings) {
   findings.push_back(check_helper());
   const auto usable = list_gpus();
   findings.push_back(judge_gpu(gpu_state(), {built_with_cuda(), usable.ok() ? "" : usable.status().message()}));
-  examine_gpus(findings);
 }
 
 }  // namespace
@@ -126,6 +125,7 @@ std::vector<Finding> examine(const Settings& settings) {
   if (engine.ok()) findings.push_back(check_model((*engine)->model()));
   else findings.push_back({"model", Finding::State::kBad, engine.status().message(), "pass -m DIR with a complete Glm4v model directory"});
   examine_installation(findings);
+  examine_gpus(findings);
   return findings;
 }
 

@@ -62,6 +62,7 @@ Result<Placement> place(const ModelOptions& options, const Budgets& budgets) {
   needs.feature_budget = budgets.feature_bytes;
   if (!placement.memory.gpu) {
     needs.weights_in_file = !options.random_seed;
+    needs.library_bytes = 0;
     needs.chunk_rows = kHostChunk;
     needs.page_patches = kA4Patches;
   }

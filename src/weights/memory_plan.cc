@@ -11,7 +11,6 @@ namespace {
 
 constexpr double kFloat = 4;                              // bytes
 constexpr double kMargin = 1.1;                           // of the workspace: rounding, and pieces that wait to be used again
-constexpr uint64_t kLibraryBytes = uint64_t{640} << 20;   // the driver's context, cuBLASLt and its workspace, cuDNN
 
 double real(int64_t value) { return static_cast<double>(value); }
 
@@ -78,7 +77,7 @@ MemoryPlan plan_memory(const ModelConfig& config, const PreprocessorConfig& prep
                 {"workspace", whole(workspace * kMargin)},
                 {"KV", needs.kv_budget},
                 {"features", needs.feature_budget},
-                {"libraries", needs.weights_in_file ? 0 : kLibraryBytes}};
+                {"libraries", needs.library_bytes}};
   return plan;
 }
 

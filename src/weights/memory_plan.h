@@ -19,6 +19,7 @@ struct MemoryNeeds {
   int64_t page_patches = 0;        // encoded in one pass; 0: the largest page that the preprocessor lets through
   int64_t chunk_rows = 8192;       // of a prompt, read in one pass
   int64_t decode_rows = 64;        // tokens of all answers in one step
+  uint64_t library_bytes = uint64_t{640} << 20;  // a driver's context, cuBLASLt and its workspace, cuDNN
   uint64_t kv_budget = 0;          // bytes of KV that are kept: of running questions and of documents
   uint64_t feature_budget = 0;     // bytes of page features that are kept
 };
