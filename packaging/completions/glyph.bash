@@ -3,27 +3,28 @@ _glyph() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' flags='' words='' word
   COMPREPLY=()
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case $word in ask | batch | render | extract | tokenize | bench | serve | doctor) command=$word; break ;; esac
+    case $word in ask | batch | render | extract | tokenize | bench | compile | serve | doctor) command=$word; break ;; esac
   done
   case $previous in
-    --api-keys | --config | --log-file | --output | --style | -o) compopt -o default; return ;;
+    --api-keys | --config | --json-file | --log-file | --output | --plan | --style | --svg | -o) compopt -o default; return ;;
     --model | --state | -m) compopt -o dirnames; return ;;
-    --answer-tokens | --cache-disk-mib | --cache-features-mib | --cache-kv-mib | --dpi | --draft-tokens | --host | --image-hosts | --kv-mib | --limit-file-mib | --limit-helper-mib | --limit-helper-seconds | --limit-image-megapixels | --limit-image-side | --limit-inflate-ratio | --limit-inflated-mib | --limit-pages | --limit-zip-entries | --max-tokens | --pages | --port | --repeats | --repetition-penalty | --requests-at-once | --requests-per-minute | --seed | --stop | --temperature | --threads | --top-k | --top-p) return ;;
+    --answer-tokens | --cache-disk-mib | --cache-features-mib | --cache-kv-mib | --documents | --dpi | --draft-tokens | --grow | --host | --image-hosts | --kv-mib | --limit-file-mib | --limit-helper-mib | --limit-helper-seconds | --limit-image-megapixels | --limit-image-side | --limit-inflate-ratio | --limit-inflated-mib | --limit-pages | --limit-zip-entries | --max-tokens | --pages | --picture | --port | --random-weights | --repeats | --repetition-penalty | --requests-at-once | --requests-per-minute | --rows | --seconds | --seed | --stop | --streams | --temperature | --threads | --top-k | --top-p) return ;;
     --device) COMPREPLY=($(compgen -W 'auto cpu cuda' -- "$current")); return ;;
     --log-level) COMPREPLY=($(compgen -W 'debug info warning error off' -- "$current")); return ;;
     --precision) COMPREPLY=($(compgen -W 'auto fp32 bf16' -- "$current")); return ;;
     --profile) COMPREPLY=($(compgen -W 'single batch api' -- "$current")); return ;;
   esac
   case $command in
-    ask) flags='-h --help --json -m --model --device --precision --threads --style --dpi --max-tokens --temperature --top-k --top-p --repetition-penalty --seed --stop --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
-    batch) flags='-h --help -o --output -m --model --device --precision --threads --style --dpi --max-tokens --temperature --top-k --top-p --repetition-penalty --seed --stop --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    ask) flags='-h --help --json -m --model --random-weights --device --precision --threads --plan --style --dpi --max-tokens --temperature --top-k --top-p --repetition-penalty --seed --stop --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    batch) flags='-h --help -o --output -m --model --random-weights --device --precision --threads --plan --style --dpi --max-tokens --temperature --top-k --top-p --repetition-penalty --seed --stop --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
     render) flags='-h --help -o --output --style --dpi -m --model --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
     extract) flags='-h --help --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
     tokenize) flags='-h --help --decode --plain -m --model --version --config --log-level --log-json' words='' ;;
-    bench) flags='-h --help --json --pages --repeats --answer-tokens -m --model --device --precision --threads --style --dpi --version --config --log-level --log-json' words='render ops e2e' ;;
-    serve) flags='-h --help -m --model --device --precision --threads --host --port --profile --state --api-keys --allow-remote --requests-per-minute --requests-at-once --image-hosts --kv-mib --cache-kv-mib --cache-features-mib --cache-disk-mib --log-file --draft-tokens --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
-    doctor) flags='-h --help --json -m --model --device --precision --threads --version --config --log-level --log-json' words='' ;;
-    *) flags='-h --help --version --config --log-level --log-json' words='ask batch render extract tokenize bench serve doctor' ;;
+    bench) flags='-h --help --json --json-file --pages --repeats --answer-tokens --rows --picture --grow --streams --documents --seconds --svg -m --model --random-weights --device --precision --threads --plan --style --dpi --version --config --log-level --log-json' words='render ops e2e ladder' ;;
+    compile) flags='-h --help --pages -o --output -m --model --random-weights --device --precision --threads --plan --version --config --log-level --log-json' words='' ;;
+    serve) flags='-h --help -m --model --random-weights --device --precision --threads --plan --host --port --profile --state --api-keys --allow-remote --requests-per-minute --requests-at-once --image-hosts --kv-mib --cache-kv-mib --cache-features-mib --cache-disk-mib --log-file --draft-tokens --limit-file-mib --limit-inflated-mib --limit-inflate-ratio --limit-zip-entries --limit-pages --limit-image-side --limit-image-megapixels --limit-helper-seconds --limit-helper-mib --version --config --log-level --log-json' words='' ;;
+    doctor) flags='-h --help --json -m --model --random-weights --device --precision --threads --plan --version --config --log-level --log-json' words='' ;;
+    *) flags='-h --help --version --config --log-level --log-json' words='ask batch render extract tokenize bench compile serve doctor' ;;
   esac
   if [[ $current == -* ]]; then words=$flags; fi
   COMPREPLY=($(compgen -W "$words" -- "$current"))
