@@ -118,10 +118,11 @@ void examine_installation(std::vector<Finding>& findings) {
 std::vector<Finding> examine(const Settings& settings) {
   std::vector<Finding> findings{check_cpu()};
   const MemoryState memory = memory_state();  // before the model takes its share
-  findings.push_back(check_room(settings));
+  Finding room = check_room(settings);  // before the model takes its part
   const Result<std::unique_ptr<Engine>> engine = open_engine(settings);
   const uint64_t weight_bytes = engine.ok() ? (*engine)->model().checkpoint().num_bytes() : 0;
   findings.push_back(judge_memory(memory, 2 * weight_bytes + kRoomBytes, "this model wants"));  // in the file and converted
+  findings.push_back(std::move(room));
   if (engine.ok()) findings.push_back(check_model((*engine)->model()));
   else findings.push_back({"model", Finding::State::kBad, engine.status().message(), "pass -m DIR with a complete Glm4v model directory"});
   examine_installation(findings);

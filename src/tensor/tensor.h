@@ -69,8 +69,10 @@ class BasicTensorView {
       : data_(data), dtype_(dtype), shape_(shape), strides_(strides) {
     GLYPH_CHECK(shape.rank() == strides.rank() && (shape.rank() == 0 || strides[shape.rank() - 1] == 1));
   }
-  // NOLINTNEXTLINE: implicit on purpose, whoever may write may read
-  BasicTensorView(const BasicTensorView<void*>& other) requires(!kMutable)
+  // Implicit on purpose: whoever may write may read. A template, because clang 14 gives the plain one the name of the copy constructor.
+  template <typename Other>
+    requires(std::is_same_v<Other, void*> && std::is_same_v<Pointer, const void*>)
+  BasicTensorView(const BasicTensorView<Other>& other)  // NOLINT
       : data_(other.raw()),
         scales_(other.scales()),
         dtype_(other.dtype()),

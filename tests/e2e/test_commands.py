@@ -138,7 +138,7 @@ class Doctor(GlyphTest):
         self.assert_ok(result)
         report = result.json
         self.assertTrue(report["ok"])
-        self.assertEqual([c["check"] for c in report["checks"]], ["cpu", "memory", "model", "font", "font (zh)", "helper", "gpu"])
+        self.assertEqual([c["check"] for c in report["checks"]], ["cpu", "memory", "room", "model", "font", "font (zh)", "helper", "gpu"])
         for check in report["checks"]:
             self.assertTrue(check["state"] == "ok" or check["advice"], check)
 

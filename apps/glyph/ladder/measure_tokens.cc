@@ -90,13 +90,16 @@ Result<double> scheduled_tokens_per_s(const Model& model, const Streams& streams
     GLYPH_ASSIGN_OR_RETURN(const JobResult read, runner.run(read_job(sources.back()), {}));
     tokens_each = read.usage.prompt_tokens;
   }
+  // Long enough that all are being written at once, however late the last one begins.
+  LadderOptions long_answers = options;
+  long_answers.answer_tokens = std::max({options.answer_tokens, int64_t{64}, 8 * streams.num_streams});
   TokenCount count(streams.num_streams);
   std::vector<int64_t> written(static_cast<size_t>(streams.num_streams));
   std::vector<std::future<Result<JobResult>>> answers;
   for (size_t i = 0; i < written.size(); ++i) {
     JobListener listener;
-    listener.on_token = [&count, &written, i, last = options.answer_tokens](int, const SampledToken&) { count.token(++written[i], last); };
-    answers.push_back(runner.start(question_job(sources[i % sources.size()], options), std::move(listener)));
+    listener.on_token = [&count, &written, i, last = long_answers.answer_tokens](int, const SampledToken&) { count.token(++written[i], last); };
+    answers.push_back(runner.start(question_job(sources[i % sources.size()], long_answers), std::move(listener)));
   }
   Status status;
   for (auto& answer : answers) {
@@ -104,6 +107,7 @@ Result<double> scheduled_tokens_per_s(const Model& model, const Streams& streams
     if (status.ok()) status = result.status();
   }
   GLYPH_RETURN_IF_ERROR(status);
+  if (count.per_s() == 0) return exhausted("an answer ended before the last one began");
   return count.per_s();
 }
 
