@@ -312,7 +312,7 @@ void DocumentStore::extract(const RecordPtr& record) {
     record->info.state = options_.read_ahead ? DocumentState::kDrawing : DocumentState::kReady;
     tell(record, lock);
     if (!options_.read_ahead) {
-      record->known.emplace();
+      record->known = Source::Known{};
       to_save_.push_back(record);
       return;
     }
