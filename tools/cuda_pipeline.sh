@@ -13,51 +13,23 @@ mkdir -p "$2"
 logs=$(cd "$2" && pwd)
 cd "$(dirname "$0")/.." || exit 1
 python=${PYTHON:-python3}
-[ -d "$bin/lib" ] && GLYPH_LIBS=$bin/lib
-# cublasLt comes with the toolkit, cuDNN with it or with a Python package.
-for library in libcublasLt.so.13 libcudnn.so.9; do
-  ldconfig -p | grep -q "$library" && continue
-  for folder in /usr/local/cuda/lib64 $("$python" -c "import nvidia, glob, os
-print(*{os.path.dirname(f) for p in nvidia.__path__ for f in glob.glob(p + '/**/$library', recursive=True)})" 2>/dev/null); do
-    [ -e "$folder/$library" ] && GLYPH_LIBS=${GLYPH_LIBS:+$GLYPH_LIBS:}$folder
-  done
-done
-# The libraries that travel with the programs are for them alone.
-wrap() {
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "${GLYPH_LIBS:-}" "$bin/$1" >"$logs/run_$1"
-  chmod +x "$logs/run_$1"
-}
-table=""
-failed=0
-# step NAME SECONDS COMMAND...
-step() {
-  local name=$1 limit=$2 start=$SECONDS result
-  shift 2
-  timeout -k 5 "$limit" "$@" >"$logs/$name.log" 2>&1
-  result=$?
-  case $result in
-    0) result=ok ;;
-    124 | 137) result="over $limit s"; failed=1 ;;
-    *) result="failed ($result)"; failed=1 ;;
-  esac
-  table+=$(printf '%-24s %-14s %4d s' "$name" "$result" $((SECONDS - start)))$'\n'
-}
+source tools/cuda_steps.sh
 
 nvidia-smi --query-gpu=name,driver_version,memory.used,power.limit,clocks.sm,clocks.max.sm --format=csv >"$logs/gpu.log" 2>&1
 font=$bin/fonts/DejaVuSans.ttf
 model=$logs/model
-step config 20 "$python" tools/model_oracle/time_transformers.py "$model" --config-only
+step config 20 "$python" tools/model_oracle/time_transformers.py "$model" --config-only >/dev/null
 if [ -x "$bin/vision_cuda_test" ]; then
-  wrap vision_cuda_test
-  step vision_cuda_test 20 "$logs/run_vision_cuda_test" --gtest_brief=1
+  wrap run_vision_cuda_test "$bin/vision_cuda_test"
+  step vision_cuda_test 20 "$logs/run_vision_cuda_test" --gtest_brief=1 >/dev/null
 fi
-wrap pipeline_bench
-step pipeline 40 "$logs/run_pipeline_bench" "$model" device=cuda precision=bf16 pages=10 $([ -e "$font" ] && echo "font=$font")
+wrap run_pipeline_bench "$bin/pipeline_bench"
+step pipeline 40 "$logs/run_pipeline_bench" "$model" device=cuda precision=bf16 pages=10 $([ -e "$font" ] && echo "font=$font") >/dev/null
 if [ -x "$bin/glyph" ]; then
-  wrap glyph
-  step compile 60 "$logs/run_glyph" compile --random-weights 1 --device cuda -o "$logs/plan"
+  wrap run_glyph "$bin/glyph"
+  step compile 60 "$logs/run_glyph" compile --random-weights 1 --device cuda -o "$logs/plan" >/dev/null
 fi
-step transformers 60 "$python" tools/model_oracle/time_transformers.py "$model" --pages 10
+step transformers 60 "$python" tools/model_oracle/time_transformers.py "$model" --pages 10 >/dev/null
 echo
 cat "$logs/gpu.log"
 for name in vision_cuda_test pipeline compile transformers; do

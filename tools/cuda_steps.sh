@@ -23,14 +23,15 @@ wrap() {
   chmod +x "$logs/$1"
 }
 
-# step NAME SECONDS COMMAND...: LOGS/NAME.log has what it printed, $table how it went.
+# step NAME SECONDS COMMAND...: LOGS/NAME.log has what it printed, $table how it went. A name in $SKIP is left out.
 step() {
   local name=$1 limit=$2 start=$SECONDS result
   shift 2
+  case " ${SKIP:-} " in *" $name "*) return ;; esac
   echo "== $name: $*"
   timeout -k 5 "$limit" "$@" >"$logs/$name.log" 2>&1
   result=$?
-  tail -n 40 "$logs/$name.log"
+  tail -n "${STEP_LINES:-40}" "$logs/$name.log"
   case $result in
     0) result=ok ;;
     124 | 137) result="over $limit s"; failed=1 ;;

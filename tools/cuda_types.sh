@@ -13,39 +13,9 @@ mkdir -p "$2"
 logs=$(cd "$2" && pwd)
 cd "$(dirname "$0")/.." || exit 1
 python=${PYTHON:-python3}
-[ -d "$bin/lib" ] && export GLYPH_LIBS=$bin/lib
-table=""
-failed=0
-
-# cublasLt comes with the toolkit, or with a Python package.
-if ! ldconfig -p | grep -q libcublasLt.so.13; then
-  for folder in /usr/local/cuda/lib64 $("$python" -c 'import nvidia, glob, os
-print(*{os.path.dirname(f) for p in nvidia.__path__ for f in glob.glob(p + "/**/libcublasLt.so.13", recursive=True)})' 2>/dev/null); do
-    if [ -e "$folder/libcublasLt.so.13" ]; then GLYPH_LIBS=${GLYPH_LIBS:+$GLYPH_LIBS:}$folder; fi
-  done
-fi
-# The libraries that travel with the programs are for them alone.
-for program in ops_cuda_test types_bench model_stages; do
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "${GLYPH_LIBS:-}" "$bin/$program" >"$logs/run_$program"
-  chmod +x "$logs/run_$program"
-done
-
-# step NAME SECONDS COMMAND...
-step() {
-  local name=$1 limit=$2 start=$SECONDS result
-  shift 2
-  case " ${SKIP:-} " in *" $name "*) return ;; esac
-  echo "== $name: $*"
-  timeout -k 5 "$limit" "$@" >"$logs/$name.log" 2>&1
-  result=$?
-  tail -n 60 "$logs/$name.log"
-  case $result in
-    0) result=ok ;;
-    124 | 137) result="over $limit s"; failed=1 ;;
-    *) result="failed ($result)"; failed=1 ;;
-  esac
-  table+=$(printf '%-24s %-14s %4d s' "$name" "$result" $((SECONDS - start)))$'\n'
-}
+STEP_LINES=60
+source tools/cuda_steps.sh
+for program in ops_cuda_test types_bench model_stages; do wrap "run_$program" "$bin/$program"; done
 
 nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm --format=csv >"$logs/gpu.log" 2>&1
 step products 25 "$logs/run_types_bench"
