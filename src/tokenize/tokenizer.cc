@@ -3,8 +3,8 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/byte_alphabet.h"
 #include "base/text_file.h"
-#include "tokenize/byte_alphabet.h"
 #include "tokenize/tokenizer_json.h"
 #include "tokenize/utf8_scan.h"
 

@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 #include <unordered_map>
 
-#include "tokenize/byte_alphabet.h"
+#include "base/byte_alphabet.h"
 #include "tokenize/step_reader.h"
 
 namespace glyph {

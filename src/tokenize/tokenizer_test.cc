@@ -8,10 +8,10 @@
 #include <random>
 #include <thread>
 
+#include "base/byte_alphabet.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "tokenize/bench_tokenize.h"
-#include "tokenize/byte_alphabet.h"
 #include "tokenize/detokenizer.h"
 #include "tokenize/utf8_scan.h"
 

@@ -7,7 +7,7 @@
 #include <boost/json.hpp>
 #include <set>
 
-#include "base/utf8.h"
+#include "base/byte_alphabet.h"
 
 namespace glyph {
 namespace {
@@ -19,20 +19,6 @@ constexpr int64_t kWindowTokens = int64_t{1} << 18;
 constexpr int64_t kMaxPixels = 36'000'000;
 constexpr std::array kControlTokens{"<|endoftext|>", "[gMASK]",       "<sop>",           "<|system|>",
                                     "<|user|>",      "<|assistant|>", "<|observation|>"};
-
-// The printable stand-in of a byte in a byte-level vocabulary (reference: GPT-2's bytes_to_unicode).
-std::string spelled(int32_t byte) {
-  const auto printable = [](int32_t b) { return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174; };
-  std::string out;
-  if (printable(byte)) {
-    append_utf8(out, static_cast<uint32_t>(byte));
-    return out;
-  }
-  uint32_t rank = 0;
-  for (int32_t b = 0; b < byte; ++b) rank += printable(b) ? 0 : 1;
-  append_utf8(out, 256 + rank);
-  return out;
-}
 
 json::object added_token(std::string_view content, int32_t id) {
   return {{"id", id},          {"content", content}, {"single_word", false}, {"lstrip", false},
@@ -93,7 +79,7 @@ PreprocessorConfig stand_in_preprocessor(const ModelConfig& config) {
 Result<std::string> stand_in_tokenizer_json(const ModelConfig& config) {
   GLYPH_ASSIGN_OR_RETURN(json::array added, control_tokens(config));
   json::object vocab;
-  for (int32_t byte = 0; byte < kNumBytes; ++byte) vocab[spelled(byte)] = byte;
+  for (int32_t byte = 0; byte < kNumBytes; ++byte) vocab[spelling_of_bytes(std::string(1, static_cast<char>(byte)))] = byte;
   const json::object byte_level{
       {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
   const json::object model{{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", json::array{}}};

@@ -7,8 +7,8 @@
 #include <limits>
 #include <random>
 
+#include "base/byte_alphabet.h"
 #include "base/text_file.h"
-#include "base/utf8.h"
 #include "weights/config.h"
 #include "weights/safetensors_writer.h"
 #include "weights/tensor_list.h"
@@ -51,23 +51,9 @@ json::object config_json(const TinyModelOptions& options) {
   return config;
 }
 
-// The printable stand-in of a byte in a byte-level vocabulary (reference: GPT-2's bytes_to_unicode).
-std::string spelled(int byte) {
-  const auto printable = [](int b) { return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255); };
-  std::string out;
-  if (printable(byte)) {
-    append_utf8(out, static_cast<uint32_t>(byte));
-    return out;
-  }
-  uint32_t rank = 0;
-  for (int b = 0; b < byte; ++b) rank += printable(b) ? 0 : 1;
-  append_utf8(out, 256 + rank);
-  return out;
-}
-
 json::object tokenizer_json() {
   json::object vocab;
-  for (int byte = 0; byte < kNumBytes; ++byte) vocab[spelled(byte)] = byte;
+  for (int byte = 0; byte < kNumBytes; ++byte) vocab[spelling_of_bytes(std::string(1, static_cast<char>(byte)))] = byte;
   json::array added;
   for (const char* token : kControlTokens) {
     added.push_back({{"id", id_of(token)}, {"content", token}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},

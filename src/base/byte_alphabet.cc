@@ -1,4 +1,4 @@
-#include "tokenize/byte_alphabet.h"
+#include "base/byte_alphabet.h"
 
 #include <array>
 
