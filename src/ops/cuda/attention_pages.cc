@@ -8,43 +8,18 @@
 
 #include "base/log.h"
 #include "ops/cuda/ops.h"
+#include "ops/cuda/trial.h"
 #include "tensor/cuda/cuda_device.h"
 
 namespace glyph::ops::cuda {
 namespace {
 
+constexpr double kEnoughSeconds = 0.02;            // of a trial, to be believed at once
 constexpr size_t kPackedBytes = size_t{128} << 20;  // of keys and values, at most
 
 void attend_here(CudaDevice& device, const EqualPages& pages) {
   const std::vector<int64_t> page_tokens(static_cast<size_t>(pages.num_pages), pages.tokens);
   attend_pages(device, pages.q, pages.k, pages.v, pages.scale, pages.out, page_tokens);
-}
-
-// Seconds of the faster of two runs, after one that warms up; infinity when run() refuses.
-double time_of(CudaDevice& device, const std::function<bool()>& run) {
-  double best = std::numeric_limits<double>::infinity();
-  cudaEvent_t begin = nullptr, end = nullptr;
-  device.note(cudaEventCreate(&begin), "cudaEventCreate");
-  device.note(cudaEventCreate(&end), "cudaEventCreate");
-  for (int i = 0; i < 3 && device.ok(); ++i) {
-    device.note(cudaEventRecord(begin, device.stream()), "cudaEventRecord");
-    if (!run()) break;
-    device.note(cudaEventRecord(end, device.stream()), "cudaEventRecord");
-    device.note(cudaEventSynchronize(end), "cudaEventSynchronize");
-    float milliseconds = 0;
-    device.note(cudaEventElapsedTime(&milliseconds, begin, end), "cudaEventElapsedTime");
-    if (i > 0) best = std::min(best, milliseconds * 1e-3);
-    if (i > 0 && best > 0.02) break;  // long enough to be believed at once
-  }
-  cudaEventDestroy(begin);
-  cudaEventDestroy(end);
-  return best;
-}
-
-bool is_capturing(CudaDevice& device) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  return cudaStreamIsCapturing(device.stream(), &status) != cudaSuccess ||
-         status != cudaStreamCaptureStatusNone;
 }
 
 bool suits_cudnn(const ConstTensorView& x) {
@@ -130,7 +105,7 @@ PageWay PageChoices::fastest(CudaDevice& device, const EqualPages& pages) {
   PageWay fastest = PageWay::kHere;
   double least = std::numeric_limits<double>::infinity();
   for (const PageWay way : ways) {
-    const double seconds = time_of(device, [&] { return run(device, pages, way); });
+    const double seconds = seconds_of(device, [&] { return run(device, pages, way); }, kEnoughSeconds);
     log_debug("attention of {} x {} patches, {} heads of {}: {:.3f} ms {} (cuDNN: {})", pages.num_pages,
               pages.tokens, pages.q.size(1), pages.q.size(2), seconds * 1e3, name_of(way),
               cudnn_description());

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ops/cuda/blas_plan.h"
 #include "ops/cuda/matrix_choices.h"
+#include "ops/cuda/trial.h"
 
 namespace glyph::ops::cuda {
 namespace {
@@ -35,35 +36,10 @@ BlasAlgorithm algorithm_of(const MatrixChoice& choice) {
   return {std::bit_cast<cublasLtMatmulAlgo_t>(choice.algorithm), choice.workspace_bytes};
 }
 
-bool is_capturing(CudaDevice& device) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  return cudaStreamIsCapturing(device.stream(), &status) != cudaSuccess || status != cudaStreamCaptureStatusNone;
-}
-
 bool has_room(CudaDevice& device, size_t bytes) {
   size_t free_bytes = 0, total_bytes = 0;
   device.note(cudaMemGetInfo(&free_bytes, &total_bytes), "cudaMemGetInfo");
   return free_bytes > 2 * bytes + (size_t{256} << 20);
-}
-
-// The faster of two runs after one that warms up; infinity when run() refuses.
-double seconds_of(CudaDevice& device, const std::function<bool()>& run) {
-  double best = std::numeric_limits<double>::infinity();
-  cudaEvent_t begin = nullptr, end = nullptr;
-  device.note(cudaEventCreate(&begin), "cudaEventCreate");
-  device.note(cudaEventCreate(&end), "cudaEventCreate");
-  for (int i = 0; i < 3 && device.ok(); ++i) {
-    device.note(cudaEventRecord(begin, device.stream()), "cudaEventRecord");
-    if (!run()) break;
-    device.note(cudaEventRecord(end, device.stream()), "cudaEventRecord");
-    device.note(cudaEventSynchronize(end), "cudaEventSynchronize");
-    float milliseconds = 0;
-    device.note(cudaEventElapsedTime(&milliseconds, begin, end), "cudaEventElapsedTime");
-    if (i > 0) best = std::min(best, milliseconds * 1e-3);
-  }
-  cudaEventDestroy(begin);
-  cudaEventDestroy(end);
-  return best;
 }
 
 // How a shape runs. Without an algorithm the library has none.

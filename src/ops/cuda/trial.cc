@@ -1,0 +1,33 @@
+#include "ops/cuda/trial.h"
+
+#include <algorithm>
+
+namespace glyph::ops::cuda {
+
+bool is_capturing(CudaDevice& device) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  return cudaStreamIsCapturing(device.stream(), &status) != cudaSuccess || status != cudaStreamCaptureStatusNone;
+}
+
+double seconds_of(CudaDevice& device, const std::function<bool()>& run, double enough) {
+  double best = std::numeric_limits<double>::infinity();
+  cudaEvent_t begin = nullptr, end = nullptr;
+  device.note(cudaEventCreate(&begin), "cudaEventCreate");
+  device.note(cudaEventCreate(&end), "cudaEventCreate");
+  for (int i = 0; i < 3 && device.ok(); ++i) {
+    device.note(cudaEventRecord(begin, device.stream()), "cudaEventRecord");
+    if (!run()) break;
+    device.note(cudaEventRecord(end, device.stream()), "cudaEventRecord");
+    device.note(cudaEventSynchronize(end), "cudaEventSynchronize");
+    float milliseconds = 0;
+    device.note(cudaEventElapsedTime(&milliseconds, begin, end), "cudaEventElapsedTime");
+    if (i == 0) continue;
+    best = std::min(best, milliseconds * 1e-3);
+    if (best > enough) break;
+  }
+  cudaEventDestroy(begin);
+  cudaEventDestroy(end);
+  return best;
+}
+
+}  // namespace glyph::ops::cuda
