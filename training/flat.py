@@ -1,9 +1,10 @@
-"""All parameters of a model in one buffer, and all gradients in another.
+"""All parameters of a model in one buffer, all gradients in another, and a bfloat16 copy of both that the model computes with.
 
 A step of this small model is bound by the processor that launches its kernels: hundreds of small updates, norms and copies become a few
 large ones when what is treated alike lies side by side.
 """
 import torch
+import torch.distributed as dist
 
 from muon import Muon
 
@@ -12,7 +13,8 @@ class Flat:
     """Three regions, `vision`, `heads` (the auxiliary ones of the vision tower) and `language`, that lie in this order; in each, matrices for
     Muon by shape, then what AdamW takes.
 
-    weights, grads: (size,) float32. Parameters and their gradients are views of them: gradients are summed in place, so zero() is needed.
+    weights, grads: (size,) float32, what the optimizers see. low, low_grads: the same in bfloat16, of which the model's parameters and their gradients
+    are views: no cast of a parameter is left in a step but one of the whole buffer. Gradients are summed in place and cleared by step().
     """
 
     def __init__(self, model, lr, muon=True):
@@ -24,6 +26,7 @@ class Flat:
         total = sum(p.numel() for p in model.parameters())
         device = next(model.parameters()).device
         self.weights, self.grads = torch.zeros(total, device=device), torch.zeros(total, device=device)
+        self.low, self.low_grads = (torch.zeros(total, device=device, dtype=torch.bfloat16) for _ in range(2))
         self.spans, self.optimizers, at = {}, {}, 0
         for region, named in regions.items():
             begin, groups = at, {}
@@ -55,22 +58,31 @@ class Flat:
         return 'decays' if p.ndim >= 2 and 'embed_tokens' not in name else 'stays'
 
     def place(self, p, at):
-        view = self.weights[at:at + p.numel()].view(p.shape)
-        view.copy_(p.data)
-        p.data = view
-        p.grad = self.grads[at:at + p.numel()].view(p.shape)
+        self.weights[at:at + p.numel()].view(p.shape).copy_(p.data)
+        p.data = self.low[at:at + p.numel()].view(p.shape)
+        p.data.copy_(self.weights[at:at + p.numel()].view(p.shape))
+        p.grad = self.low_grads[at:at + p.numel()].view(p.shape)
 
-    def used(self, regions):
-        """The gradients of neighbouring regions: one piece of the buffer."""
-        return self.grads[self.spans[regions[0]][0]:self.spans[regions[-1]][1]]
+    def span(self, regions):
+        """Where neighbouring regions lie in the buffers."""
+        return slice(self.spans[regions[0]][0], self.spans[regions[-1]][1])
+
+    def share(self):
+        """Gives every GPU the parameters of the first: sums in another order let them drift apart."""
+        dist.broadcast(self.weights, 0)
+        self.low.copy_(self.weights)
 
     def step(self, regions, lr):
         """Clips the gradients of the regions to a norm of 1, updates their parameters and clears all gradients."""
-        grads = self.used(regions)
+        span = self.span(regions)
+        if dist.is_initialized():
+            dist.all_reduce(self.low_grads[span], dist.ReduceOp.AVG)
+        grads = self.grads[span].copy_(self.low_grads[span])
         grads.mul_((1 / (grads.norm() + 1e-6)).clamp(max=1))
         for region in regions:
             for optimizer in self.optimizers[region]:
                 for group in optimizer.param_groups:
                     group['lr'] = lr
                 optimizer.step()
-        self.grads.zero_()
+        self.low[span].copy_(self.weights[span])
+        self.low_grads.zero_()

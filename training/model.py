@@ -55,6 +55,12 @@ def swap_neighbours(x):
     return x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
 
 
+def side_by_side(x, *linears):
+    """The outputs of several linear maps of one input, one after another in the last dimension: one product instead of several."""
+    bias = None if linears[0].bias is None else torch.cat([l.bias for l in linears])
+    return F.linear(x, torch.cat([l.weight for l in linears]), bias)
+
+
 class VisionBlock(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -67,12 +73,12 @@ class VisionBlock(nn.Module):
 
     def forward(self, x, cos, sin):
         b, s, d = x.shape
-        qkv = self.attn['qkv'](self.norm1(x)).view(b, s, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        q, k = rotate(qkv[:2], cos, sin, swap_halves).unbind(0)
-        y = F.scaled_dot_product_attention(q, k, qkv[2])
+        qk, v = self.attn['qkv'](self.norm1(x)).view(b, s, 3, self.heads, d // self.heads).split((2, 1), 2)
+        q, k = rotate(qk, cos[:, None, None], sin[:, None, None], swap_halves).transpose(1, 3).unbind(2)
+        y = F.scaled_dot_product_attention(q, k, v[:, :, 0].transpose(1, 2))
         x = x + self.attn['proj'](y.transpose(1, 2).reshape(b, s, d))
-        y = self.norm2(x)
-        return x + self.mlp['down_proj'](F.silu(self.mlp['gate_proj'](y)) * self.mlp['up_proj'](y))
+        gate, up = side_by_side(self.norm2(x), self.mlp['gate_proj'], self.mlp['up_proj']).chunk(2, -1)
+        return x + self.mlp['down_proj'](F.silu(gate) * up)
 
 
 class Merger(nn.Module):
@@ -152,11 +158,9 @@ class Attention(nn.Module):
 
     def forward(self, x, cos, sin):
         b, s, _ = x.shape
-        q = self.q_proj(x).view(b, s, self.heads, self.size).transpose(1, 2)
-        k = self.k_proj(x).view(b, s, self.kv_heads, self.size).transpose(1, 2)
-        v = self.v_proj(x).view(b, s, self.kv_heads, self.size).transpose(1, 2)
-        q, k = rotate(q, cos, sin, swap_neighbours), rotate(k, cos, sin, swap_neighbours)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        qk, v = side_by_side(x, self.q_proj, self.k_proj, self.v_proj).view(b, s, -1, self.size).split((self.heads + self.kv_heads, self.kv_heads), 2)
+        q, k = rotate(qk, cos[:, None], sin[:, None], swap_neighbours).transpose(1, 2).split((self.heads, self.kv_heads), 1)
+        y = F.scaled_dot_product_attention(q, k, v.transpose(1, 2), is_causal=True, enable_gqa=True)
         return self.o_proj(y.transpose(1, 2).reshape(b, s, -1))
 
 

@@ -27,8 +27,7 @@ def scores(language, layer, head, x, cos, sin, text):
     q = F.linear(x[:, begin:], attention.q_proj.weight[rows], attention.q_proj.bias[rows])
     k = F.linear(x[:, PREFIX:begin], attention.k_proj.weight[columns], attention.k_proj.bias[columns])
     q, k = rotate(q, cos[begin:], sin[begin:], swap_neighbours), rotate(k, cos[PREFIX:begin], sin[PREFIX:begin], swap_neighbours)
-    with torch.autocast(x.device.type, enabled=False):
-        return q.float() @ k.float().transpose(1, 2) * size ** -0.5
+    return q.float() @ k.float().transpose(1, 2) * size ** -0.5
 
 
 def pointer_loss(model, inputs, cos, sin, batch, text, measure):

@@ -150,15 +150,17 @@ def upload(packed, shape, artist):
 
 
 def assemble(model, features, ids, prefix, begin, end):
-    """Embeddings of a whole batch: prefix, pages between their marks, text."""
-    embed = model.model['language_model'].embed_tokens
+    """Embeddings of a whole batch: prefix, pages between their marks, text. prefix: (1, PREFIX); begin, end: (1, 1).
+
+    One look-up for all: each one costs a gradient of the whole table.
+    """
     docs = ids.shape[0]
-    mark = lambda i: embed(torch.full((docs, 1), i, device=ids.device, dtype=torch.long)).bfloat16()
-    parts = [embed(prefix.expand(docs, -1)).bfloat16()]
+    text = model.model['language_model'].embed_tokens(torch.cat((torch.cat((prefix, begin, end), 1).expand(docs, -1), ids), 1))
+    prefix, begin, end, text = text.split((PREFIX, 1, 1, ids.shape[1]), 1)
+    parts = [prefix]
     for page in features:
-        parts += [mark(begin), page.to(torch.bfloat16), mark(end)]
-    parts.append(embed(ids).bfloat16())
-    return torch.cat(parts, 1)
+        parts += [begin, page, end]
+    return torch.cat(parts + [text], 1)
 
 
 def run_batch(model, artist, shape, batch, special, settle=False, measure=True):
@@ -336,7 +338,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
         log.say(f'parameters without aux head {sum(p.numel() for n, p in model.named_parameters() if "aux" not in n) / 1e6:.2f} M')
     tid = tokenizer.token_to_id
     special = {'prefix': torch.tensor([[tid('[gMASK]'), tid('<sop>'), tid('<|user|>'), tokenizer.encode('\n').ids[0]]], device=device),
-               'begin': tid('<|begin_of_image|>'), 'end': tid('<|end_of_image|>')}
+               'begin': torch.tensor([[tid('<|begin_of_image|>')]], device=device), 'end': torch.tensor([[tid('<|end_of_image|>')]], device=device)}
     flat = Flat(model, args.lr, args.muon)
     artist = Artist(args.data, device)
     if args.compile:
@@ -385,15 +387,12 @@ def rank_main(rank, args, task_queues, result_queue, start):
         step_now[0] = step
         log.begin()
         measure = step % MEASURE == 0
-        with torch.autocast('cuda', torch.bfloat16):
-            settling = settle and step < args.settle
-            loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settling, measure)
+        settling = settle and step < args.settle
+        loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settling, measure)
         (loss + args.aux * aux + args.pointers * pointers).backward()
         regions = ('heads',) if settling else ('vision', 'heads')
         if not shape.look:   # in which the language model has no part
             regions += ('language',)
-        if args.gpus > 1:
-            dist.all_reduce(flat.used(regions), dist.ReduceOp.AVG)
         lr = learning_rate(progress, step, args.lr)
         flat.step(regions, lr)
         if rank == 0:
@@ -407,7 +406,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
                 save(model, args.out, 'latest')
                 last_save = time.time()
         if args.gpus > 1 and step % 250 == 0:
-            dist.broadcast(flat.weights, 0)
+            flat.share()
     if args.gpus > 1:
         dist.destroy_process_group()
     if rank == 0:
@@ -416,8 +415,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
         from text import Sources
         books = [p for p in glob.glob(args.data + '/*.txt') if os.path.basename(p) in HELD_OUT]
         builder = Builder(Sources(books), Layout(np.load(args.data + '/atlas.npz')['advance']), tokenizer, 'heldout')
-        with torch.autocast('cuda', torch.bfloat16):
-            evaluate(model, artist, special, builder, log, args.evaluate)
+        evaluate(model, artist, special, builder, log, args.evaluate)
         open(f'{args.out}/DONE', 'w').write('done\n')
 
 
