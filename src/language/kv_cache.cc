@@ -107,6 +107,17 @@ void KvCache::truncate(int64_t num_tokens, int64_t next_position) {
   update_pointers();
 }
 
+Result<KvCache> KvCache::beginning(int64_t num_tokens, int64_t next_position) const {
+  KvCache result = fork();
+  result.truncate(num_tokens, next_position);
+  if (num_tokens == num_tokens_ || num_tokens % layout().block_tokens == 0) return result;
+  GLYPH_ASSIGN_OR_RETURN(KvBlockPool::BlockPtr own, pool_->allocate());
+  pool_->device().copy_bytes(own->memory.get(), result.blocks_.back()->memory.get(), layout().block_bytes());
+  result.blocks_.back() = std::move(own);
+  result.update_pointers();
+  return result;
+}
+
 KvCache KvCache::from_blocks(KvBlockPool& pool, std::vector<KvBlockPool::BlockPtr> blocks, int64_t num_tokens,
                              int64_t next_position) {
   GLYPH_CHECK(num_tokens <= static_cast<int64_t>(blocks.size()) * pool.layout().block_tokens);

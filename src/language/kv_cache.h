@@ -89,6 +89,9 @@ class KvCache {
 
   // A cache with the same content, sharing the blocks.
   KvCache fork() const { return *this; }
+  // A cache with the first `num_tokens` of them, of whose last one the caller knows what rotary position follows. Shares the blocks but the
+  // one in which it ends: of that it gets a copy, unless this cache ends there, too. kExhausted: no block for it.
+  Result<KvCache> beginning(int64_t num_tokens, int64_t next_position) const;
   // Starts from blocks that are already filled: a cached prefix. num_tokens may end inside the last block.
   static KvCache from_blocks(KvBlockPool& pool, std::vector<KvBlockPool::BlockPtr> blocks, int64_t num_tokens,
                              int64_t next_position);

@@ -42,13 +42,21 @@ struct LanguageModel::Impl {
     DType activation = DType::kF32;  // of the inputs of linear layers
     DType qkv = DType::kF32;
     int64_t num_outputs = 0;  // the last rows whose hidden state is wanted after the last layer
+    const ReadPauses* pauses = nullptr;
+
+    // False: the pass is not wanted any more.
+    bool go_on() const {
+      if (pauses == nullptr) return true;
+      if (pauses->pause) pauses->pause();
+      return !pauses->stop.stop_requested();
+    }
   };
   // Stores the new keys and values of a layer and attends: q (rows wanted, heads, head_dim), which are the
   // last of all rows.
   using Attend = std::function<void(int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
                                     const ConstTensorView& v, const TensorView& out)>;
 
-  Result<Tensor> read(std::span<const PromptPart> parts) const;
+  Result<Tensor> read(std::span<const PromptPart> parts, const ReadPauses& pauses) const;
   Result<Tensor> decode(std::span<const NewTokens> sequences) const;
   Status check(std::span<const int32_t> ids, int64_t num_tokens_before) const;
 
@@ -175,7 +183,7 @@ TensorView LanguageModel::Impl::attention_branch(const LanguageLayerWeights& lay
 }
 
 // Reference: Glm4vTextDecoderLayer.forward and the final norm of Glm4vTextModel.forward. Returns the normed
-// hidden states of the last num_outputs rows. After the last layer nothing but those is computed.
+// hidden states of the last num_outputs rows; of no use when the pass was stopped. After the last layer nothing but those is computed.
 TensorView LanguageModel::Impl::run_layers(const Pass& pass, const Attend& attend) const {
   const int64_t hidden = config.hidden_size, inner_size = config.intermediate_size, rows = pass.x.size(0);
   TensorView x = pass.x, normed = workspace.take(pass.activation, {rows, hidden});
@@ -190,7 +198,7 @@ TensorView LanguageModel::Impl::run_layers(const Pass& pass, const Attend& atten
     x = x.rows(rows - wanted, rows);
     normed = normed.rows(rows - wanted, rows);
     if (last) result = result.rows(rows - wanted, rows);
-    if (wanted == 0) break;
+    if (!pass.go_on() || wanted == 0) break;
     ops::add_norm(device, x, branch,
                   {layer.post_attention_norm.view(), layer.mlp_norm.view(), config.rms_norm_eps}, normed);
 
@@ -203,6 +211,7 @@ TensorView LanguageModel::Impl::run_layers(const Pass& pass, const Attend& atten
     ops::add_norm(device, x, branch, {layer.post_mlp_norm.view(), next.view(), config.rms_norm_eps},
                   last ? result : normed);
     show(fmt::format("layer.{}", i), x);
+    if (!last && !pass.go_on()) break;
   }
   show("norm", result);
   return result.rows(result.size(0) - pass.num_outputs, result.size(0));
@@ -267,7 +276,7 @@ void LanguageModel::Impl::attend_parts(std::span<const PromptPart> parts, int64_
   ops::causal_attention(device, q, rows[0].kv, rows[0].num_tokens - q.size(0), scale(), out);
 }
 
-Result<Tensor> LanguageModel::Impl::read(std::span<const PromptPart> parts) const {
+Result<Tensor> LanguageModel::Impl::read(std::span<const PromptPart> parts, const ReadPauses& pauses) const {
   std::vector<int32_t> outputs;
   int64_t num_rows = 0;
   for (const PromptPart& part : parts) {
@@ -281,10 +290,12 @@ Result<Tensor> LanguageModel::Impl::read(std::span<const PromptPart> parts) cons
   Pass pass = begin_parts(parts);
   if (!outputs.empty()) pass.num_outputs = num_rows - outputs.front();
   if (parts.size() > 1 && !outputs.empty()) pass.num_outputs = num_rows;
+  if (device.host_memory()) pass.pauses = &pauses;
   const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
                                                  const ConstTensorView& v, const TensorView& out) {
     attend_parts(parts, layer, q, k, v, out);
   });
+  if (pass.pauses != nullptr && pauses.stop.stop_requested()) return cancelled("reading the prompt was cancelled");
   for (const PromptPart& part : parts) {
     const Prompt& prompt = *part.prompt;
     const bool whole = part.end == prompt.num_tokens();
@@ -426,10 +437,12 @@ Result<Prompt> LanguageModel::begin_prefill(std::span<const int32_t> ids,
 Result<Tensor> LanguageModel::read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
                                    bool want_logits) const {
   const PromptPart part{.prompt = &prompt, .begin = begin, .end = end, .cache = &cache, .want_logits = want_logits};
-  return impl_->read(std::span(&part, 1));
+  return impl_->read(std::span(&part, 1), {});
 }
 
-Result<Tensor> LanguageModel::read(std::span<const PromptPart> parts) const { return impl_->read(parts); }
+Result<Tensor> LanguageModel::read(std::span<const PromptPart> parts, const ReadPauses& pauses) const {
+  return impl_->read(parts, pauses);
+}
 
 Result<Tensor> LanguageModel::prefill(std::span<const int32_t> ids,
                                       std::span<const PageFeatures* const> pages, KvCache& cache,

@@ -37,6 +37,12 @@ struct PromptPart {
   int64_t num_rows() const { return end - begin; }
 };
 
+// What happens inside a pass over a prompt, which may take long on the host. Not on a GPU, which is only given the work.
+struct ReadPauses {
+  std::stop_token stop = {};
+  std::function<void()> pause = {};  // twice a layer; may call decode(), for sequences that are not being read
+};
+
 // Tokens appended to a sequence, one after the other.
 struct NewTokens {
   std::span<const int32_t> ids;
@@ -74,8 +80,8 @@ class LanguageModel {
   Result<Tensor> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
                       bool want_logits) const;
   // The same for one part, or for several of up to kShortRows each. Logits (parts that want some, vocab_size),
-  // which do not depend on the other parts.
-  Result<Tensor> read(std::span<const PromptPart> parts) const;
+  // which do not depend on the other parts. kCancelled: stopped inside; the caches are as they were.
+  Result<Tensor> read(std::span<const PromptPart> parts, const ReadPauses& pauses = {}) const;
 
   // One token for each of several sequences, appended to its cache: ids[i] to caches[i]. Logits (sequences,
   // vocab_size) f32.

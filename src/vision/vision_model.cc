@@ -219,9 +219,10 @@ Result<PageFeatures> VisionModel::encode(const Patches& patches, std::stop_token
   return std::move(features.front());
 }
 
-Result<std::vector<PageFeatures>> VisionModel::encode(std::span<const Patches> pages, std::stop_token stop) const {
+Result<std::vector<PageFeatures>> VisionModel::encode(std::span<const Patches> pages, std::stop_token stop,
+                                                      const std::function<void()>& between_blocks) const {
   if (pages.empty()) return std::vector<PageFeatures>();
-  return impl_->encode(pages, {std::move(stop), {}});
+  return impl_->encode(pages, {std::move(stop), between_blocks});
 }
 
 void VisionModel::compile(const PageShape& shape, int64_t num_pages) { impl_->passes.add(shape, num_pages); }

@@ -42,8 +42,10 @@ class VisionModel {
   Result<PageFeatures> encode(const Image& page, std::stop_token stop = {},
                               const std::function<void()>& between_blocks = {}) const;
   Result<PageFeatures> encode(const Patches& patches, std::stop_token stop = {}) const;
-  // Several pages in one pass: the same features, sooner on a device that one page does not fill.
-  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, std::stop_token stop = {}) const;
+  // Several pages in one pass: the same features, sooner on a device that one page does not fill. A pass that was compiled has no
+  // pauses.
+  Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, std::stop_token stop = {},
+                                           const std::function<void()>& between_blocks = {}) const;
 
   // From now on a pass over `num_pages` pages of this shape is recorded by a device that can record, when it comes for the
   // second time, and later repeated as a whole: then nothing happens between its blocks.
