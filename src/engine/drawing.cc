@@ -1,5 +1,6 @@
 #include "engine/drawing.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include <utility>
@@ -7,6 +8,14 @@
 #include "engine/stopwatch.h"
 
 namespace glyph {
+
+Digest page_key(const Image& page) {
+  Sha256 hash;
+  hash.field(fmt::format("{}x{}x{}", page.width, page.height, page.channels));
+  hash.update(std::span<const uint8_t>(page.pixels));
+  return hash.finish();
+}
+
 Result<std::unique_ptr<Drawing>> Drawing::start(const Document& document, const PageStyle& style, const DrawingOptions& options,
                                                 std::stop_token stop) {
   GLYPH_ASSIGN_OR_RETURN(auto renderer, Renderer::open(style));
@@ -53,8 +62,9 @@ void Drawing::draw() {
 
 // Called by the drawing thread with each page; false ends the drawing.
 bool Drawing::deliver(Page&& page) {
-  DrawnPage drawn{std::move(page), {}};
+  DrawnPage drawn{std::move(page), {}, {}};
   Image& image = drawn.page.image;
+  if (options_.name_pages) drawn.key = page_key(image);
   Status cut;
   if (options_.cut_patches) {
     Result<Patches> patches = make_patches(image, options_.preprocessor);

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/hash.h"
 #include "glyph/document.h"
 #include "glyph/page.h"
 #include "glyph/page_style.h"
@@ -31,12 +32,17 @@ struct DrawingOptions {
   size_t max_queued_bytes = size_t{256} << 20;  // pixels drawn ahead; one page is always let in
   bool line_boxes = false;                   // fill Page::lines
   bool cut_patches = false;                  // the drawing thread cuts pages into patches, which replace their pixels
+  bool name_pages = false;                   // it fills DrawnPage::key, too
 };
 
 struct DrawnPage {
   Page page;        // without pixels where patches were cut
   Patches patches;  // empty unless DrawingOptions::cut_patches
+  Digest key{};     // page_key(), if DrawingOptions::name_pages
 };
+
+// What equal pages have in common: pixels and size.
+Digest page_key(const Image& page);
 
 // What is known when the last page is drawn.
 struct DrawingTotals {

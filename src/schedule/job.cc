@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "engine/window.h"
@@ -14,6 +15,16 @@ constexpr int64_t kDefaultMaxTokens = 1024;
 constexpr size_t kMaxQuotedBytes = size_t{8} << 20;  // a longer text is not looked through for quotes
 constexpr int64_t kMinChunkTokens = 1024;  // a page of the usual style in one piece
 
+// Pages of all turns up to the end of each document; all of them were drawn.
+std::set<size_t> document_ends(const std::vector<ChatTurn>& turns) {
+  std::set<size_t> ends;
+  size_t pages = 0;
+  for (const ChatTurn& turn : turns) {
+    for (const SourcePtr& source : turn.sources) ends.insert(pages += source->known->pages.size());
+  }
+  return ends;
+}
+
 std::string first_name(const std::vector<ChatTurn>& turns) {
   for (const ChatTurn& turn : turns) {
     if (!turn.sources.empty()) return turn.sources.front()->document->name;
@@ -24,7 +35,7 @@ std::string first_name(const std::vector<ChatTurn>& turns) {
 }  // namespace
 
 Job::Job(const Model& model, JobRequest request, JobListener listener, std::stop_token stop)
-    : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+    : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)), prefill_clock_(model.device()) {}
 
 void Job::report(AskStage stage) {
   progress_.stage = stage;
@@ -59,16 +70,16 @@ Status Job::check() {
   return {};
 }
 
-Status Job::read_page(Caches& caches, const std::function<void()>& between_blocks) {
+Status Job::read_pages(Caches& caches, const Pace& pace) {
   if (!reading_) {
     result_.queue_ms += watch_.ms() - waiting_since_ms_;
     GLYPH_RETURN_IF_ERROR(check());
     if (!request_.use_cache) no_caches_ = std::make_unique<Caches>(model_.language().kv_layout(), 0, 0);
     reading_.emplace(model_, no_caches_ ? *no_caches_ : caches, request_.turns, head_, stop_);
   }
-  GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step(between_blocks));
+  GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step(pace));
   progress_.pages_drawn = reading_->num_drawn();
-  progress_.pages_encoded = reading_->num_pages();
+  progress_.pages_encoded = reading_->num_encoded();
   report(AskStage::kEncode);
   if (more) return {};
   reading_->refresh_match();
@@ -137,10 +148,11 @@ Status Job::build_prompt() {
                                       page_end(match.num_pages - 1)));
   }
   rest_ids_.assign(ids.begin() + match.num_tokens, ids.end());
+  const std::set<size_t> ends = document_ends(request_.turns);
   for (size_t i = match.num_pages; i < features.size(); ++i) {
     rest_pages_.push_back(features[i]);
     rest_page_pointers_.push_back(features[i].get());
-    page_ends_.push_back(page_end(i) - match.num_tokens);
+    page_ends_.push_back({page_end(i) - match.num_tokens, ends.contains(i + 1)});
   }
   num_kept_pages_ = match.num_pages;
   result_.pages = use.num_pages;
@@ -149,7 +161,6 @@ Status Job::build_prompt() {
   result_.usage.image_tokens = use.image_tokens;
   result_.usage.cached_tokens = match.num_tokens;
   result_.timings.render_ms = reading_->render_seconds() * 1e3;
-  result_.timings.vision_ms = reading_->vision_seconds() * 1e3;
   result_.warnings = reading_->warnings();
   progress_.tokens_to_read = num_ids;
   progress_.tokens_read = match.num_tokens;
@@ -189,37 +200,54 @@ Status Job::start_prefill(KvBlockPool& pool, int64_t blocks) {
   return {};
 }
 
-PromptPart Job::next_part() {
-  const int64_t total = prompt_.num_tokens();
-  int64_t end = std::min(read_ + std::max(kMinChunkTokens, model_.language().chunk_tokens()), total);
-  if (!page_ends_.empty()) end = std::min(end, page_ends_.front());
-  return {.prompt = &prompt_, .begin = read_, .end = end, .cache = &*cache_, .want_logits = end == total && is_question()};
+int64_t Job::end_of_part(bool soon_over) const {
+  const int64_t total = prompt_.num_tokens(), chunk = model_.language().chunk_tokens();
+  const int64_t most = soon_over ? kMinChunkTokens : std::max(kMinChunkTokens, chunk);
+  if (page_ends_.empty()) return std::min(read_ + most, total);
+  const int64_t together = read_ + std::min(most, chunk);
+  int64_t end = std::min(read_ + most, page_ends_.front().token);
+  for (const PageEnd& page : page_ends_) {
+    if (page.token > together) break;
+    end = page.token;
+    if (page.ends_document) break;
+  }
+  return end;
 }
 
-Status Job::finish_part(const PromptPart& part, std::span<const float> logits, double seconds, Caches& caches) {
+PromptPart Job::next_part(bool soon_over) {
+  const int64_t end = end_of_part(soon_over);
+  return {.prompt = &prompt_, .begin = read_, .end = end, .cache = &*cache_, .want_logits = end == prompt_.num_tokens() && is_question()};
+}
+
+size_t Job::num_page_ends(const PromptPart& part) const {
+  const auto in_part = [&](const PageEnd& page) { return page.token <= part.end; };
+  return static_cast<size_t>(std::count_if(page_ends_.begin(), page_ends_.end(), in_part));
+}
+
+Status Job::finish_part(const PromptPart& part, std::span<const float> logits, Caches& caches) {
+  prefill_clock_.end();
   read_ = part.end;
-  prefill_seconds_ += seconds;
-  if (!page_ends_.empty() && page_ends_.front() == read_) {
-    page_ends_.pop_front();
-    keep_prefix(caches);
-  }
+  for (; !page_ends_.empty() && page_ends_.front().token <= read_; page_ends_.pop_front()) keep_prefix(page_ends_.front().token, caches);
   progress_.tokens_read = result_.usage.cached_tokens + read_;
   report(AskStage::kPrefill);
   if (read_ < prompt_.num_tokens()) return {};
-  result_.timings.prefill_ms = prefill_seconds_ * 1e3;
   if (is_question()) return start_answers(logits);
   stage_ = Stage::kDone;
   return {};
 }
 
-// The cache ends with a page: if it stands at the beginning of the conversation, the next question finds it.
-void Job::keep_prefix(Caches& caches) {
+// The cache up to token `end` of the prompt, where a page ends: if it stands at the beginning of the conversation, the next question
+// finds it. Without a block to spare nobody does.
+void Job::keep_prefix(int64_t end, Caches& caches) {
   if (!request_.use_cache || num_kept_pages_ >= reading_->num_prefix_pages()) return;
   const Source& source = reading_->prefix_source(num_kept_pages_);
   ++num_kept_pages_;
   if (source.forgotten) return;
   const bool stored = num_kept_pages_ <= reading_->num_stored_prefix_pages();
-  caches.insert_prefix(head_, reading_->prefix_keys().first(num_kept_pages_), *cache_, stored ? source.id : "");
+  const int64_t position = end == prompt_.num_tokens() ? prompt_.next_position : prompt_.positions[static_cast<size_t>(end)].time;
+  const Result<KvCache> beginning = cache_->beginning(result_.usage.cached_tokens + end, position);
+  if (!beginning.ok()) return;
+  caches.insert_prefix(head_, reading_->prefix_keys().first(num_kept_pages_), *beginning, stored ? source.id : "");
 }
 
 Status Job::start_answers(std::span<const float> logits) {
@@ -311,6 +339,8 @@ JobResult Job::take_result() {
     result_.usage.completion_tokens += answer.num_tokens();
   }
   if (decode_watch_) result_.timings.decode_ms = decode_watch_->ms();
+  if (reading_) result_.timings.vision_ms = reading_->vision_ms();
+  result_.timings.prefill_ms = prefill_clock_.ms();
   result_.timings.total_ms = watch_.ms();
   return std::move(result_);
 }

@@ -13,6 +13,7 @@
 #include "engine/answering.h"
 #include "engine/model.h"
 #include "engine/stopwatch.h"
+#include "engine/work_clock.h"
 #include "language/kv_cache.h"
 #include "language/language_model.h"
 #include "language/prompt.h"
@@ -34,9 +35,10 @@ class Job {
   bool is_question() const { return request_.kind == JobRequest::Kind::kAnswer; }
   bool is_background() const { return is_question() && request_.background; }
   bool stopped() const { return stop_.stop_requested(); }
+  std::stop_token stop_token() const { return stop_; }
 
   // kPages: checks the request at the first call.
-  Status read_page(Caches& caches, const std::function<void()>& between_blocks = {});
+  Status read_pages(Caches& caches, const Pace& pace = {});
   // kWaiting: KV blocks the job can ever hold, and the start of prefill once they are granted.
   int64_t blocks_needed(const KvLayout& layout) const;
   Status start_prefill(KvBlockPool& pool, int64_t blocks);
@@ -45,8 +47,12 @@ class Job {
   bool holds_blocks() const { return blocks_granted_ == 0 && reading_ && !reading_->match().blocks.empty(); }
   void let_go_of_blocks();
   // kPrefill: what is read next, and taking it in when the pass is over: `logits` (vocab_size) if the part wanted some.
-  PromptPart next_part();
-  Status finish_part(const PromptPart& part, std::span<const float> logits, double seconds, Caches& caches);
+  // Pages that a pass has room for are read together; after a document begins another part, so that what follows it does not change
+  // how it is read.
+  PromptPart next_part(bool soon_over);
+  size_t num_page_ends(const PromptPart& part) const;  // in it: each takes a block, for what is kept of the page
+  void begin_part() { prefill_clock_.begin(); }
+  Status finish_part(const PromptPart& part, std::span<const float> logits, Caches& caches);
 
   // kDecode: one answer that still goes on.
   class Branch {
@@ -86,7 +92,8 @@ class Job {
   std::span<const DraftIndexPtr> texts();
   void keep_stored(Caches& caches) const;
   void touch_sources(Caches& caches) const;
-  void keep_prefix(Caches& caches);
+  int64_t end_of_part(bool soon_over) const;
+  void keep_prefix(int64_t end, Caches& caches);
   void report(AskStage stage);
   JobResult take_result();
 
@@ -106,14 +113,18 @@ class Job {
   std::vector<int32_t> rest_ids_;             // of chat_prompt_, without the match
   std::vector<FeaturesPtr> rest_pages_;
   std::vector<const PageFeatures*> rest_page_pointers_;
-  std::deque<int64_t> page_ends_;             // in rest_ids_: where chunks must end
+  struct PageEnd {
+    int64_t token;      // in rest_ids_, behind its end mark
+    bool ends_document;
+  };
+  std::deque<PageEnd> page_ends_;
   size_t num_kept_pages_ = 0;                 // in the prefix tree
   int64_t blocks_granted_ = 0;
   std::optional<KvCache> cache_;
   Prompt prompt_;
   int64_t read_ = 0;
   double waiting_since_ms_ = 0;               // by watch_
-  double prefill_seconds_ = 0;
+  WorkClock prefill_clock_;
   std::deque<Branch> branches_;               // do not move
   std::optional<std::vector<DraftIndexPtr>> texts_;  // that answers may quote, once they were asked for
   std::optional<Stopwatch> decode_watch_;

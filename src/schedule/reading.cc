@@ -38,25 +38,22 @@ Digest head_of(const std::vector<ChatTurn>& turns) {
   return head.finish();
 }
 
-Digest page_key(const Image& page) {
-  Sha256 hash;
-  hash.field(fmt::format("{}x{}x{}", page.width, page.height, page.channels));
-  hash.update(std::span<const uint8_t>(page.pixels));
-  return hash.finish();
-}
-
 Reading::Reading(const Model& model, Caches& caches, const std::vector<ChatTurn>& turns, const Digest& head, std::stop_token stop)
-    : model_(model), caches_(caches), turns_(turns), head_(head), stop_(std::move(stop)), pages_(turns.size()) {}
+    : model_(model), caches_(caches), turns_(turns), head_(head), stop_(std::move(stop)), pages_(turns.size()), vision_clock_(model.device()) {}
 
-Result<bool> Reading::step(const std::function<void()>& between_blocks) {
+Result<bool> Reading::step(const Pace& pace) {
   if (stop_.stop_requested()) return cancelled("reading was stopped");
   if (taking_known_) {
     GLYPH_RETURN_IF_ERROR(take_known());
     return true;
   }
   if (drawing_ == nullptr) return next_source();
-  GLYPH_ASSIGN_OR_RETURN(const std::optional<Page> page, drawing_->next());
-  if (page) GLYPH_RETURN_IF_ERROR(take_page(*page, between_blocks));
+  if (!passes_.empty()) {
+    GLYPH_RETURN_IF_ERROR(encode_pass(pace));
+    return true;
+  }
+  GLYPH_ASSIGN_OR_RETURN(std::optional<DrawnPage> drawn, drawing_->next_drawn());
+  if (drawn) GLYPH_RETURN_IF_ERROR(take_drawn(*std::move(drawn), pace));
   else finish_source();
   return true;
 }
@@ -122,6 +119,7 @@ Status Reading::start_drawing(size_t num_taken) {
   const Source& source = current();
   DrawingOptions options;
   options.preprocessor = model_.preprocessor();
+  options.cut_patches = options.name_pages = true;
   options.max_image_tokens = std::max<int64_t>(0, model_.language().max_tokens() - image_tokens_);
   for (size_t i = 0; i < num_taken; ++i) options.max_image_tokens += source.known->pages[i].num_tokens;  // they are drawn again
   GLYPH_ASSIGN_OR_RETURN(drawing_, Drawing::start(*source.document, source.style, options, stop_));
@@ -140,24 +138,55 @@ bool Reading::extends_match(const Digest& key) {
   return caches_.extend_prefix(head_, keys, match_);
 }
 
-Status Reading::take_page(const Page& page, const std::function<void()>& between_blocks) {
+// This page, and unknown ones of its shape right behind it, which go into the same passes. The first pass does not wait for all of them
+// to be drawn, nor does one beside which answers are written take as many as it could.
+Status Reading::take_drawn(DrawnPage drawn, const Pace& pace) {
+  const PageShape shape = shape_of(drawn.patches);
+  const int64_t most = model_.page_batches().most_pages(shape);
+  const bool few = pace.soon_over || drawn_pages_.size() <= num_taken_;
+  const int64_t wanted = few ? std::max<int64_t>(1, most / 4) : most;
+  GLYPH_RETURN_IF_ERROR(look_up(std::move(drawn)));
+  for (int64_t taken = 1; taken < wanted && std::ssize(unread_) == taken; ++taken) {
+    std::optional<DrawnPage> next = drawing_->next_of(shape);
+    if (!next) break;
+    GLYPH_RETURN_IF_ERROR(look_up(*std::move(next)));
+  }
+  if (unread_.empty()) return {};
+  for (const int64_t count : model_.page_batches().split(shape, std::ssize(unread_))) passes_.push_back(static_cast<size_t>(count));
+  return encode_pass(pace);
+}
+
+Status Reading::look_up(DrawnPage drawn) {
   if (drawn_pages_.size() < num_taken_) {
     drawn_pages_.push_back(current().known->pages[drawn_pages_.size()]);
     return {};
   }
-  Source::Page entry{page_key(page.image), 0};
-  GLYPH_ASSIGN_OR_RETURN(entry.num_tokens, num_image_tokens({page.image.width, page.image.height}, model_.preprocessor()));
+  Source::Page entry{drawn.key, 0};
+  const Image& image = drawn.page.image;
+  GLYPH_ASSIGN_OR_RETURN(entry.num_tokens, num_image_tokens({image.width, image.height}, model_.preprocessor()));
   FeaturesPtr features;
   if (!extends_match(entry.key)) features = caches_.find_features(entry.key);
-  if (features == nullptr && match_.num_pages <= keys_.size()) {
-    const Stopwatch watch;
-    GLYPH_ASSIGN_OR_RETURN(PageFeatures encoded, model_.vision().encode(page.image, stop_, between_blocks));
-    vision_seconds_ += watch.seconds();
-    features = std::make_shared<const PageFeatures>(std::move(encoded));
-    if (!current().forgotten) caches_.insert_features(entry.key, features, current().id);
-  }
+  const bool unread = features == nullptr && match_.num_pages <= keys_.size();
   drawn_pages_.push_back(entry);
   add(entry, std::move(features));
+  if (unread) unread_.push_back({pages_[turn_].size() - 1, std::move(drawn.patches)});
+  return {};
+}
+
+Status Reading::encode_pass(const Pace& pace) {
+  const auto count = static_cast<ptrdiff_t>(passes_.front());
+  std::vector<Patches> patches;
+  for (ptrdiff_t i = 0; i < count; ++i) patches.push_back(std::move(unread_[static_cast<size_t>(i)].patches));
+  vision_clock_.begin();
+  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> encoded, model_.vision().encode(patches, stop_, pace.pause));
+  vision_clock_.end();
+  for (size_t i = 0; i < encoded.size(); ++i) {
+    PageEntry& entry = pages_[turn_][unread_[i].index];
+    entry.features = std::make_shared<const PageFeatures>(std::move(encoded[i]));
+    if (!current().forgotten) caches_.insert_features(entry.page.key, entry.features, current().id);
+  }
+  unread_.erase(unread_.begin(), unread_.begin() + count);
+  passes_.pop_front();
   return {};
 }
 

@@ -1,6 +1,8 @@
-// Reading: the pages of a job. Draws the documents, looks every page up in the caches and encodes what is not there.
+// Reading: the pages of a job. Draws the documents, looks every page up in the caches and encodes what is not there, several pages in one
+// pass where the device gains from it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,9 +13,16 @@
 #include "cache/caches.h"
 #include "engine/drawing.h"
 #include "engine/model.h"
+#include "engine/work_clock.h"
 #include "schedule/request.h"
 
 namespace glyph {
+
+// How a piece of reading is cut.
+struct Pace {
+  bool soon_over = false;            // answers are being written: smaller pieces, where they cost little more
+  std::function<void()> pause = {};  // called now and then inside a piece; may be empty
+};
 
 // One thread.
 class Reading {
@@ -21,9 +30,9 @@ class Reading {
   // `head` names the tokens before the first page. Pages of the first turn that has some are looked up in the prefix tree.
   Reading(const Model& model, Caches& caches, const std::vector<ChatTurn>& turns, const Digest& head, std::stop_token stop);
 
-  // One page; false when all are there. Errors are those of drawing and encoding.
-  // `between_blocks` is called now and then while a page is encoded.
-  Result<bool> step(const std::function<void()>& between_blocks = {});
+  // One page that is known, or one pass over pages that are not; false when all are there. Errors are those of drawing and encoding.
+  // A GPU may still be at work on the pass when this returns.
+  Result<bool> step(const Pace& pace = {});
 
   // Looks again what memory has of the pages at the beginning: another job may have read them meanwhile.
   void refresh_match();
@@ -42,11 +51,12 @@ class Reading {
   size_t num_stored_prefix_pages() const { return num_stored_; }
 
   size_t num_pages() const { return num_pages_; }
+  size_t num_encoded() const { return num_pages_ - unread_.size(); }
   size_t num_drawn() const { return num_pages_ + (drawing_ ? drawing_->num_drawn() - drawn_pages_.size() : 0); }
   int64_t image_tokens() const { return image_tokens_; }
   int64_t text_tokens() const { return text_tokens_; }
   double render_seconds() const { return render_seconds_; }
-  double vision_seconds() const { return vision_seconds_; }
+  double vision_ms() { return vision_clock_.ms(); }  // waits for the last pass
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
@@ -55,7 +65,9 @@ class Reading {
   void match_known();
   Status take_known();
   Status start_drawing(size_t num_taken);
-  Status take_page(const Page& page, const std::function<void()>& between_blocks);
+  Status take_drawn(DrawnPage drawn, const Pace& pace);
+  Status look_up(DrawnPage drawn);
+  Status encode_pass(const Pace& pace);
   void finish_source();
   bool extends_match(const Digest& key);
   void add(const Source::Page& page, FeaturesPtr features);
@@ -73,13 +85,21 @@ class Reading {
   size_t num_taken_ = 0;                   // of a source whose pages are known: pages that need not be drawn
   bool taking_known_ = false;
   std::vector<std::vector<PageEntry>> pages_;
+  // Of the last turn of pages_: pages of one shape that are not encoded yet, and how many of them go into each pass.
+  struct Unread {
+    size_t index;
+    Patches patches;
+  };
+  std::vector<Unread> unread_;
+  std::deque<size_t> passes_;
+  WorkClock vision_clock_;
   std::vector<Digest> keys_;
   std::vector<const Source*> prefix_sources_;  // of keys_
   size_t num_stored_ = 0;                      // of keys_
   PrefixTree::Match match_;
   size_t num_pages_ = 0;
   int64_t image_tokens_ = 0, text_tokens_ = 0;
-  double render_seconds_ = 0, vision_seconds_ = 0;
+  double render_seconds_ = 0;
   std::vector<std::string> warnings_;
 };
 
@@ -88,8 +108,5 @@ std::string text_blocks(const Document& document);
 
 // Names the tokens that stand before the first page.
 Digest head_of(const std::vector<ChatTurn>& turns);
-
-// What equal pages have in common: pixels and size.
-Digest page_key(const Image& page);
 
 }  // namespace glyph

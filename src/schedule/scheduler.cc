@@ -21,6 +21,7 @@ constexpr double kQuestionSeconds = 1.0, kQuestionBurst = 0.25;
 constexpr double kMaxWriteSeconds = 10;  // at the end, for what is not on disk yet
 
 constexpr size_t kMaxDraftingAnswers = 4;
+constexpr size_t kMaxQueuedPieces = 2;  // of a GPU: so soon is a stop over, and a question's turn
 
 int64_t blocks_in(size_t bytes, const KvLayout& layout) { return static_cast<int64_t>(bytes / layout.block_bytes()); }
 
@@ -293,18 +294,30 @@ bool Scheduler::make_blocks(int64_t count) {
 void Scheduler::piece(Job& job) {
   TimeShare& share = share_of(job);
   since_spent_ = Stopwatch();
+  reading_ = &job;
   if (job.stage() == Job::Stage::kPrefill) {
     prefill(job);
   } else {
-    reading_ = &job;
-    Status status = job.stage() == Job::Stage::kPages ? job.read_page(caches_, [this] { let_answers_go_on(); }) : try_prefill(job);
-    reading_ = nullptr;
+    Status status = job.stage() == Job::Stage::kPages ? job.read_pages(caches_, pace()) : try_prefill(job);
     if (!status.ok() || job.stage() == Job::Stage::kDone) end_job(job, std::move(status));
   }
+  reading_ = nullptr;
+  wait_for_device();
   share.read(since_spent_.seconds());
 }
 
-// Between two blocks of a page, which may take long: once reading has had its share, answers get theirs.
+Pace Scheduler::pace() {
+  return {.soon_over = is_writing(), .pause = [this] { let_answers_go_on(); }};
+}
+
+// A GPU is only given the work of a piece. Beside answers it is waited for, so that reading is charged what it takes.
+void Scheduler::wait_for_device() {
+  if (model_.device().host_memory()) return;
+  queued_.push_back(model_.device().mark());
+  for (const size_t most = is_writing() ? 0 : kMaxQueuedPieces; queued_.size() > most; queued_.pop_front()) queued_.front()->wait();
+}
+
+// Inside a piece, which may take long: once reading has had its share, answers get theirs.
 void Scheduler::let_answers_go_on() {
   TimeShare& share = share_of(*reading_);
   share.read(since_spent_.seconds());
@@ -318,7 +331,7 @@ void Scheduler::let_answers_go_on() {
 // `first`, and questions of its rank that have as little left to read: together they cost little more than one.
 std::vector<Job*> Scheduler::sharing_prefill(Job& first) {
   std::vector<Job*> jobs{&first};
-  const auto is_short = [](Job& job) { return job.next_part().num_rows() <= LanguageModel::kShortRows; };
+  const auto is_short = [](Job& job) { return job.next_part(false).num_rows() <= LanguageModel::kShortRows; };
   if (!first.is_question() || !is_short(first)) return jobs;
   for (const auto& job : jobs_) {
     if (job.get() == &first || job->stage() != Job::Stage::kPrefill || !job->is_question()) continue;
@@ -328,24 +341,24 @@ std::vector<Job*> Scheduler::sharing_prefill(Job& first) {
 }
 
 void Scheduler::prefill(Job& first) {
-  const Stopwatch watch;
   const std::vector<Job*> jobs = sharing_prefill(first);
+  const Pace pace = this->pace();
   std::vector<PromptPart> parts;
   int64_t blocks = 0;
   for (Job* job : jobs) {
-    parts.push_back(job->next_part());
-    blocks += blocks_for(parts.back().num_rows());
+    parts.push_back(job->next_part(pace.soon_over));
+    blocks += blocks_for(parts.back().num_rows()) + static_cast<int64_t>(job->num_page_ends(parts.back()));
+    job->begin_part();
   }
   make_blocks(blocks);
-  const Result<Tensor> logits = model_.language().read(parts);
-  const double seconds = watch.seconds();
+  const Result<Tensor> logits = model_.language().read(parts, jobs.size() == 1 ? ReadPauses{first.stop_token(), pace.pause} : ReadPauses{});
   int64_t row = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     Status status = logits.status();
     if (logits.ok()) {
       std::span<const float> own;
       if (parts[i].want_logits) own = row_of(*logits, row++);
-      status = jobs[i]->finish_part(parts[i], own, seconds, caches_);
+      status = jobs[i]->finish_part(parts[i], own, caches_);
     }
     if (!status.ok() || jobs[i]->stage() == Job::Stage::kDone) end_job(*jobs[i], std::move(status));
   }

@@ -94,7 +94,9 @@ class Scheduler {
   void count_draft(size_t drafted, size_t accepted);
   bool is_writing() const;
   TimeShare& share_of(const Job& job) { return job.is_question() ? questions_ : documents_; }
+  Pace pace();
   void let_answers_go_on();
+  void wait_for_device();
   bool may_read(const Job& job) const;
   Job* next_reader();
   void piece(Job& job);
@@ -131,6 +133,7 @@ class Scheduler {
   TimeShare documents_, questions_;        // what they may take while answers are written
   Job* reading_ = nullptr;                 // whose piece is being done
   Stopwatch since_spent_;                  // time of the piece that is not counted yet
+  std::deque<std::unique_ptr<DeviceMark>> queued_;  // ends of the pieces that a GPU may still be at
   std::thread thread_;
 };
 

@@ -1,71 +1,13 @@
 #include "schedule/scheduler.h"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include <mutex>
 
-#include <filesystem>
-#include <future>
-
-#include "base/test_dir.h"
-#include "support/tiny_model.h"
+#include "schedule/scheduler_fixture.h"
 
 namespace glyph {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-SourcePtr source_of(int count, const std::string& word = "nothing") {
-  std::string text;
-  for (int i = 0; i < count; ++i) text += "This is line " + std::to_string(i) + " of a document about " + word + " in particular.\n";
-  auto document = std::make_shared<Document>();
-  document->name = "note.txt";
-  document->format = "txt";
-  document->blocks.push_back({Block::Kind::kText, text, {}});
-  return std::make_shared<Source>(Source{document, PageStyle::english(), {}});
-}
-
-class SchedulerTest : public testing::Test {
- protected:
-  void SetUp() override {
-    const fs::path dir = fresh_test_dir();
-    ASSERT_TRUE(write_tiny_model(dir).ok());
-    ModelOptions options;
-    options.dir = dir;
-    auto model = Model::load(options);
-    ASSERT_TRUE(model.ok()) << model.status().message();
-    model_ = *std::move(model);
-  }
-  void TearDown() override {
-    if (scheduler_ == nullptr) return;
-    const Status status = scheduler_->check_integrity();
-    EXPECT_TRUE(status.ok()) << status.message();
-  }
-  void start(const SchedulerOptions& options = {}) { scheduler_ = std::make_unique<Scheduler>(*model_, options); }
-
-  std::future<Result<JobResult>> submit(JobRequest request, std::stop_token stop = {}, JobListener listener = {}) {
-    auto promise = std::make_shared<std::promise<Result<JobResult>>>();
-    listener.on_end = [promise](Result<JobResult> result) { promise->set_value(std::move(result)); };
-    const Status status = scheduler_->submit(std::move(request), std::move(listener), std::move(stop));
-    if (!status.ok()) promise->set_value(status);
-    return promise->get_future();
-  }
-  static JobRequest question(std::vector<SourcePtr> sources, const std::string& text = "What is it about?", int64_t max_tokens = 12) {
-    JobRequest request;
-    request.turns.push_back({Role::kUser, std::move(sources), text});
-    request.max_tokens = max_tokens;
-    return request;
-  }
-  static JobRequest read(SourcePtr source) {
-    JobRequest request;
-    request.kind = JobRequest::Kind::kRead;
-    request.turns.push_back({Role::kUser, {std::move(source)}, ""});
-    return request;
-  }
-
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<Scheduler> scheduler_;
-};
 
 TEST_F(SchedulerTest, AReadDocumentCostsTheQuestionOnlyItself) {
   start({.feature_bytes = 0, .prefix_bytes = 0});
