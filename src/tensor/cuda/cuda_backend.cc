@@ -59,6 +59,7 @@ Result<std::unique_ptr<Device>> open_cuda_device(const CudaOptions& options) {
 
 Result<DeviceMemoryUse> cuda_memory_use(Device& device) {
   size_t free_bytes = 0, total_bytes = 0;
+  device.cuda().bind();
   const cudaError_t error = cudaMemGetInfo(&free_bytes, &total_bytes);
   if (error != cudaSuccess) return internal_error(fmt::format("cudaMemGetInfo: {}", cudaGetErrorString(error)));
   return DeviceMemoryUse{

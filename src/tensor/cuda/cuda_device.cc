@@ -53,6 +53,7 @@ Status CudaDevice::start() {
 }
 
 CudaDevice::~CudaDevice() {
+  bind();
   if (stream_ != nullptr) cudaStreamSynchronize(stream_);
   states_.clear();
   blas_workspace_.reset();
@@ -103,11 +104,13 @@ void CudaDevice::note_failure(const std::string& sentence) {
 }
 
 bool CudaDevice::ok() const {
+  bind();
   std::lock_guard lock(mutex_);
   return error_.ok();
 }
 
 Status CudaDevice::take_status() {
+  bind();
   note(cudaGetLastError(), "kernel");
   std::lock_guard lock(mutex_);
   const Status status = error_;

@@ -52,10 +52,17 @@ class CudaDevice : public Device {
   void note_failure(const std::string& sentence);
   // After a kernel launch.
   void note_launch(const char* kernel) { note(cudaGetLastError(), kernel); }
-  // False after an error: launch nothing, memory may be missing.
+  // False after an error: launch nothing, memory may be missing. Binds the thread.
   bool ok() const;
+  // The runtime calls of this thread are for this GPU from now on: with several, every op begins with it.
+  void bind() const { cudaSetDevice(index_); }
+  int index() const { return index_; }
 
-  cudaStream_t stream() const { return stream_; }
+  // Binds the thread.
+  cudaStream_t stream() const {
+    bind();
+    return stream_;
+  }
   cublasLtHandle_t blas() const { return blas_; }
   void* blas_workspace() const { return blas_workspace_.get(); }
   size_t blas_workspace_bytes() const { return blas_workspace_ == nullptr ? 0 : kBlasWorkspaceBytes; }
