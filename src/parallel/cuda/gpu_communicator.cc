@@ -1,0 +1,197 @@
+// Ranks on GPUs: NCCL for what is large, one kernel of our own for what is small and f32.
+#include <fmt/format.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "parallel/communicator.h"
+#include "parallel/cuda/nccl_library.h"
+#include "parallel/cuda/one_shot.h"
+#include "tensor/cuda/cuda_device.h"
+
+namespace glyph {
+namespace {
+
+constexpr int64_t kOneShotElements = 64 * 4096;  // the rows of a decode step; each GPU writes twice as many bytes to every other
+
+NcclType nccl_type(DType type) {
+  GLYPH_CHECK(!is_quantised(type) && type != DType::kI32);
+  return type == DType::kBF16 ? NcclType::kBF16 : type == DType::kF16 ? NcclType::kF16 : NcclType::kF32;
+}
+
+size_t count_of(const ConstTensorView& x) {
+  GLYPH_CHECK(x.dense());
+  return static_cast<size_t>(x.shape().num_elements());
+}
+
+// A word in host memory that all GPUs see.
+class AbortFlag {
+ public:
+  AbortFlag() {
+    if (cudaHostAlloc(reinterpret_cast<void**>(&word_), sizeof(*word_), cudaHostAllocPortable | cudaHostAllocMapped) == cudaSuccess) *word_ = 0;
+  }
+  ~AbortFlag() { cudaFreeHost(word_); }
+  AbortFlag(const AbortFlag&) = delete;
+  AbortFlag& operator=(const AbortFlag&) = delete;
+
+  const uint32_t* word() const { return word_; }
+  void raise() const {
+    if (word_ != nullptr) std::atomic_ref(*word_).store(1);
+  }
+
+ private:
+  uint32_t* word_ = nullptr;
+};
+
+class GpuCommunicator : public Communicator {
+ public:
+  GpuCommunicator(int rank, int size, CudaDevice& device, const NcclLibrary& nccl, NcclConnection* connection)
+      : Communicator(rank, size), device_(device), nccl_(nccl), connection_(connection) {}
+  ~GpuCommunicator() override {
+    if (connection_ != nullptr) nccl_.destroy(connection_);
+  }
+
+  void all_reduce(const TensorView& x) override {
+    if (fits_one_shot(x)) return one_shot(x, -1);
+    call("ncclAllReduce", [&](NcclConnection* connection) {
+      return nccl_.all_reduce(x.raw(), x.raw(), count_of(x), nccl_type(x.dtype()), kNcclSum, connection, device_.stream());
+    });
+  }
+  void broadcast(const TensorView& x) override {
+    if (fits_one_shot(x)) return one_shot(x, 0);
+    call("ncclBroadcast", [&](NcclConnection* connection) {
+      return nccl_.broadcast(x.raw(), x.raw(), count_of(x), nccl_type(x.dtype()), 0, connection, device_.stream());
+    });
+  }
+  void all_gather(const ConstTensorView& part, const TensorView& all) override {
+    GLYPH_CHECK(all.dtype() == part.dtype() && count_of(all) == count_of(part) * static_cast<size_t>(size()));
+    call("ncclAllGather", [&](NcclConnection* connection) {
+      return nccl_.all_gather(part.raw(), all.raw(), count_of(part), nccl_type(part.dtype()), connection, device_.stream());
+    });
+  }
+  void send(const ConstTensorView& x, int to) override {
+    call("ncclSend", [&](NcclConnection* connection) {
+      return nccl_.send(x.raw(), count_of(x), nccl_type(x.dtype()), to, connection, device_.stream());
+    });
+  }
+  void receive(const TensorView& x, int from) override {
+    call("ncclRecv", [&](NcclConnection* connection) {
+      return nccl_.receive(x.raw(), count_of(x), nccl_type(x.dtype()), from, connection, device_.stream());
+    });
+  }
+
+  void abort() override {
+    if (abort_flag_ != nullptr) abort_flag_->raise();
+    device_.note_failure("the GPUs that compute together have lost one of them");
+    std::lock_guard lock(mutex_);
+    if (connection_ != nullptr) nccl_.abort(connection_);
+    connection_ = nullptr;
+  }
+
+  // Memory that the other ranks write to; null when there is none.
+  uint4* make_inbox() {
+    const auto bytes = static_cast<size_t>(2 * size() * kOneShotElements / 2) * sizeof(uint4);
+    inbox_ = device_.allocate(bytes);
+    state_ = device_.allocate(2 * sizeof(uint32_t));
+    if (!device_.ok()) return nullptr;
+    const uint32_t first[] = {1, 0};
+    device_.note(cudaMemsetAsync(inbox_.get(), 0, bytes, device_.stream()), "cudaMemsetAsync");
+    device_.upload(state_.get(), first, sizeof(first));
+    device_.note(cudaStreamSynchronize(device_.stream()), "cudaStreamSynchronize");
+    return static_cast<uint4*>(inbox_.get());
+  }
+  void use_inboxes(std::span<uint4* const> inboxes, std::shared_ptr<AbortFlag> abort_flag) {
+    abort_flag_ = std::move(abort_flag);
+    shot_ = {.inbox = {}, .state = static_cast<uint32_t*>(state_.get()), .aborted = abort_flag_->word(), .rank = rank(), .size = size(),
+             .capacity = kOneShotElements / 2};
+    std::copy(inboxes.begin(), inboxes.end(), shot_.inbox);
+  }
+
+ private:
+  bool fits_one_shot(const ConstTensorView& x) const {
+    const int64_t count = x.shape().num_elements();
+    return shot_.size > 0 && x.dtype() == DType::kF32 && count % 2 == 0 && count <= kOneShotElements &&
+           reinterpret_cast<uintptr_t>(x.raw()) % sizeof(float2) == 0;
+  }
+  void one_shot(const TensorView& x, int root) {
+    GLYPH_CHECK(x.dense());
+    if (!device_.ok()) return;
+    device_.note(one_shot_sum(shot_, x.data<float>(), x.shape().num_elements(), root, device_.num_multiprocessors(), device_.stream()),
+                 "one_shot_sum");
+  }
+  template <typename Call>
+  void call(const char* name, const Call& function) {
+    if (!device_.ok()) return;
+    std::lock_guard lock(mutex_);
+    if (connection_ == nullptr) return;
+    const int error = function(connection_);
+    if (error != 0) device_.note_failure(fmt::format("{} failed: {}", name, nccl_.error_string(error)));
+  }
+
+  CudaDevice& device_;
+  const NcclLibrary& nccl_;
+  std::mutex mutex_;
+  NcclConnection* connection_;  // guarded by mutex_; null: aborted
+  DeviceMemory inbox_, state_;
+  std::shared_ptr<AbortFlag> abort_flag_;
+  OneShot shot_;
+};
+
+// Whether every GPU can now write to every other's memory.
+bool give_access(std::span<Device* const> devices) {
+  for (Device* device : devices) {
+    device->cuda().bind();
+    for (Device* other : devices) {
+      if (other == device) continue;
+      int can = 0;
+      if (cudaDeviceCanAccessPeer(&can, device->cuda().index(), other->cuda().index()) != cudaSuccess || can == 0) return false;
+      const cudaError_t error = cudaDeviceEnablePeerAccess(other->cuda().index(), 0);
+      cudaGetLastError();
+      if (error != cudaSuccess && error != cudaErrorPeerAccessAlreadyEnabled) return false;
+    }
+  }
+  return true;
+}
+
+Status join(const NcclLibrary& nccl, std::span<Device* const> devices, std::vector<NcclConnection*>& connections) {
+  NcclId id{};
+  connections.resize(devices.size());
+  int error = nccl.get_unique_id(&id);
+  if (error == 0) error = nccl.group_start();
+  for (size_t rank = 0; error == 0 && rank < devices.size(); ++rank) {
+    devices[rank]->cuda().bind();
+    error = nccl.init_rank(&connections[rank], static_cast<int>(devices.size()), id, static_cast<int>(rank));
+  }
+  const int ended = nccl.group_end();
+  if (error == 0) error = ended;
+  return error == 0 ? Status() : not_found(fmt::format("the GPUs could not be connected by NCCL: {}", nccl.error_string(error)));
+}
+
+}  // namespace
+
+Result<Communicators> connect_gpus(std::span<Device* const> devices) {
+  GLYPH_ASSIGN_OR_RETURN(const NcclLibrary* nccl, NcclLibrary::open());
+  const auto size = static_cast<int>(devices.size());
+  GLYPH_CHECK(size <= kMaxRanks);
+  std::vector<NcclConnection*> connections;
+  GLYPH_RETURN_IF_ERROR(join(*nccl, devices, connections));
+  std::vector<std::unique_ptr<GpuCommunicator>> made;
+  for (int rank = 0; rank < size; ++rank) {
+    const auto index = static_cast<size_t>(rank);
+    made.push_back(std::make_unique<GpuCommunicator>(rank, size, devices[index]->cuda(), *nccl, connections[index]));
+  }
+  if (give_access(devices)) {
+    std::vector<uint4*> inboxes;
+    for (const auto& one : made) inboxes.push_back(one->make_inbox());
+    const auto abort_flag = std::make_shared<AbortFlag>();
+    for (const auto& one : made) one->use_inboxes(inboxes, abort_flag);
+  } else {
+    log_warning("the GPUs cannot reach each other's memory; small sums go through NCCL, which takes longer");
+  }
+  for (Device* device : devices) GLYPH_RETURN_IF_ERROR(device->take_status());
+  return Communicators(std::make_move_iterator(made.begin()), std::make_move_iterator(made.end()));
+}
+
+}  // namespace glyph

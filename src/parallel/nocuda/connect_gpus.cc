@@ -1,0 +1,8 @@
+// What stands behind connect_gpus() in a build without the CUDA toolkit.
+#include "parallel/communicator.h"
+
+namespace glyph {
+
+Result<Communicators> connect_gpus(std::span<Device* const>) { return not_found("this program was built without CUDA"); }
+
+}  // namespace glyph
