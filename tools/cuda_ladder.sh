@@ -28,7 +28,7 @@ step yardstick 65 "$python" bench/ladder/transformers_yardstick.py "$logs/yardst
 nvidia-smi --query-gpu=power.draw,temperature.gpu,clocks.sm,clocks_event_reasons.active --format=csv >>"$logs/gpu.log" 2>&1
 echo
 cat "$logs/gpu.log"
-"$python" bench/ladder/compare.py "$logs/ladder.json" "$logs/yardstick.json" 2>&1 | tee "$logs/compare.txt"
+"$python" bench/ladder/compare.py "$logs/ladder.json" --yardstick "$logs/yardstick.json" 2>&1 | tee "$logs/compare.txt"
 echo
 printf '%s' "$table" | tee "$logs/table.txt"
 exit $failed

@@ -21,6 +21,7 @@ struct BenchArguments {
   int64_t max_tokens = 0;  // length of each answer; 0: 64 for e2e, 128 for ladder
   // ladder:
   std::string rows;        // keys of rows; "": all
+  bool uncompiled = false; // no row makes a plan
   std::string picture;     // "2048x8192"; "": none
   std::string grow;        // numbers of pages; "": none
   int64_t streams = 0;     // answers written at once; 0: not measured

@@ -67,6 +67,7 @@ Command bench_command() {
             arguments.integer(given->repeats, {"--repeats", "e2e, ladder: how often to ask (default: 3)", "N"}, 1, 1000);
             arguments.integer(given->max_tokens, {"--answer-tokens", "longest answer (default: 64 for e2e, 128 for ladder)", "N"}, 1, 65536);
             arguments.text(given->rows, {"--rows", "ladder: only these, as fp32,bf16,later (default: all that run here)", "LIST"});
+            arguments.flag(given->uncompiled, {"--uncompiled", "ladder: no row makes a plan first", ""});
             arguments.text(given->picture, {"--picture", "ladder: ask about a picture of this size, too, as 2048x8192", "WxH"});
             arguments.text(given->grow, {"--grow", "ladder: documents of so many pages, and as plain text, as 1,10,50,150", "LIST"});
             arguments.integer(given->streams, {"--streams", "ladder: so many answers at once", "N"}, 1, 1024);

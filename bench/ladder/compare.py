@@ -1,18 +1,27 @@
 """Prints what `glyph bench ladder` measured beside transformers, and both beside what was asked for.
 
-    python bench/ladder/compare.py LADDER.json [YARDSTICK.json]
+    python bench/ladder/compare.py LADDER.json... [--yardstick YARDSTICK.json] [--starts START.json...]
 
-YARDSTICK.json is that of transformers_yardstick.py, from the same run on the same GPU.
+Rows of several ladders are shown as one; what is not there is left out. YARDSTICK.json is that of transformers_yardstick.py, START.json those
+of start_to_ready.py, from the same run on the same GPU.
 """
 
+import argparse
 import json
-import sys
+import pathlib
 
 # What a row should reach on one H200 with ten pages.
 WANTED = {"bf16": {"read_ms": 245, "token_ms": 4.7}, "fp16": {"read_ms": 245, "token_ms": 4.7}, "fp8": {"read_ms": 165, "token_ms": 2.5},
           "later": {"first_token_ms": 15}, "fp8-later": {"first_token_ms": 15}}
+WANTED_PICTURE = {"bf16": {"vision_ms": 2100}}
+WANTED_PEAK_GIB = {"fp8": 15, "int4": 11}
 WANTED_SPEEDUP = 12
 WANTED_STREAMS = 3500
+WANTED_COMPILE_S, WANTED_PLAN_LOAD_MS, WANTED_READY_S = 60, 300, 5
+
+
+def verdict(value, limit):
+    return f"{value:.1f} of {limit}: {'ok' if value <= limit else 'too much'}"
 
 
 def row_of(name, measured, stages, speedup=None, wanted=None):
@@ -22,8 +31,8 @@ def row_of(name, measured, stages, speedup=None, wanted=None):
              f"{read:9.1f}", f"{measured['token_ms']:8.2f}", f"{measured['peak_memory_mib']:9.0f}", f"{speedup:7.2f}x" if speedup else " " * 8]
     notes = []
     for key, limit in wanted.items():
-        value = read if key == "read_ms" else measured[key]
-        notes.append(f"{key} {value:.1f} of {limit}: {'ok' if value <= limit else 'too slow'}")
+        value = {"read_ms": read, "vision_ms": stages["vision"]}.get(key) or measured[key]
+        notes.append(f"{key} {verdict(value, limit)}")
     return " ".join(cells) + ("  " + ", ".join(notes) if notes else "")
 
 
@@ -31,6 +40,21 @@ def yardstick_row(name, measured):
     if "problem" in measured:
         return f"{name:46} {measured['problem']}"
     return row_of(name, measured, {"vision": measured["vision_ms"], "prefill": measured["prefill_ms"]})
+
+
+def merge(ladders):
+    """One ladder of all rows, each from the first that has it, grouped by workload; speed-ups are against fp32, or the first row there is."""
+    whole = {"rows": []}
+    for ladder in ladders:
+        known = {(row["workload"], row["row"]) for row in whole["rows"]}
+        whole["rows"] += [row for row in ladder.get("rows", []) if (row["workload"], row["row"]) not in known]
+        whole = {**ladder, **{key: value for key, value in whole.items() if value}}
+    order = list(dict.fromkeys(row["workload"] for row in whole["rows"]))
+    whole["rows"].sort(key=lambda row: order.index(row["workload"]))
+    for row in whole["rows"]:
+        first = next((other for other in whole["rows"] if other["workload"] == row["workload"] and "total_ms" in other), row)
+        row["speedup"] = first["total_ms"] / row["total_ms"] if "total_ms" in row else 0
+    return whole
 
 
 def print_rows(ladder, yardstick):
@@ -41,17 +65,21 @@ def print_rows(ladder, yardstick):
             workload = row["workload"]
             kind = "picture" if "picture" in workload else "pages"
             print(workload)
-            if kind in yardstick:
+            if yardstick.get(kind, {}).get("pages") == row.get("pages", 1):
                 print(yardstick_row(f"  transformers {yardstick['transformers']}, bf16", yardstick[kind]))
         if "problem" in row:
             print(f"  {row['label']:44} {row['problem']}")
             continue
-        wanted = WANTED.get(row["row"]) if kind == "pages" else None
+        wanted = (WANTED_PICTURE if kind == "picture" else WANTED if row["pages"] == 10 else {}).get(row["row"])
         print(row_of("  " + row["label"], row, row["stages_ms"], row["speedup"], wanted))
-    whole = [row["speedup"] for row in ladder["rows"] if "picture" not in row["workload"] and row.get("patches", 0) > 0]
-    best = max(whole, default=0)
-    if len(ladder["rows"]) > 1:
-        print(f"everything on against fp32 plain: {best:.1f}x of {WANTED_SPEEDUP}x: {'ok' if best >= WANTED_SPEEDUP else 'too slow'}")
+    ten = [row for row in ladder["rows"] if "total_ms" in row and row["pages"] == 10 and "picture" not in row["workload"]]
+    whole = [row["speedup"] for row in ten if row.get("patches", 0) > 0]
+    if ten and ten[0]["row"] == "fp32":
+        print(f"everything on against fp32 plain: {max(whole):.1f}x of {WANTED_SPEEDUP}x: {'ok' if max(whole) >= WANTED_SPEEDUP else 'too slow'}")
+    for row in ten:
+        if row["row"] in WANTED_PEAK_GIB:
+            print(f"peak memory of {row['row']}, GiB: {verdict(row['peak_memory_mib'] / 1024, WANTED_PEAK_GIB[row['row']])} "
+                  f"(planned, with what other workloads need: {row['planned_memory_mib'] / 1024:.1f})")
 
 
 def print_growth(ladder, yardstick):
@@ -69,14 +97,32 @@ def print_growth(ladder, yardstick):
         print(line + ("  " + entry["problem"] if "problem" in entry else ""))
 
 
-def main():
-    ladder = json.load(open(sys.argv[1]))
-    yardstick = {}
-    if len(sys.argv) > 2:
+def read(files):
+    """Those that are there and whole."""
+    found = {}
+    for file in files:
         try:
-            yardstick = json.load(open(sys.argv[2]))
-        except OSError:
-            print("transformers was not measured")
+            found[pathlib.Path(file).stem] = json.loads(pathlib.Path(file).read_text())
+        except (OSError, ValueError) as error:
+            print(f"{file}: {error}")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("ladders", nargs="+")
+    parser.add_argument("--yardstick")
+    parser.add_argument("--starts", nargs="*", default=[])
+    arguments = parser.parse_args()
+    ladders = list(read(arguments.ladders).values())
+    if ladders:
+        yardstick = next(iter(read([arguments.yardstick]).values()), {}) if arguments.yardstick else {}
+        print_ladder(merge(ladders), yardstick)
+    for name, start in read(arguments.starts).items():
+        print(f"{name}: ready, s: {verdict(start['ready_s'], WANTED_READY_S)}, first answer {start['first_answer_s']:.2f} s later")
+
+
+def print_ladder(ladder, yardstick):
     limits = ladder["limits"]
     print(f"{ladder['model']} on {ladder['device']}; at best {limits['tflop_per_s']} TFLOP/s in {limits['type']}, {limits['gbyte_per_s']} GB/s\n")
     print_rows(ladder, yardstick)
@@ -86,6 +132,10 @@ def main():
         ok = s["scheduled_tokens_per_s"] >= WANTED_STREAMS
         print(f"\n{s['streams']} streams on {s['documents']} documents: {s['scheduled_tokens_per_s']:.0f} tokens/s of {WANTED_STREAMS}: {'ok' if ok else 'too slow'} "
               f"(the language model alone: {s['model_tokens_per_s']:.0f})")
+    if "stream_problem" in ladder:
+        print(f"\nstreams: {ladder['stream_problem']}")
+    if ladder.get("compile_ms"):
+        print(f"plan: made in s: {verdict(ladder['compile_ms'] / 1e3, WANTED_COMPILE_S)}, read in ms: {verdict(ladder['plan_load_ms'], WANTED_PLAN_LOAD_MS)}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@
 #include "engine/compile.h"
 #include "engine/stopwatch.h"
 #include "inputs.h"
+#include "json_text.h"
 #include "ladder/report.h"
 #include "memory_check.h"
 #include "plan/plan_file.h"
@@ -26,6 +27,7 @@ namespace {
 constexpr double kBytesATextToken = 4;         // of English, in the 9B's own tokenizer; random weights have one of bytes
 constexpr int64_t kMaxTextTokens = 131072;     // read as plain text; more would take minutes
 constexpr int64_t kMaxGrowth = 1000;           // pages
+constexpr int64_t kRepeatedPages = 50;         // longer ones take seconds
 constexpr int64_t kA4Patches = 2520;           // at 72 dpi
 constexpr const char* kNoTime = "not measured: --seconds are over";
 
@@ -62,6 +64,11 @@ int64_t picture_patches(const Workload& workload, int64_t patch_size) {
   return (image.width / patch_size + 1) * (image.height / patch_size + 1);
 }
 
+std::string line_of(const Measured& m) {
+  return fmt::format("{:.1f} ms: first token {:.1f}, vision {:.1f}, prefill {:.1f}, a token {:.2f}; {} MiB", m.total_ms, m.first_token_ms,
+                     m.stages.vision_ms, m.stages.prefill_ms, m.token_ms, m.peak_bytes >> 20);
+}
+
 // A name in the temporary folder; what is there goes with the object.
 class TemporaryFile {
  public:
@@ -87,12 +94,9 @@ class Ladder {
 
   Status run() {
     GLYPH_RETURN_IF_ERROR(prepare());
-    for (const LadderRow& row : rows_) GLYPH_RETURN_IF_ERROR(climb(row));
-    std::stable_sort(report_.entries.begin(), report_.entries.end(),
-                     [&](const LadderEntry& a, const LadderEntry& b) { return order_of(a.workload) < order_of(b.workload); });
-    report_.gpus = gpu_health();
-    GLYPH_RETURN_IF_ERROR(grow());
-    return run_streams();
+    const Status status = measure_all();
+    // Who stops it wants what is there by then.
+    return status.code() == StatusCode::kCancelled && !report_.entries.empty() ? Status() : status;
   }
   const LadderReport& report() const { return report_; }
 
@@ -114,10 +118,27 @@ class Ladder {
     return look_at_device();
   }
 
+  Status measure_all() {
+    for (const LadderRow& row : rows_) GLYPH_RETURN_IF_ERROR(climb(row));
+    std::stable_sort(report_.entries.begin(), report_.entries.end(),
+                     [&](const LadderEntry& a, const LadderEntry& b) { return order_of(a.workload) < order_of(b.workload); });
+    report_.gpus = gpu_health();
+    GLYPH_RETURN_IF_ERROR(run_streams());
+    return grow();
+  }
+
+  // After each measurement, because a machine may be gone before the last one.
+  void keep() const {
+    if (arguments_.json_file.empty()) return;
+    const Status kept = write_file_atomically(arguments_.json_file, json_text(ladder_json(report_)) + "\n");
+    if (!kept.ok()) log_warning("{}", kept.message());
+  }
+
   Status look_at_device() {
     GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Device> device,
                            open_device({.choice = model_options_.device, .num_threads = model_options_.num_threads}));
     GLYPH_ASSIGN_OR_RETURN(rows_, choose_rows(ladder_rows(*device), arguments_.rows));
+    for (LadderRow& row : rows_) row.compiled = row.compiled && !arguments_.uncompiled;
     const DType type = compute_type(*device, Precision::kAuto);
     report_.device = device->description();
     report_.limits_type = name_of(type);
@@ -134,9 +155,15 @@ class Ladder {
     GLYPH_RETURN_IF_ERROR(plan_room());
     model_options_.use_plan = compiled;
     model_options_.plan.clear();
-    if (compiled) { GLYPH_ASSIGN_OR_RETURN(model_options_.plan, plan_for(precision)); }
+    if (compiled) {
+      GLYPH_ASSIGN_OR_RETURN(model_options_.plan, plan_for(precision));
+      const Stopwatch reading;
+      GLYPH_RETURN_IF_ERROR(load_plan(model_options_.plan).status());
+      report_.plan_load_ms = reading.ms();
+    }
     const Stopwatch watch;
     GLYPH_ASSIGN_OR_RETURN(engine_, Engine::open(model_options_));
+    host_copy(engine_->model().device(), Tensor(engine_->model().device(), DType::kF32, {1}).view());  // until all of it is there
     report_.load_ms = watch.ms();
     report_.model = engine_->model().name();
     precision_ = precision;
@@ -198,10 +225,13 @@ class Ladder {
         if (measured.ok()) entry.measured = *measured;
         else entry.problem = measured.status().message();
         entry.measured.planned_bytes = planned_bytes_;
-        log_info("{}, {}: {}", row.key, workload.name, measured.ok() ? fmt::format("{:.1f} ms", measured->total_ms) : entry.problem);
+        log_info("{}, {}: {}", row.key, workload.name, measured.ok() ? line_of(*measured) : entry.problem);
+        if (!measured.ok()) engine_.reset();  // whatever is left of it is nothing to measure with
       }
       if (stop_.stop_requested()) return cancelled("the ladder was stopped");
       report_.entries.push_back(std::move(entry));
+      keep();
+      if (engine_ == nullptr) break;
     }
     return {};
   }
@@ -215,14 +245,15 @@ class Ladder {
       const Status status = out_of_time() ? exhausted(kNoTime) : grow_to(pages, report_.growth.back());
       if (stop_.stop_requested()) return cancelled("the ladder was stopped");
       if (!status.ok()) report_.growth.back().problem = status.message();
+      keep();
     }
     return {};
   }
 
-  // Once each: what is shorter has warmed the device.
+  // The long ones once: what is shorter has warmed the device.
   Status grow_to(int64_t pages, GrowthEntry& entry) {
     LadderOptions once = options_;
-    once.repeats = pages == growth_.front() ? 1 : 0;
+    once.repeats = pages == growth_.front() || pages <= kRepeatedPages ? 1 : 0;
     once.answer_tokens = std::min<int64_t>(options_.answer_tokens, 32);
     GLYPH_ASSIGN_OR_RETURN(const Workload workload, text_workload(pages, style_));
     GLYPH_ASSIGN_OR_RETURN(entry.as_pages, measure(*engine_, LadderRow{.key = {}, .label = {}, .precision = precision_}, workload, once, stop_));
@@ -249,6 +280,7 @@ class Ladder {
                                                            : measure_streams(engine_->model(), report_.streams, style_, options_, stop_);
     if (measured.ok()) report_.streamed = *measured;
     else report_.stream_problem = measured.status().message();
+    keep();
     return stop_.stop_requested() ? cancelled("the ladder was stopped") : Status();
   }
 

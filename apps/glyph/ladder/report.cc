@@ -147,6 +147,7 @@ json::object ladder_json(const LadderReport& report) {
                       {"device", report.device},
                       {"load_ms", rounded(report.load_ms, 1)},
                       {"compile_ms", rounded(report.compile_ms, 1)},
+                      {"plan_load_ms", rounded(report.plan_load_ms, 3)},
                       {"limits",
                        {{"type", report.limits_type}, {"tflop_per_s", rounded(report.limits.tflops, 2)}, {"gbyte_per_s", rounded(report.limits.gbytes, 1)}}},
                       {"rows", std::move(rows)}};
@@ -155,6 +156,7 @@ json::object ladder_json(const LadderReport& report) {
     object["growth_precision"] = report.growth_precision;
     object["growth"] = std::move(growth);
   }
+  if (!report.stream_problem.empty()) object["stream_problem"] = report.stream_problem;
   if (report.streamed.scheduled_tokens_per_s > 0) {
     object["streams"] = {{"streams", report.streams.num_streams},
                          {"documents", report.streams.num_documents},

@@ -42,6 +42,7 @@ struct LadderReport {
   std::string stream_problem;
   double load_ms = 0;        // of the last model
   double compile_ms = 0;     // of the last plan; 0: none was made
+  double plan_load_ms = 0;   // reading it again
   std::vector<GpuHealth> gpus;  // right after the last row, when they are warm
 };
 
