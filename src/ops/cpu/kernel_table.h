@@ -12,6 +12,8 @@ constexpr glyph::ops::cpu::Kernels make_kernels(const glyph::ops::cpu::MatrixKer
   return {
       .f32 = &kF32Matrix,
       .bf16 = bf16,
+      .split = nullptr,
+      .split_row = nullptr,
       .finish = rows::finish,
       .dot_rows = dots::dot_rows,
       .widen = rows::widen,

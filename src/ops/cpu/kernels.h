@@ -58,7 +58,11 @@ struct Epilogue {
 
 struct Kernels {
   const MatrixKernel* f32;
-  const MatrixKernel* bf16;  // null: bf16 operands are widened and use f32
+  const MatrixKernel* bf16;   // null: bf16 operands are widened and use f32
+  const MatrixKernel* split;  // f32 rows times bf16 panels, as exact as f32; x as split_row leaves it. null: use f32
+
+  // An f32 row as three bf16 rows whose sum it is, each padded with zeros to `padded_depth`. Null without `split`.
+  void (*split_row)(const float* x, int64_t depth, int64_t padded_depth, BF16* parts);
 
   // out (rows, columns) f32 or bf16 from c (rows, columns, or twice that for swiglu with the ups at c +
   // up_offset).
@@ -97,6 +101,7 @@ struct Kernels {
 };
 
 inline constexpr int kMaxDotRows = 8;
+inline constexpr int kSplitParts = 3;  // 3 x 8 bits of mantissa are f32's 24
 
 // The table for a level; levels this build has no code for give the one below.
 const Kernels& kernels_for(CpuLevel level);

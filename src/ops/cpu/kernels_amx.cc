@@ -76,13 +76,9 @@ inline void step(const char* x, int64_t x_bytes, const BF16* panel) {
   }
 }
 
+// The products of depth [0, depth) are added to the tiles of sums.
 template <bool kLower>
-void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth, const BF16* panel, float* c,
-                    int64_t c_stride) {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+inline void add_products(const BF16* x, int64_t x_stride, int num_rows, int64_t depth, const BF16* panel) {
   const auto* bytes = reinterpret_cast<const char*>(x);
   const int64_t x_bytes = x_stride * 2;
   int64_t k = 0;
@@ -95,6 +91,17 @@ void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth
     written();
     step<kLower>(reinterpret_cast<const char*>(tail), kDepthStep * 2, panel + k * kColumns);
   }
+}
+
+inline void clear_sums() {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+}
+
+template <bool kLower>
+inline void store_sums(float* c, int64_t c_stride) {
   const int64_t c_bytes = c_stride * 4;
   _tile_stored(0, c, c_bytes);
   _tile_stored(1, c + 16, c_bytes);
@@ -104,15 +111,50 @@ void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth
   }
 }
 
-void multiply(const void* x_any, int64_t x_stride, int num_rows, int64_t depth, const void* panel_any,
-              float* c, int64_t c_stride) {
-  const auto* x = static_cast<const BF16*>(x_any);
-  const auto* panel = static_cast<const BF16*>(panel_any);
+template <int kParts, bool kLower>
+void multiply_block(const BF16* x, int64_t x_stride, int num_rows, int64_t depth, const BF16* panel, float* c,
+                    int64_t c_stride) {
+  clear_sums();
+  // The smallest part first: what is added to small sums is rounded least.
+  for (int part = kParts - 1; part >= 0; --part)
+    add_products<kLower>(x + part * depth, x_stride, num_rows, depth, panel);
+  store_sums<kLower>(c, c_stride);
+}
+
+template <int kParts>
+void multiply_parts(const BF16* x, int64_t x_stride, int num_rows, int64_t depth, const BF16* panel, float* c,
+                    int64_t c_stride) {
   configure(num_rows);
   if (num_rows > 16) {
-    multiply_block<true>(x, x_stride, num_rows, depth, panel, c, c_stride);
+    multiply_block<kParts, true>(x, x_stride, num_rows, depth, panel, c, c_stride);
   } else {
-    multiply_block<false>(x, x_stride, num_rows, depth, panel, c, c_stride);
+    multiply_block<kParts, false>(x, x_stride, num_rows, depth, panel, c, c_stride);
+  }
+}
+
+void multiply(const void* x, int64_t x_stride, int num_rows, int64_t depth, const void* panel, float* c,
+              int64_t c_stride) {
+  multiply_parts<1>(static_cast<const BF16*>(x), x_stride, num_rows, depth, static_cast<const BF16*>(panel), c, c_stride);
+}
+
+// f32 rows as three bf16 parts (Henry, Tang, Heinecke, Leveraging the bfloat16 Artificial Intelligence Datatype For
+// Higher-Precision Computations, 2019). A product of two bf16 numbers is exact in f32, so only the sums round.
+void multiply_split(const void* x, int64_t x_stride, int num_rows, int64_t depth, const void* panel, float* c,
+                    int64_t c_stride) {
+  multiply_parts<glyph::ops::cpu::kSplitParts>(static_cast<const BF16*>(x), x_stride, num_rows, padded(depth),
+                                               static_cast<const BF16*>(panel), c, c_stride);
+}
+
+void split_row(const float* x, int64_t depth, int64_t padded_depth, BF16* parts) {
+  for (int64_t k = 0; k < padded_depth; k += 16) {
+    const int64_t left = depth - k;
+    const __mmask16 mask = left >= 16 ? 0xFFFFu : left <= 0 ? 0u : (1u << left) - 1u;
+    __m512 rest = _mm512_maskz_loadu_ps(mask, x + k);
+    for (int part = 0; part < glyph::ops::cpu::kSplitParts; ++part) {
+      const __m256bh rounded = _mm512_cvtneps_pbh(rest);
+      __builtin_memcpy(parts + part * padded_depth + k, &rounded, sizeof(rounded));
+      rest = _mm512_sub_ps(rest, _mm512_cvtpbh_ps(rounded));
+    }
   }
 }
 
@@ -129,12 +171,26 @@ constexpr glyph::ops::cpu::MatrixKernel kAmxMatrix = {
     .end = amx_matrix::end,
 };
 
+constexpr glyph::ops::cpu::MatrixKernel with_multiply(glyph::ops::cpu::MatrixKernel matrix,
+                                                      decltype(glyph::ops::cpu::MatrixKernel::multiply) multiply) {
+  matrix.multiply = multiply;
+  return matrix;
+}
+constexpr glyph::ops::cpu::MatrixKernel kAmxSplitMatrix = with_multiply(kAmxMatrix, amx_matrix::multiply_split);
+
+constexpr glyph::ops::cpu::Kernels make_amx_kernels() {
+  glyph::ops::cpu::Kernels kernels = make_kernels(&kAmxMatrix);
+  kernels.split = &kAmxSplitMatrix;
+  kernels.split_row = amx_matrix::split_row;
+  return kernels;
+}
+
 }  // namespace
 
 namespace glyph::ops::cpu {
 
 const Kernels* amx_kernels() {
-  static constexpr Kernels kernels = make_kernels(&kAmxMatrix);
+  static constexpr Kernels kernels = make_amx_kernels();
   return &kernels;
 }
 

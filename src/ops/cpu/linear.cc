@@ -1,6 +1,7 @@
 // Few rows: each weight row is read once, where it lies, and multiplied with all rows (bound by memory). Many
 // rows: weights are packed into panels, a group of panels that fits the second-level cache at a time, and
-// blocks of rows run over them.
+// blocks of rows run over them. With a tile unit that multiplies bf16 alone, f32 rows times bf16 weights are three such
+// products, of which no bit is lost.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -63,6 +64,20 @@ const float* widened_rows(CpuDevice& device, const Kernels& kernels, const Const
     for (size_t r = begin; r < end; ++r) {
       const auto row = static_cast<int64_t>(r);
       kernels.widen(row_of(x, row), x.dtype(), x.size(1), rows + row * x.size(1));
+    }
+  });
+  return rows;
+}
+
+// All of x as three bf16 rows each, `stride` elements from row to row.
+const BF16* split_rows(CpuDevice& device, const Kernels& kernels, const ConstTensorView& x, int64_t padded_depth) {
+  const int64_t stride = kSplitParts * padded_depth;
+  auto* rows = static_cast<BF16*>(
+      scratch_bytes(ScratchUse::kRows, static_cast<size_t>(x.size(0) * stride) * sizeof(BF16)));
+  device.threads().parallel_for(static_cast<size_t>(x.size(0)), 64, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      const auto row = static_cast<int64_t>(r);
+      kernels.split_row(x.row<float>(row), x.size(1), padded_depth, rows + row * stride);
     }
   });
   return rows;
@@ -196,18 +211,39 @@ void multiply_group(CpuDevice& device, const Kernels& kernels, const Job& job, c
   });
 }
 
-void multiply_many_rows(CpuDevice& device, const Kernels& kernels, const Job& job) {
-  const bool bf16 = job.x.dtype() == DType::kBF16 && kernels.bf16 != nullptr;
-  const MatrixKernel& matrix = bf16 ? *kernels.bf16 : *kernels.f32;
+bool weights_are(const Job& job, DType type) {
+  return std::ranges::all_of(job.runs, [&](const Run& run) {
+    return run.weights.dtype == type && (!job.swiglu || run.up.dtype == type);
+  });
+}
+
+const MatrixKernel& matrix_for(const Kernels& kernels, const Job& job) {
+  if (job.x.dtype() == DType::kBF16 && kernels.bf16 != nullptr) return *kernels.bf16;
+  const bool split = kernels.split != nullptr && job.x.dtype() == DType::kF32 && weights_are(job, DType::kBF16);
+  return split ? *kernels.split : *kernels.f32;
+}
+
+// x as the kernel takes it: as it lies, in parts, or widened.
+Group make_group(CpuDevice& device, const Kernels& kernels, const Job& job, const MatrixKernel& matrix) {
   Group group{.matrix = matrix,
               .x = row_of(job.x, 0),
               .x_stride = job.x.stride(0),
               .panels = nullptr,
               .packed = nullptr};
-  if (job.x.dtype() != matrix.type) {
+  if (&matrix == kernels.split) {
+    const int64_t padded_depth = matrix.padded_depth(job.depth());
+    group.x = reinterpret_cast<const std::byte*>(split_rows(device, kernels, job.x, padded_depth));
+    group.x_stride = kSplitParts * padded_depth;
+  } else if (job.x.dtype() != matrix.type) {
     group.x = reinterpret_cast<const std::byte*>(widened_rows(device, kernels, job.x));
     group.x_stride = job.depth();
   }
+  return group;
+}
+
+void multiply_many_rows(CpuDevice& device, const Kernels& kernels, const Job& job) {
+  const MatrixKernel& matrix = matrix_for(kernels, job);
+  Group group = make_group(device, kernels, job, matrix);
   const std::vector<Panel> panels = cut_into_panels(job, matrix);
   const size_t panel_bytes = matrix.panel_bytes(job.depth());
   const size_t group_size = std::max<size_t>(4, kGroupBytes / panel_bytes);
