@@ -22,9 +22,9 @@ class DecodeSteps {
     int64_t max_tokens = 0;  // DecodeBatch::max_tokens
     auto operator<=>(const Shape&) const = default;
   };
-  // Logits (rows, vocab_size) f32 in host memory, of a step that `queue` queues: at the first two calls of a shape (the
-  // second is recorded) and whenever `record` is false. Errors are the device's.
-  Result<Tensor> run(const Shape& shape, bool record, const std::function<void(const TensorView& logits)>& queue);
+  // Logits (rows, vocab_size) f32 on the device, valid until the next call, of a step that `queue` queues: at the first two calls of
+  // a shape (the second is recorded) and whenever `record` is false. Nothing has waited for the step.
+  ConstTensorView queue(const Shape& shape, bool record, const std::function<void(const TensorView& logits)>& queue);
 
  private:
   struct Step {

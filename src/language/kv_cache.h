@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "glyph/status.h"
@@ -29,6 +30,8 @@ struct KvLayout {
   bool operator==(const KvLayout&) const = default;
 };
 
+// Where several devices compute together, each has the part of every block that holds its own heads; all parts are of one layout.
+//
 // Hands out blocks up to a limit; returned memory is kept for the next one. Any thread. Blocks may outlive
 // the pool, but not the device. Memory is taken from the device for many blocks at once: a GPU gives it in pages of
 // 2 MiB, and slowly.
@@ -41,28 +44,36 @@ class KvBlockPool {
   };
   struct Block {
     BlockMemory memory;
+    std::vector<BlockMemory> others = {};  // of the ranks from 1 on
+
+    const BlockMemory& of(int rank) const { return rank == 0 ? memory : others[static_cast<size_t>(rank) - 1]; }
   };
   using BlockPtr = std::shared_ptr<Block>;
 
   // max_blocks 0: no limit.
   KvBlockPool(Device& device, const KvLayout& layout, int64_t max_blocks = 0);
+  // In the order of the ranks; `layout` is that of each.
+  KvBlockPool(std::span<Device* const> devices, const KvLayout& layout, int64_t max_blocks = 0);
   ~KvBlockPool();
   KvBlockPool(const KvBlockPool&) = delete;
   KvBlockPool& operator=(const KvBlockPool&) = delete;
 
   // kExhausted at the limit; says how many blocks there are.
   Result<BlockPtr> allocate();
+  // Likewise. On the thread that queues work.
+  Result<BlockPtr> copy_of(const Block& block);
 
   const KvLayout& layout() const { return layout_; }
-  Device& device() const { return device_; }
+  Device& device(int rank = 0) const { return *devices_[static_cast<size_t>(rank)]; }
+  int num_ranks() const { return static_cast<int>(devices_.size()); }
   int64_t num_blocks_in_use() const;
 
  private:
   static constexpr size_t kSlabBytes = size_t{32} << 20;  // about
 
   struct Shared;
-  void add_slab();
-  Device& device_;
+  void add_slabs();
+  const std::vector<Device*> devices_;
   KvLayout layout_;
   std::shared_ptr<Shared> shared_;
 };
@@ -97,8 +108,8 @@ class KvCache {
                              int64_t next_position);
 
   const std::vector<KvBlockPool::BlockPtr>& blocks() const { return blocks_; }
-  // For the ops; valid until the next reserve(). On the thread that queues work.
-  ops::KvLayer layer(int64_t index) const;
+  // For the ops of a rank; valid until the next reserve(). On the thread that queues that rank's work.
+  ops::KvLayer layer(int64_t index, int rank = 0) const;
 
  private:
   KvCache(const KvCache&) = default;  // fork() spells it out
@@ -106,8 +117,11 @@ class KvCache {
 
   KvBlockPool* pool_;
   std::vector<KvBlockPool::BlockPtr> blocks_;
-  std::vector<void*> pointers_;  // of blocks_, for the ops
-  mutable std::shared_ptr<const DeviceMemory> device_pointers_;  // the same for kernels of a GPU; null: to be made
+  struct Pointers {
+    std::vector<void*> blocks;                         // of blocks_, for the ops
+    std::shared_ptr<const DeviceMemory> for_kernels = {};  // the same for kernels of a GPU; null: to be made
+  };
+  mutable std::vector<Pointers> pointers_;  // by rank
   int64_t num_tokens_ = 0;
   int64_t next_position_ = 0;
 };

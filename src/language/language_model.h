@@ -11,6 +11,7 @@
 #include "language/kv_cache.h"
 #include "language/prompt.h"
 #include "ops/weight.h"
+#include "parallel/device_group.h"
 #include "tensor/stage_observer.h"
 #include "weights/config.h"
 #include "weights/safetensors.h"
@@ -37,7 +38,8 @@ struct PromptPart {
   int64_t num_rows() const { return end - begin; }
 };
 
-// What happens inside a pass over a prompt, which may take long on the host. Not on a GPU, which is only given the work.
+// What happens inside a pass over a prompt, which may take long on the host. Not on a GPU, which is only given the work,
+// and not on several devices.
 struct ReadPauses {
   std::stop_token stop = {};
   std::function<void()> pause = {};  // twice a layer; may call decode(), for sequences that are not being read
@@ -58,11 +60,14 @@ class LanguageModel {
   // The checkpoint must outlive the model. kRefused when a tensor is missing or has another shape.
   static Result<LanguageModel> load(Device& device, const ModelConfig& config, const Checkpoint& checkpoint,
                                     const LanguageOptions& options = {});
+  // Computed by all devices of the group, which must outlive the model. kRefused, too, when so many cannot share it.
+  static Result<LanguageModel> load(DeviceGroup& group, const ModelConfig& config, const Checkpoint& checkpoint,
+                                    const LanguageOptions& options = {});
   LanguageModel(LanguageModel&&) noexcept;
   LanguageModel& operator=(LanguageModel&&) noexcept;
   ~LanguageModel();
 
-  // What a KvBlockPool for this model must hold; KV has the compute type.
+  // What a KvBlockPool for this model must hold on each device; KV has the compute type.
   KvLayout kv_layout(int64_t block_tokens = 64) const;
 
   // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a
@@ -99,7 +104,7 @@ class LanguageModel {
   void set_chunk_tokens(int64_t tokens);
   int64_t vocab_size() const;
   int64_t max_tokens() const;      // context window
-  size_t workspace_bytes() const;  // held for intermediate tensors
+  size_t workspace_bytes() const;  // held for intermediate tensors on the first device
 
  private:
   struct Impl;

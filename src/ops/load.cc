@@ -48,7 +48,7 @@ uint64_t splitmix64(uint64_t x) {
 // Elements [begin, end).
 void fill_on_host(const RandomValues& values, const TensorView& out, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
-    const uint64_t bits = splitmix64(values.start + static_cast<uint64_t>(i)) >> 40;
+    const uint64_t bits = splitmix64(values.start + values.index_of(static_cast<uint64_t>(i))) >> 40;
     put(out, i, values.offset + values.scale * (static_cast<float>(bits) * 0x1p-23f - 1.0f));
   }
 }

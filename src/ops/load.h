@@ -17,6 +17,12 @@ struct RandomValues {
   uint64_t start = 0;
   float scale = 1;
   float offset = 0;
+  // Columns of a wider matrix, whose rows are `stride` elements apart: element i is then that matrix's element
+  // i / columns * stride + i % columns. 0: all of it.
+  uint64_t columns = 0;
+  uint64_t stride = 0;
+
+  constexpr uint64_t index_of(uint64_t i) const { return columns == 0 ? i : i / columns * stride + i % columns; }
 };
 
 // out, dense f32, f16 or bf16.

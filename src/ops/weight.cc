@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -55,9 +56,17 @@ Shape flat_shape(std::span<const int64_t> shape) {
   return shape.size() < 2 ? Shape{shape.empty() ? 1 : shape[0]} : Shape{shape[0], rest};
 }
 
-}  // namespace
+// A copy in host memory of some columns of a matrix that is there.
+Tensor columns_of(const ConstTensorView& matrix, const Slice& columns) {
+  Tensor copy(host_device(), matrix.dtype(), {matrix.size(0), columns.size()});
+  const size_t element = size_of(matrix.dtype()), row_bytes = static_cast<size_t>(columns.size()) * element;
+  auto* to = static_cast<std::byte*>(copy.view().raw());
+  const auto* from = static_cast<const std::byte*>(matrix.raw()) + static_cast<size_t>(columns.begin) * element;
+  const size_t stride = static_cast<size_t>(matrix.size(1)) * element;
+  for (int64_t row = 0; row < matrix.size(0); ++row, to += row_bytes, from += stride) std::memcpy(to, from, row_bytes);
+  return copy;
+}
 
-namespace {
 
 constexpr std::array kPrecisions{
     std::pair{Precision::kAuto, std::string_view("auto")}, std::pair{Precision::kF32, std::string_view("fp32")},
@@ -66,6 +75,26 @@ constexpr std::array kPrecisions{
     std::pair{Precision::kInt4, std::string_view("int4")}};
 
 }  // namespace
+
+namespace {
+
+// Of all parts of one matrix: one product does them together.
+int64_t rows_of(const std::string& name, std::span<const MatrixPart> parts) {
+  int64_t rows = 0;
+  for (const MatrixPart& part : parts) rows += part.name == name ? part.row_slice.size() : 0;
+  return rows;
+}
+
+}  // namespace
+
+Slice share_of(int64_t total, int rank, int size, int64_t largest_unit) {
+  GLYPH_CHECK(0 <= rank && rank < size);
+  int64_t unit = largest_unit;
+  while (unit > 1 && total % unit != 0) unit /= 2;
+  const int64_t units = total / unit;
+  const auto begin_of = [&](int64_t index) { return units * index / size * unit; };
+  return {begin_of(rank), begin_of(rank + 1)};
+}
 
 Result<Precision> parse_precision(std::string_view text) {
   for (const auto& [precision, name] : kPrecisions) {
@@ -122,18 +151,38 @@ DType WeightLoader::matrix_type(int64_t rows, int64_t columns) const {
 
 Status WeightLoader::fill(Device& device, const std::string& name, std::span<const int64_t> shape,
                           const TensorView& out) const {
+  const Shape flat = flat_shape(shape);
+  return fill(device, StoredPart{name, shape, {0, flat[0]}, {0, flat.rank() < 2 ? 1 : flat[1]}}, out);
+}
+
+Status WeightLoader::fill(Device& device, const MatrixPart& part, const TensorView& out) const {
+  const int64_t shape[] = {part.rows, part.columns};
+  const std::span<const int64_t> stored = out.rank() == 1 ? std::span(shape, 1) : std::span(shape);
+  return fill(device, StoredPart{part.name, stored, part.row_slice, part.column_slice}, out);
+}
+
+Status WeightLoader::fill(Device& device, const StoredPart& part, const TensorView& out) const {
   if (is_quantised(out.dtype())) {
     Tensor wide(device, compute_, out.shape());
-    GLYPH_RETURN_IF_ERROR(fill(device, name, shape, wide.view()));
+    GLYPH_RETURN_IF_ERROR(fill(device, part, wide.view()));
     ops::quantise(device, wide.view(), out);
     return {};
   }
+  const Shape flat = flat_shape(part.shape);
+  const int64_t columns = flat.rank() < 2 ? 1 : flat[1];
+  const bool whole_rows = part.columns == Slice{0, columns};
   if (const auto seed = checkpoint_.random_seed()) {
-    ops::fill_random(device, random_values(name, shape, *seed), out);
+    ops::RandomValues values = random_values(part.name, part.shape, *seed);
+    values.start += static_cast<uint64_t>(part.rows.begin * columns + part.columns.begin);
+    if (!whole_rows) values.columns = static_cast<uint64_t>(part.columns.size());
+    values.stride = static_cast<uint64_t>(columns);
+    ops::fill_random(device, values, out);
     return {};
   }
-  GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(name, shape));
-  ops::load(device, view_of(tensor, out.shape()), out);
+  GLYPH_ASSIGN_OR_RETURN(const TensorRef tensor, checkpoint_.expect(part.name, part.shape));
+  const ConstTensorView rows = view_of(tensor, flat).rows(part.rows.begin, part.rows.end);
+  if (whole_rows) ops::load(device, rows, out);
+  else ops::load(device, columns_of(rows, part.columns).view(), out);
   return {};
 }
 
@@ -151,47 +200,55 @@ Result<Weight> WeightLoader::table(const std::string& name, int64_t rows, int64_
 }
 
 Result<Weight> WeightLoader::matrix(const std::string& name, int64_t rows, int64_t columns) const {
-  return matrix_of(matrix_type(rows, columns), name, rows, columns);
+  return part_of(matrix_type(rows, columns), {.name = name, .rows = rows, .columns = columns});
 }
 
-Result<Weight> WeightLoader::plain_matrix(const std::string& name, int64_t rows, int64_t columns) const {
-  return matrix_of(compute_, name, rows, columns);
-}
+Result<Weight> WeightLoader::plain_part(const MatrixPart& part) const { return part_of(compute_, part); }
 
-Result<Weight> WeightLoader::matrix_of(DType type, const std::string& name, int64_t rows, int64_t columns) const {
-  const int64_t shape[] = {rows, columns};
-  if (device_.host_memory() && !checkpoint_.random_seed() && type == compute_) {
-    GLYPH_ASSIGN_OR_RETURN(Weight stored, table(name, rows, columns));
-    if (compute_ == DType::kF32 || stored.view().dtype() == DType::kBF16) return stored;
+// Rows where they lie in the file, if products can be made with them there; else a copy.
+Result<Weight> WeightLoader::part_of(DType type, const MatrixPart& part) const {
+  const bool whole_rows = part.column_slice == Slice{0, part.columns};
+  if (device_.host_memory() && !checkpoint_.random_seed() && type == compute_ && whole_rows) {
+    GLYPH_ASSIGN_OR_RETURN(const Weight stored, table(part.name, part.rows, part.columns));
+    if (compute_ == DType::kF32 || stored.view().dtype() == DType::kBF16) {
+      return Weight(stored.view().rows(part.row_slice.begin, part.row_slice.end));
+    }
   }
-  Tensor converted(device_, type, {rows, columns});
-  GLYPH_RETURN_IF_ERROR(fill(device_, name, shape, converted.view()));
+  Tensor converted(device_, type, {part.row_slice.size(), part.column_slice.size()});
+  GLYPH_RETURN_IF_ERROR(fill(device_, part, converted.view()));
   return Weight(std::move(converted));
 }
 
 Result<std::vector<Weight>> WeightLoader::matrices(std::span<const MatrixName> names, int64_t columns) const {
+  std::vector<MatrixPart> all;
+  for (const MatrixName& one : names) all.push_back({.name = one.name, .rows = one.rows, .columns = columns});
+  return parts(all);
+}
+
+Result<std::vector<Weight>> WeightLoader::parts(std::span<const MatrixPart> parts) const {
   std::vector<Weight> weights;
   DType type = weights_;
-  for (const MatrixName& one : names) {
-    if (matrix_type(one.rows, columns) != weights_) type = compute_;
+  int64_t total = 0;
+  const int64_t columns = parts[0].column_slice.size();
+  for (const MatrixPart& part : parts) {
+    GLYPH_CHECK(part.column_slice.size() == columns);
+    if (matrix_type(rows_of(part.name, parts), columns) != weights_) type = compute_;
+    total += part.row_slice.size();
   }
   if (device_.host_memory()) {
-    for (const MatrixName& one : names) {
-      GLYPH_ASSIGN_OR_RETURN(Weight weight, matrix_of(type, one.name, one.rows, columns));
+    for (const MatrixPart& part : parts) {
+      GLYPH_ASSIGN_OR_RETURN(Weight weight, part_of(type, part));
       weights.push_back(std::move(weight));
     }
     return weights;
   }
-  int64_t total = 0;
-  for (const MatrixName& one : names) total += one.rows;
   const auto storage = std::make_shared<Tensor>(device_, type, Shape{total, columns});
   int64_t begin = 0;
-  for (const MatrixName& one : names) {
-    const int64_t shape[] = {one.rows, columns};
-    const TensorView part = storage->view().rows(begin, begin + one.rows);
-    GLYPH_RETURN_IF_ERROR(fill(device_, one.name, shape, part));
-    weights.emplace_back(storage, part);
-    begin += one.rows;
+  for (const MatrixPart& part : parts) {
+    const TensorView place = storage->view().rows(begin, begin + part.row_slice.size());
+    GLYPH_RETURN_IF_ERROR(fill(device_, part, place));
+    weights.emplace_back(storage, place);
+    begin += part.row_slice.size();
   }
   return weights;
 }
@@ -208,16 +265,16 @@ Result<Tensor> WeightLoader::host_f32(const std::string& name, std::span<const i
   return wide;
 }
 
-Result<WeightLoader::Vectors> WeightLoader::vectors(std::span<const MatrixName> names) const {
+Result<WeightLoader::Vectors> WeightLoader::vectors(std::span<const MatrixPart> parts) const {
   int64_t total = 0;
-  for (const MatrixName& one : names) total += one.rows;
+  for (const MatrixPart& part : parts) total += part.row_slice.size();
   Vectors vectors{.storage = Tensor(device_, DType::kF32, {total}), .views = {}};
   int64_t begin = 0;
-  for (const MatrixName& one : names) {
-    const TensorView part = vectors.storage.view().rows(begin, begin + one.rows);
-    GLYPH_RETURN_IF_ERROR(fill(device_, one.name, std::span(&one.rows, 1), part));
-    vectors.views.push_back(part);
-    begin += one.rows;
+  for (const MatrixPart& part : parts) {
+    const TensorView place = vectors.storage.view().rows(begin, begin + part.row_slice.size());
+    GLYPH_RETURN_IF_ERROR(fill(device_, part, place));
+    vectors.views.push_back(place);
+    begin += part.row_slice.size();
   }
   return vectors;
 }

@@ -56,6 +56,26 @@ struct MatrixName {
   int64_t rows = 0;
 };
 
+// Indices [begin, end) of one dimension.
+struct Slice {
+  int64_t begin = 0, end = 0;
+
+  int64_t size() const { return end - begin; }
+  bool operator==(const Slice&) const = default;
+};
+
+// The share that `rank` of `size` ranks has of `total` indices: whole units of the largest power of two up to `largest_unit` that
+// divides the total, as evenly as these can be shared, in the order of the ranks.
+Slice share_of(int64_t total, int rank, int size, int64_t largest_unit = 1);
+
+// A stored matrix (rows, columns), or what one of several devices takes of it.
+struct MatrixPart {
+  std::string name;
+  int64_t rows = 0, columns = 0;  // as stored; a vector has one column
+  Slice row_slice = {0, rows};
+  Slice column_slice = {0, columns};
+};
+
 // Reads weights of one checkpoint for products in `compute`. On a host device they stay in the checkpoint's file
 // where their type allows; on a GPU they are copied to its memory in the type they are computed with.
 class WeightLoader {
@@ -72,19 +92,21 @@ class WeightLoader {
   Result<Weight> matrix(const std::string& name, int64_t rows, int64_t columns) const;
   // Matrices of the same inputs, of one type. On a GPU they lie one after another, so that one product can do them all.
   Result<std::vector<Weight>> matrices(std::span<const MatrixName> names, int64_t columns) const;
+  // The same for parts, all with as many columns. Only rows of a file can be used where they lie.
+  Result<std::vector<Weight>> parts(std::span<const MatrixPart> parts) const;
   // A matrix that is never quantised: the head, whose results are logits.
-  Result<Weight> plain_matrix(const std::string& name, int64_t rows, int64_t columns) const;
+  Result<Weight> plain_part(const MatrixPart& part) const;
   // Anything small, of any shape, as f32: norms, biases, the position table, convolutions that will be
   // rearranged. One dimension stays one, more become (first, all others).
   Result<Tensor> f32(const std::string& name, std::span<const int64_t> shape) const;
   // The same in host memory, to be rearranged.
   Result<Tensor> host_f32(const std::string& name, std::span<const int64_t> shape) const;
-  // Vectors one after another, as the biases of matrices(); a view into `storage` of each.
+  // Vectors one after another, as the biases of parts(); a view into `storage` of each.
   struct Vectors {
     Tensor storage;  // (sum of sizes) f32
     std::vector<ConstTensorView> views;
   };
-  Result<Vectors> vectors(std::span<const MatrixName> names) const;
+  Result<Vectors> vectors(std::span<const MatrixPart> parts) const;
   // The token table, always where it lies.
   Result<Weight> table(const std::string& name, int64_t rows, int64_t columns) const;
 
@@ -101,8 +123,18 @@ class WeightLoader {
   DType compute_;
   DType weights_;
 
+  // Rows and columns of a stored tensor, whose dimensions from the second on count as columns.
+  struct StoredPart {
+    const std::string& name;
+    std::span<const int64_t> shape;
+    Slice rows, columns;
+  };
+
   DType matrix_type(int64_t rows, int64_t columns) const;
-  Result<Weight> matrix_of(DType type, const std::string& name, int64_t rows, int64_t columns) const;
+  Result<Weight> part_of(DType type, const MatrixPart& part) const;
+  Status fill(Device& device, const StoredPart& part, const TensorView& out) const;
+  Status fill(Device& device, const MatrixPart& part, const TensorView& out) const;
+  // All of it.
   Status fill(Device& device, const std::string& name, std::span<const int64_t> shape, const TensorView& out) const;
 };
 

@@ -34,7 +34,9 @@ template <typename Out>
 __global__ void random_kernel(RandomValues values, int64_t count, Out* to) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
-    const uint64_t bits = splitmix64(values.start + static_cast<uint64_t>(i)) >> 40;
+    const auto element = static_cast<uint64_t>(i);
+    const uint64_t index = values.columns == 0 ? element : element / values.columns * values.stride + element % values.columns;
+    const uint64_t bits = splitmix64(values.start + index) >> 40;
     const float u = static_cast<float>(bits) * 0x1p-23f - 1.0f;
     put(to + i, __fadd_rn(values.offset, __fmul_rn(values.scale, u)));  // the same bits as on the host
   }

@@ -1,0 +1,105 @@
+// LanguageRank: what one device computes of the language model, alone or as one of several.
+//
+// Several ranks share the heads, the inside of the MLP and the head of the model; each has all of the residual stream. After the
+// attention and after the MLP of a layer their parts of the branch are summed, before it is normed. Embeddings and features are
+// rank 0's, which hands the rows of a pass to the others. Reference: Megatron-LM (Shoeybi et al., 2019), section 3.
+#pragma once
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "glyph/status.h"
+#include "language/decode_steps.h"
+#include "language/language_model.h"
+#include "language/language_weights.h"
+#include "ops/decode_batch.h"
+#include "parallel/device_group.h"
+#include "tensor/workspace.h"
+
+namespace glyph {
+
+// Its calls come from the thread of its rank; a pass is called on all ranks at once, inside of DeviceGroup::run.
+class LanguageRank {
+ public:
+  // kRefused when a tensor is missing or has another shape; the device's errors.
+  static Result<std::unique_ptr<LanguageRank>> load(DeviceGroup& group, int rank, const ModelConfig& config,
+                                                    const Checkpoint& checkpoint, Precision precision);
+
+  // The steps of LanguageModel's calls of these names that every rank does: caches have room, which the caller commits. This rank's
+  // columns of the logits (rows wanted, vocabulary) f32 in host memory are filled; outputs: rows of all parts whose logits are wanted.
+  Status read(std::span<const PromptPart> parts, std::span<const int32_t> outputs, const ReadPauses& pauses, const TensorView& logits);
+  Status decode(std::span<const NewTokens> sequences, const TensorView& logits);
+
+  void observe(StageObserver observer, bool observed);
+  int64_t max_decode_rows() const;
+  DType weight_type() const { return weights_.layers[0].gate.view().dtype(); }
+  size_t workspace_bytes() const { return workspace_.num_bytes(); }
+
+ private:
+  LanguageRank(DeviceGroup& group, int rank, const ModelConfig& config, DType compute, LanguageWeights weights);
+
+  // The rows of one pass through the layers.
+  struct Pass {
+    TensorView x;                    // (rows, hidden) f32: the residual stream
+    TensorView cos, sin;             // (rows, rotary_dim / 2)
+    DType activation = DType::kF32;  // of the inputs of linear layers
+    DType qkv = DType::kF32;
+    DType branch = DType::kF32;  // of what the ranks sum
+    int64_t num_outputs = 0;     // the last rows whose hidden state is wanted after the last layer
+    const ReadPauses* pauses = nullptr;
+
+    // False: the pass is not wanted any more.
+    bool go_on() const {
+      if (pauses == nullptr) return true;
+      if (pauses->pause) pauses->pause();
+      return !pauses->stop.stop_requested();
+    }
+  };
+  // Stores the new keys and values of a layer and attends: q (rows wanted, heads, head_dim), which are the
+  // last of all rows.
+  using Attend = std::function<void(int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
+                                    const ConstTensorView& v, const TensorView& out)>;
+
+  DType decode_activation(int64_t rows) const;
+  DType input_type(int64_t rows) const;
+  Pass take_pass(int64_t rows, DType activation);
+  Pass begin_pass(std::span<const ops::TokenPosition> positions, DType activation);
+  ops::TextRotaryOptions rotary_options() const {
+    return {.theta = config_.rope_theta, .sections = config_.mrope_section};
+  }
+  Status decode_batch(std::span<const NewTokens> sequences, const TensorView& logits);
+  void queue_batch(const TensorView& logits);
+  Pass begin_parts(std::span<const PromptPart> parts);
+  void attend_parts(std::span<const PromptPart> parts, int64_t layer, const ConstTensorView& q,
+                    const ConstTensorView& k, const ConstTensorView& v, const TensorView& out) const;
+  void embed(const Prompt& prompt, int64_t begin, const TensorView& x) const;
+  void share(const TensorView& x) const;
+  void sum(const TensorView& branch) const;
+  TensorView run_layers(const Pass& pass, const Attend& attend);
+  TensorView attention_branch(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
+                              const ConstTensorView& normed, int64_t wanted, const Attend& attend);
+  Status logits_of(const ConstTensorView& normed, const TensorView& logits);
+  Status agree();
+  Status take_logits(const ConstTensorView& part, const TensorView& logits);
+  TensorView columns_of(const TensorView& logits) const { return logits.slice(1, share_.vocab.begin, share_.vocab.end); }
+  float scale() const { return 1.0f / std::sqrt(static_cast<float>(config_.head_dim())); }
+  void show(std::string_view stage, const ConstTensorView& values) const { show_stage(observer_, device_, stage, values); }
+
+  DeviceGroup& group_;
+  const int rank_;
+  Device& device_;
+  Communicator* const communicator_;  // null: there are no others
+  const TextConfig config_;
+  const LanguageShare share_;
+  const DType compute_;
+  LanguageWeights weights_;
+  Workspace workspace_;
+  StageObserver observer_;
+  bool observed_ = false;  // rank 0 shows stages: nothing is left out or recorded
+  ops::DecodeBatch batch_;  // of the decode step under way on a GPU
+  DecodeSteps steps_;
+};
+
+}  // namespace glyph
