@@ -140,25 +140,36 @@ void Sampler::accept(int32_t id) {
   ++step_;
 }
 
+float Sampler::penalised(int32_t id, float score) const {
+  if (options_.repetition_penalty != 1.0 && seen_.contains(id)) {
+    const auto penalty = static_cast<float>(options_.repetition_penalty);
+    score = score < 0.0f ? score * penalty : score / penalty;
+  }
+  if (options_.presence_penalty == 0.0 && options_.frequency_penalty == 0.0) return score;
+  const auto found = counts_.find(id);
+  if (found == counts_.end()) return score;
+  return score - static_cast<float>(options_.presence_penalty + options_.frequency_penalty * static_cast<double>(found->second));
+}
+
 void Sampler::apply_penalties(std::span<float> scores) const {
   const auto size = static_cast<int32_t>(scores.size());
+  const auto apply = [&](int32_t id) {
+    if (id >= 0 && id < size) scores[id] = penalised(id, scores[id]);
+  };
   if (options_.repetition_penalty != 1.0) {
-    const auto penalty = static_cast<float>(options_.repetition_penalty);
-    for (const int32_t id : seen_) {
-      if (id >= 0 && id < size) scores[id] = scores[id] < 0.0f ? scores[id] * penalty : scores[id] / penalty;
-    }
-  }
-  if (options_.presence_penalty == 0.0 && options_.frequency_penalty == 0.0) return;
-  for (const auto& [id, count] : counts_) {
-    if (id >= 0 && id < size) {
-      scores[id] -= static_cast<float>(options_.presence_penalty +
-                                       options_.frequency_penalty * static_cast<double>(count));
-    }
+    for (const int32_t id : seen_) apply(id);  // those of the answer, too
+  } else if (options_.presence_penalty != 0.0 || options_.frequency_penalty != 0.0) {
+    for (const auto& [id, count] : counts_) apply(id);
   }
 }
 
-// By the inverse of the cumulative distribution, in the order of ids.
-int32_t Sampler::draw(std::span<float> scores) const {
+// Whether no penalty can raise a score.
+bool Sampler::only_lowers() const {
+  return options_.repetition_penalty >= 1.0 && options_.presence_penalty >= 0.0 && options_.frequency_penalty >= 0.0;
+}
+
+// By the inverse of the cumulative distribution, in the order of `scores`, which is that of ids. Gives a place in it.
+size_t Sampler::draw(std::span<float> scores) const {
   const auto temperature = static_cast<float>(options_.temperature);
   // Measured from the best score, so that a tiny temperature cannot overflow; the warpers look at differences
   // only.
@@ -171,11 +182,11 @@ int32_t Sampler::draw(std::span<float> scores) const {
   for (const float score : scores) total += std::exp(static_cast<double>(score));
   const double target = uniform_draw(options_.seed, static_cast<uint64_t>(step_)) * total;
   double sum = 0.0;
-  int32_t last = 0;
-  for (int32_t id = 0; id < std::ssize(scores); ++id) {
-    if (scores[id] == kRemoved) continue;
-    sum += std::exp(static_cast<double>(scores[id]));
-    last = id;
+  size_t last = 0;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] == kRemoved) continue;
+    sum += std::exp(static_cast<double>(scores[i]));
+    last = i;
     if (sum > target) break;
   }
   return last;
@@ -193,7 +204,35 @@ Result<int32_t> Sampler::choose(std::span<float> scores, FormatState* format) co
     }
     if (scores[argmax(scores)] == kRemoved) return internal_error("no token of the vocabulary fits the form of the answer");
   }
-  return is_greedy() ? argmax(scores) : draw(scores);
+  return is_greedy() ? argmax(scores) : static_cast<int32_t>(draw(scores));
+}
+
+// The same as choose() of the whole row, or nothing where other ids could matter. Every other logit is at most the smallest of those
+// known, and a penalty only makes it less.
+std::optional<int32_t> Sampler::choose_of_largest(const ops::LogitsRow& row, FormatState* format) const {
+  const ops::TopLogits& top = *row.top();
+  if (!only_lowers()) return {};
+  const bool others = row.size() > top.count;
+  const float bound = others ? top.values[top.count - 1] : kRemoved;
+  std::vector<std::pair<int32_t, float>> known;  // by id
+  for (int32_t i = 0; i < top.count; ++i) known.emplace_back(top.ids[i], penalised(top.ids[i], top.values[i]));
+  std::sort(known.begin(), known.end());
+  const auto best = std::max_element(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (others && best->second <= bound) return {};
+  if (is_greedy()) return format == nullptr || format->permits(best->first) ? std::optional<int32_t>(best->first) : std::nullopt;
+  if (format != nullptr) return {};
+  // A draw is among the k best, and sees scores as distances from the best one.
+  std::vector<float> order, scores;
+  for (const auto& [id, score] : known) scores.push_back(score);
+  if (others) {
+    if (options_.top_k <= 0 || options_.top_k > top.count) return {};
+    order = scores;
+    const auto kth = order.begin() + (options_.top_k - 1);
+    std::nth_element(order.begin(), kth, order.end(), std::greater<>());
+    const auto temperature = static_cast<float>(options_.temperature);
+    if (!((*kth - best->second) / temperature > (bound - best->second) / temperature)) return {};
+  }
+  return known[draw(scores)].first;
 }
 
 Result<SampledToken> Sampler::sample(std::span<const float> logits, FormatState* format) {
@@ -207,6 +246,27 @@ Result<SampledToken> Sampler::sample(std::span<const float> logits, FormatState*
     token.logprob = static_cast<float>(logits[token.id] - log_sum);
     token.top_logprobs = largest_logprobs(logits, options_.top_logprobs, log_sum);
   }
+  return take(std::move(token), format);
+}
+
+Result<SampledToken> Sampler::sample(const ops::LogitsRow& row, FormatState* format) {
+  if (row.top() != nullptr && row.top()->bad == 0 && row.top()->values[0] != kRemoved) {
+    const ops::TopLogits& top = *row.top();
+    if (const std::optional<int32_t> id = choose_of_largest(row, format)) {
+      SampledToken token{.id = *id, .logprob = 0, .top_logprobs = {}};
+      const auto logprob = [&](float logit) { return static_cast<float>(logit - top.log_sum); };
+      for (int32_t i = 0; i < top.count && options_.top_logprobs >= 0; ++i) {
+        if (top.ids[i] == *id) token.logprob = logprob(top.values[i]);
+        if (i < options_.top_logprobs) token.top_logprobs.emplace_back(top.ids[i], logprob(top.values[i]));
+      }
+      return take(std::move(token), format);
+    }
+  }
+  GLYPH_ASSIGN_OR_RETURN(const std::span<const float> all, row.all());
+  return sample(all, format);
+}
+
+SampledToken Sampler::take(SampledToken token, FormatState* format) {
   accept(token.id);
   if (format != nullptr) format->accept(token.id);
   return token;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -16,6 +17,7 @@
 
 #include "answer/answer_format.h"
 #include "glyph/status.h"
+#include "ops/top_logits.h"
 
 namespace glyph {
 
@@ -52,6 +54,9 @@ class Sampler {
   // permits are chosen, as if the others' logits were -infinity. kInternal when a logit is NaN or +infinity, all
   // are -infinity, or none is permitted; the sampler is then as before.
   Result<SampledToken> sample(std::span<const float> logits, FormatState* format = nullptr);
+  // The same of a row whose largest are known: all of it is only asked for where they do not settle the choice, as for a draw from
+  // the whole vocabulary. Errors of fetching it, too.
+  Result<SampledToken> sample(const ops::LogitsRow& row, FormatState* format = nullptr);
   // Notes an id that was chosen elsewhere (an accepted draft) as if sample() had given it.
   void accept(int32_t id);
 
@@ -60,8 +65,12 @@ class Sampler {
  private:
   bool is_greedy() const { return options_.temperature == 0.0 || options_.top_k == 1; }
   void apply_penalties(std::span<float> scores) const;
+  float penalised(int32_t id, float score) const;
+  bool only_lowers() const;
   Result<int32_t> choose(std::span<float> scores, FormatState* format) const;
-  int32_t draw(std::span<float> scores) const;
+  std::optional<int32_t> choose_of_largest(const ops::LogitsRow& row, FormatState* format) const;
+  size_t draw(std::span<float> scores) const;
+  SampledToken take(SampledToken token, FormatState* format);
 
   SamplingOptions options_;
   std::unordered_set<int32_t> seen_;             // ids of prompt (if penalised) and answer

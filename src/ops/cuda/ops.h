@@ -47,6 +47,7 @@ void widen_device_bytes(CudaDevice& device, const uint8_t* bytes, const TensorVi
 void quantise(CudaDevice& device, const ConstTensorView& x, const TensorView& out);
 void load(CudaDevice& device, const ConstTensorView& from, const TensorView& out);
 void fill_random(CudaDevice& device, const RandomValues& values, const TensorView& out);
+void top_logits(CudaDevice& device, const ConstTensorView& logits, const TensorView& out);
 
 // decode_batch.cu
 void embedding(CudaDevice& device, const DecodeBatch& batch, const ConstTensorView& table,

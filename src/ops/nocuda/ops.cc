@@ -32,6 +32,7 @@ void layer_norm_gelu(CudaDevice&, const ConstTensorView&, const ConstTensorView&
   unreachable();
 }
 void softmax(CudaDevice&, const TensorView&) { unreachable(); }
+void top_logits(CudaDevice&, const ConstTensorView&, const TensorView&) { unreachable(); }
 void rotary(CudaDevice&, const TensorView&, const ConstTensorView&, const ConstTensorView&, RotaryPairs) {
   unreachable();
 }
