@@ -17,6 +17,8 @@ namespace {
 // need the tensor cores, which want rows of the weights' type.
 int64_t few_rows(const Device& device) { return device.kind() == DeviceKind::kCuda ? 8 : 16; }
 
+constexpr int64_t kManyRows = 64;  // of a pass whose sums are bound by the connection and not by its latency
+
 }  // namespace
 
 LanguageRank::LanguageRank(DeviceGroup& group, int rank, const ModelConfig& config, DType compute, LanguageWeights weights)
@@ -68,6 +70,9 @@ LanguageRank::Pass LanguageRank::take_pass(int64_t rows, DType activation) {
   pass.sin = workspace_.take(DType::kF32, {rows, config_.rotary_dim() / 2});
   pass.x = workspace_.take(DType::kF32, {rows, config_.hidden_size});
   pass.activation = activation;
+  // Many rows take their time on the way between GPUs: half of it in the type in which a single GPU would have rounded them later.
+  const bool many = communicator_ != nullptr && device_.kind() == DeviceKind::kCuda && rows > kManyRows;
+  if (many && compute_ == DType::kBF16) pass.branch = DType::kBF16;
   return pass;
 }
 

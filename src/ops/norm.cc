@@ -26,7 +26,8 @@ void rms_norm(Device& device, const ConstTensorView& x, const ConstTensorView& w
 void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch,
               const AddNormWeights& weights, const TensorView& out) {
   check_rows(device, x, out);
-  GLYPH_CHECK(branch.dtype() == DType::kF32 && is_matrix(branch, x.size(0), x.size(1)));
+  GLYPH_CHECK(branch.dtype() == DType::kF32 || (branch.dtype() == DType::kBF16 && device.kind() == DeviceKind::kCuda));
+  GLYPH_CHECK(is_matrix(branch, x.size(0), x.size(1)));
   GLYPH_CHECK(is_vector(weights.branch, x.size(1)) && is_vector(weights.next, x.size(1)));
   on_device(
       device, [&](CpuDevice& cpu) { cpu::add_norm(cpu, x, branch, weights, out); },

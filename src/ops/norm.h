@@ -19,7 +19,7 @@ struct AddNormWeights {
 // The seam between two halves of a GLM-4 layer, which norms each branch before and after (the "sandwich"):
 //   x (rows, n) f32 += rms_norm(branch, weights.branch);  out (rows, n) f32 or bf16 = rms_norm(x,
 //   weights.next).
-// branch (rows, n) f32. Reference: Glm4vTextDecoderLayer.forward.
+// branch (rows, n) f32; on a GPU bf16, too, where it was summed over several. Reference: Glm4vTextDecoderLayer.forward.
 void add_norm(Device& device, const TensorView& x, const ConstTensorView& branch,
               const AddNormWeights& weights, const TensorView& out);
 

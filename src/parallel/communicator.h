@@ -44,14 +44,18 @@ class Communicator {
   const int rank_, size_;
 };
 
+struct ConnectOptions {
+  bool one_shot = true;  // GPUs: small f32 sums by one kernel of our own, where their memory can be reached; else all by NCCL
+};
+
 using Communicators = std::vector<std::unique_ptr<Communicator>>;
 
 // One for each device, all of one kind, in this order. Host devices meet in memory;
 // GPUs need NCCL (libnccl.so.2) and access to each other's memory: kNotFound, in one sentence, where one of them is missing.
-Result<Communicators> connect(std::span<Device* const> devices);
+Result<Communicators> connect(std::span<Device* const> devices, const ConnectOptions& options = {});
 
 // What stands behind connect().
 Communicators connect_in_memory(std::span<Device* const> devices);
-Result<Communicators> connect_gpus(std::span<Device* const> devices);
+Result<Communicators> connect_gpus(std::span<Device* const> devices, const ConnectOptions& options);
 
 }  // namespace glyph

@@ -21,9 +21,9 @@ void watch(const Condition& condition) {
 
 DeviceGroup::DeviceGroup(Device& device) : DeviceGroup({&device}, {}) {}
 
-Result<std::unique_ptr<DeviceGroup>> DeviceGroup::open(std::vector<Device*> devices) {
+Result<std::unique_ptr<DeviceGroup>> DeviceGroup::open(std::vector<Device*> devices, const ConnectOptions& options) {
   Communicators communicators;
-  if (devices.size() > 1) { GLYPH_ASSIGN_OR_RETURN(communicators, connect(devices)); }
+  if (devices.size() > 1) { GLYPH_ASSIGN_OR_RETURN(communicators, connect(devices, options)); }
   return std::unique_ptr<DeviceGroup>(new DeviceGroup(std::move(devices), std::move(communicators)));
 }
 

@@ -26,7 +26,7 @@ class DeviceGroup {
   // One device: everything runs on the caller's thread.
   explicit DeviceGroup(Device& device);
   // Errors are those of connect(). The devices must outlive the group.
-  static Result<std::unique_ptr<DeviceGroup>> open(std::vector<Device*> devices);
+  static Result<std::unique_ptr<DeviceGroup>> open(std::vector<Device*> devices, const ConnectOptions& options = {});
   ~DeviceGroup();
   DeviceGroup(const DeviceGroup&) = delete;
   DeviceGroup& operator=(const DeviceGroup&) = delete;

@@ -46,7 +46,8 @@ struct RowPart {
       if (i < n) body(item, i);
     }
   }
-  __device__ RowPart(const float* row, int64_t n) {
+  template <typename T>
+  __device__ RowPart(const T* row, int64_t n) {
     each(n, [&](int item, int64_t i) { load(row + i, value[item]); });
   }
   template <typename Term>
@@ -100,8 +101,8 @@ struct AddNorm {
   float eps;
 };
 
-template <int kPack, int kItems, typename Out>
-__global__ void add_norm_kernel(Matrix<float> x, Matrix<const float> branch, AddNorm norm, Result<Out> out) {
+template <int kPack, int kItems, typename Branch, typename Out>
+__global__ void add_norm_kernel(Matrix<float> x, Matrix<const Branch> branch, AddNorm norm, Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
   float* row = x.row(blockIdx.x);
   const Part added(branch.row(blockIdx.x), norm.n);
@@ -201,9 +202,11 @@ void rms_norm(CudaDevice& device, const ConstTensorView& x, const ConstTensorVie
   device.note_launch("rms_norm");
 }
 
-void add_norm(CudaDevice& device, const TensorView& x, const ConstTensorView& branch,
-              const AddNormWeights& weights, const TensorView& out) {
-  if (!device.ok() || x.size(0) == 0) return;
+namespace {
+
+template <typename Branch>
+void add_norm_of(CudaDevice& device, const TensorView& x, const ConstTensorView& branch,
+                 const AddNormWeights& weights, const TensorView& out) {
   const int64_t n = x.size(1);
   const bool wide = packs(x, kWide) && packs(branch, kWide) && packs(weights.branch, kWide) &&
                     packs(weights.next, kWide) && packs(out, kWide);
@@ -211,12 +214,21 @@ void add_norm(CudaDevice& device, const TensorView& x, const ConstTensorView& br
   with_result_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     launch_rows(
-        n, wide, [](auto pack, auto items) { return add_norm_kernel<pack(), items(), Out>; },
+        n, wide, [](auto pack, auto items) { return add_norm_kernel<pack(), items(), Branch, Out>; },
         [&](auto* kernel, unsigned threads) {
           kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-              matrix_of<float>(x), matrix_of<float>(branch), norm, result_of<Out>(out));
+              matrix_of<float>(x), matrix_of<Branch>(branch), norm, result_of<Out>(out));
         });
   });
+}
+
+}  // namespace
+
+void add_norm(CudaDevice& device, const TensorView& x, const ConstTensorView& branch,
+              const AddNormWeights& weights, const TensorView& out) {
+  if (!device.ok() || x.size(0) == 0) return;
+  if (branch.dtype() == DType::kBF16) add_norm_of<__nv_bfloat16>(device, x, branch, weights, out);
+  else add_norm_of<float>(device, x, branch, weights, out);
   device.note_launch("add_norm");
 }
 

@@ -171,7 +171,7 @@ Status join(const NcclLibrary& nccl, std::span<Device* const> devices, std::vect
 
 }  // namespace
 
-Result<Communicators> connect_gpus(std::span<Device* const> devices) {
+Result<Communicators> connect_gpus(std::span<Device* const> devices, const ConnectOptions& options) {
   GLYPH_ASSIGN_OR_RETURN(const NcclLibrary* nccl, NcclLibrary::open());
   const auto size = static_cast<int>(devices.size());
   GLYPH_CHECK(size <= kMaxRanks);
@@ -182,12 +182,12 @@ Result<Communicators> connect_gpus(std::span<Device* const> devices) {
     const auto index = static_cast<size_t>(rank);
     made.push_back(std::make_unique<GpuCommunicator>(rank, size, devices[index]->cuda(), *nccl, connections[index]));
   }
-  if (give_access(devices)) {
+  if (options.one_shot && give_access(devices)) {
     std::vector<uint4*> inboxes;
     for (const auto& one : made) inboxes.push_back(one->make_inbox());
     const auto abort_flag = std::make_shared<AbortFlag>();
     for (const auto& one : made) one->use_inboxes(inboxes, abort_flag);
-  } else {
+  } else if (options.one_shot) {
     log_warning("the GPUs cannot reach each other's memory; small sums go through NCCL, which takes longer");
   }
   for (Device* device : devices) GLYPH_RETURN_IF_ERROR(device->take_status());

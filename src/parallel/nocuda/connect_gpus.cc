@@ -3,6 +3,6 @@
 
 namespace glyph {
 
-Result<Communicators> connect_gpus(std::span<Device* const>) { return not_found("this program was built without CUDA"); }
+Result<Communicators> connect_gpus(std::span<Device* const>, const ConnectOptions&) { return not_found("this program was built without CUDA"); }
 
 }  // namespace glyph
