@@ -4,13 +4,13 @@
 table=""
 failed=0
 
-# cublasLt and cuDNN come with the toolkit, or with Python packages.
+# cublasLt, cuDNN and NCCL come with the toolkit, or with Python packages.
 library_folders() {
   "$python" -c 'import glob, os, sys
 import nvidia
 print(*{os.path.dirname(f) for p in nvidia.__path__ for f in glob.glob(p + "/**/" + sys.argv[1], recursive=True)})' "$1" 2>/dev/null
 }
-for library in libcublasLt.so.13 libcudnn.so.9; do
+for library in libcublasLt.so.13 libcudnn.so.9 libnccl.so.2; do
   ldconfig -p | grep -q $library && continue
   for folder in /usr/local/cuda/lib64 $(library_folders $library); do
     if [ -e "$folder/$library" ]; then GLYPH_LIBS=${GLYPH_LIBS:+$GLYPH_LIBS:}$folder; fi

@@ -1,0 +1,32 @@
+#!/bin/bash
+# The language model on two GPUs against one, in at most 90 s: what the GPUs exchange, the same answers of a tiny model, times of a
+# sum over the GPUs, prefill and decode of the 9B's size.
+#
+#   tools/cuda_parallel.sh BIN_DIR LOG_DIR     BIN_DIR: parallel_cuda_test and parallel_bench, and glyph if it is there
+#   PYTHON=... names the interpreter whose packages have libnccl.so.2 (default python3).
+#
+# tools/cuda_bundle.sh makes BIN_DIR. Each step has a limit and a log; tables come last. Ends with 1 when a step failed.
+set -uo pipefail
+bin=$(cd "$1" && pwd)
+mkdir -p "$2"
+logs=$(cd "$2" && pwd)
+cd "$(dirname "$0")/.." || exit 1
+python=${PYTHON:-python3}
+source tools/cuda_steps.sh
+
+nvidia-smi --query-gpu=index,name,driver_version,memory.used,power.limit,clocks.sm --format=csv >"$logs/gpu.log" 2>&1
+nvidia-smi topo -m >>"$logs/gpu.log" 2>&1
+wrap run_parallel_cuda_test "$bin/parallel_cuda_test"
+wrap run_parallel_bench "$bin/parallel_bench"
+step exchange 25 "$logs/run_parallel_cuda_test" --gtest_brief=1 >/dev/null
+step parity 25 "$logs/run_parallel_bench" tests/model phases=parity >/dev/null
+step sums 15 "$logs/run_parallel_bench" tests/model phases=sums >/dev/null
+step speed 60 "$logs/run_parallel_bench" tests/model phases=speed precisions="${PRECISIONS:-bf16,fp8}" >/dev/null
+echo
+cat "$logs/gpu.log"
+for name in exchange parity sums speed; do
+  [ -s "$logs/$name.log" ] && printf '\n== %s\n' "$name" && tail -n 40 "$logs/$name.log"
+done
+echo
+printf '%s' "$table" | tee "$logs/table.txt"
+exit $failed
