@@ -106,6 +106,7 @@ test_fuzz() {
 
 install_missing "${test_packages[@]}"
 make_test_python
+make_promtool
 for part in "${parts[@]}"; do
   say "== $part"
   declare -F "test_$part" >/dev/null || die "no such part: $part (dev, asan, cuda or fuzz)"

@@ -60,6 +60,20 @@ make_test_python() {
   ) 9>build/.lock
 }
 
+# make_promtool: build/promtool, which checks /metrics. It is taken out of Debian's package, since installing that would start a service.
+make_promtool() {
+  [[ ! -x build/promtool ]] && command -v apt-get >/dev/null || return 0
+  local scratch
+  scratch=$(mktemp -d)
+  chmod 755 "$scratch"
+  (
+    cd "$scratch"
+    apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool
+  ) >"$scratch/log" 2>&1 && mv "$scratch/usr/bin/promtool" build/ || say "no promtool: its check of the metrics is left out"
+  rm -rf "$scratch"
+}
+
 # For the next configuration, after the preset's.
 configure_options=()
 
