@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "ops/embedding.h"
@@ -17,6 +18,8 @@ namespace {
 // need the tensor cores, which want rows of the weights' type.
 int64_t few_rows(const Device& device) { return device.kind() == DeviceKind::kCuda ? 8 : 16; }
 
+constexpr int64_t kRowsToCut = 1024;  // of a pass whose sums take longer than it costs to multiply its rows in two halves
+constexpr int64_t kRowUnit = 128;     // of a tile of a matrix product
 constexpr int64_t kManyRows = 64;  // of a pass whose sums are bound by the connection and not by its latency
 
 }  // namespace
@@ -114,14 +117,39 @@ void LanguageRank::share(const TensorView& x) const {
   if (communicator_ != nullptr) communicator_->broadcast(x);
 }
 
-// The ranks' parts of a branch become the branch.
-void LanguageRank::sum(const TensorView& branch) const {
-  if (communicator_ != nullptr) communicator_->all_reduce(branch);
+// The end of a branch, on all of its rows.
+struct LanguageRank::BranchEnd {
+  const Weight& matrix;         // (hidden, width of the input)
+  TensorView branch;            // (rows, hidden): where it is for a moment
+  ops::AddNormWeights norms;
+  TensorView x;                 // (rows, hidden): what it is added to
+  TensorView out;               // (rows, hidden): its sum with x, normed
+};
+
+// What a branch did inside goes through its last matrix, the ranks' parts are summed, and x takes it in. Of many rows one half is
+// summed while the other is multiplied or normed.
+void LanguageRank::end_branch(const ConstTensorView& input, const BranchEnd& end) const {
+  const int64_t rows = input.size(0);
+  const bool cut = communicator_ != nullptr && rows >= kRowsToCut;
+  const int64_t middle = cut ? (rows / 2 + kRowUnit - 1) / kRowUnit * kRowUnit : rows;
+  const std::array<Slice, 2> halves{Slice{0, middle}, Slice{middle, rows}};
+  const std::span<const Slice> pieces = std::span(halves).first(cut ? 2 : 1);
+  for (const Slice& piece : pieces) {
+    const TensorView branch = end.branch.rows(piece.begin, piece.end);
+    ops::linear(device_, input.rows(piece.begin, piece.end), {.weight = end.matrix.view(), .bias = {}}, branch);
+    if (cut) communicator_->begin_all_reduce(branch);
+    else if (communicator_ != nullptr) communicator_->all_reduce(branch);
+  }
+  for (const Slice& piece : pieces) {
+    if (cut) communicator_->finish_all_reduce();
+    ops::add_norm(device_, end.x.rows(piece.begin, piece.end), end.branch.rows(piece.begin, piece.end), end.norms,
+                  end.out.rows(piece.begin, piece.end));
+  }
 }
 
-// Reference: Glm4vTextAttention.forward. The branch (wanted, hidden), before its norm.
-TensorView LanguageRank::attention_branch(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
-                                          const ConstTensorView& normed, int64_t wanted, const Attend& attend) {
+// Reference: Glm4vTextAttention.forward without o_proj: (wanted, heads * head_dim).
+TensorView LanguageRank::attention(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
+                                   const ConstTensorView& normed, int64_t wanted, const Attend& attend) {
   const int64_t rows = normed.size(0), dim = config_.head_dim(), num_heads = share_.heads.size(), num_kv_heads = share_.kv_heads.size();
   const int64_t q_size = num_heads * dim, kv_size = num_kv_heads * dim;
   const TensorView qkv = workspace_.take(pass.qkv, {rows, q_size + 2 * kv_size});
@@ -138,11 +166,7 @@ TensorView LanguageRank::attention_branch(const LanguageLayerWeights& layer, int
   const DType attended_type = is_quantised(pass.activation) ? compute_ : pass.activation;
   const TensorView attended = workspace_.take(attended_type, {wanted, q_size});
   attend(index, q.rows(rows - wanted, rows), k, v, attended.split_last(num_heads));
-  const TensorView branch = workspace_.take(pass.branch, {wanted, config_.hidden_size});
-  if (wanted == 0) return branch;
-  ops::linear(device_, attended, {.weight = layer.o.view(), .bias = {}}, branch);
-  sum(branch);
-  return branch;
+  return attended;
 }
 
 // Reference: Glm4vTextDecoderLayer.forward and the final norm of Glm4vTextModel.forward. Returns the normed
@@ -157,21 +181,26 @@ TensorView LanguageRank::run_layers(const Pass& pass, const Attend& attend) {
     const LanguageLayerWeights& layer = weights_.layers[i];
     const bool last = i + 1 == weights_.layers.size();
     const int64_t wanted = last && !observed_ ? pass.num_outputs : rows;
-    const TensorView branch = attention_branch(layer, static_cast<int64_t>(i), pass, normed, wanted, attend);
+    const TensorView attended = attention(layer, static_cast<int64_t>(i), pass, normed, wanted, attend);
     x = x.rows(rows - wanted, rows);
     normed = normed.rows(rows - wanted, rows);
     if (last) result = result.rows(rows - wanted, rows);
     if (!pass.go_on() || wanted == 0) break;
-    ops::add_norm(device_, x, branch,
-                  {layer.post_attention_norm.view(), layer.mlp_norm.view(), config_.rms_norm_eps}, normed);
+    const TensorView branch = workspace_.take(pass.branch, {wanted, hidden});
+    end_branch(attended, {.matrix = layer.o,
+                          .branch = branch,
+                          .norms = {layer.post_attention_norm.view(), layer.mlp_norm.view(), config_.rms_norm_eps},
+                          .x = x,
+                          .out = normed});
 
     const TensorView inner = workspace_.take(pass.activation, {wanted, share_.inner.size()});
     ops::swiglu_linear(device_, normed, layer.gate.view(), layer.up.view(), inner);
-    ops::linear(device_, inner, {.weight = layer.down.view(), .bias = {}}, branch);
-    sum(branch);
     const Tensor& next = last ? weights_.norm : weights_.layers[i + 1].input_norm;
-    ops::add_norm(device_, x, branch, {layer.post_mlp_norm.view(), next.view(), config_.rms_norm_eps},
-                  last ? result : normed);
+    end_branch(inner, {.matrix = layer.down,
+                       .branch = branch,
+                       .norms = {layer.post_mlp_norm.view(), next.view(), config_.rms_norm_eps},
+                       .x = x,
+                       .out = last ? result : normed});
     show(fmt::format("layer.{}", i), x);
     if (!last && !pass.go_on()) break;
   }

@@ -76,10 +76,11 @@ class LanguageRank {
                     const ConstTensorView& k, const ConstTensorView& v, const TensorView& out) const;
   void embed(const Prompt& prompt, int64_t begin, const TensorView& x) const;
   void share(const TensorView& x) const;
-  void sum(const TensorView& branch) const;
+  struct BranchEnd;
+  void end_branch(const ConstTensorView& input, const BranchEnd& end) const;
   TensorView run_layers(const Pass& pass, const Attend& attend);
-  TensorView attention_branch(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
-                              const ConstTensorView& normed, int64_t wanted, const Attend& attend);
+  TensorView attention(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
+                       const ConstTensorView& normed, int64_t wanted, const Attend& attend);
   Status logits_of(const ConstTensorView& normed, const TensorView& logits);
   Status agree();
   Status take_logits(const ConstTensorView& part, const TensorView& logits);

@@ -26,6 +26,9 @@ class Communicator {
 
   // x, dense f32, f16 or bf16, becomes the sum of all ranks' x.
   virtual void all_reduce(const TensorView& x) = 0;
+  // The same beside what is queued afterwards; until finish_all_reduce(), once for each in their order, nothing else may use x.
+  virtual void begin_all_reduce(const TensorView& x) { all_reduce(x); }
+  virtual void finish_all_reduce() {}
   // x, dense f32, f16 or bf16, becomes that of rank 0.
   virtual void broadcast(const TensorView& x) = 0;
   // `all` (size * rows, n) becomes the `part` (rows, n) of every rank, in their order. Dense f32, f16 or bf16.

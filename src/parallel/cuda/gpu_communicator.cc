@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <deque>
 #include <mutex>
 
 #include "base/check.h"
@@ -45,10 +46,65 @@ class AbortFlag {
   uint32_t* word_ = nullptr;
 };
 
+// A second stream of a device, for sums beside its work; they come first where both want multiprocessors.
+class SideStream {
+ public:
+  explicit SideStream(CudaDevice& device) : device_(device) {
+    int least = 0, greatest = 0;
+    device.bind();
+    device.note(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange");
+    device.note(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, greatest), "cudaStreamCreateWithPriority");
+  }
+  ~SideStream() {
+    for (const cudaEvent_t event : idle_) cudaEventDestroy(event);
+    for (const cudaEvent_t event : ends_) cudaEventDestroy(event);
+    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  }
+  SideStream(const SideStream&) = delete;
+  SideStream& operator=(const SideStream&) = delete;
+
+  cudaStream_t stream() const { return stream_; }
+  // What follows on this stream waits for what is queued on the device's.
+  void begin() { wait(stream_, device_.stream(), idle_event()); }
+  // What was queued here since begin() is one piece.
+  void end() {
+    ends_.push_back(idle_event());
+    idle_.pop_back();
+    if (device_.ok()) device_.note(cudaEventRecord(ends_.back(), stream_), "cudaEventRecord");
+  }
+  // What follows on the device's stream waits for the first piece.
+  void join_first() {
+    GLYPH_CHECK(!ends_.empty());
+    if (device_.ok()) device_.note(cudaStreamWaitEvent(device_.stream(), ends_.front()), "cudaStreamWaitEvent");
+    idle_.push_back(ends_.front());
+    ends_.pop_front();
+  }
+
+ private:
+  void wait(cudaStream_t waiting, cudaStream_t working, cudaEvent_t event) {
+    if (!device_.ok()) return;
+    device_.note(cudaEventRecord(event, working), "cudaEventRecord");
+    device_.note(cudaStreamWaitEvent(waiting, event), "cudaStreamWaitEvent");
+  }
+  // The last of those that nobody waits for; it stays among them.
+  cudaEvent_t idle_event() {
+    if (idle_.empty()) {
+      device_.bind();
+      device_.note(cudaEventCreateWithFlags(&idle_.emplace_back(), cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    }
+    return idle_.back();
+  }
+
+  CudaDevice& device_;
+  cudaStream_t stream_ = nullptr;
+  std::vector<cudaEvent_t> idle_;
+  std::deque<cudaEvent_t> ends_;
+};
+
 class GpuCommunicator : public Communicator {
  public:
   GpuCommunicator(int rank, int size, CudaDevice& device, const NcclLibrary& nccl, NcclConnection* connection)
-      : Communicator(rank, size), device_(device), nccl_(nccl), connection_(connection) {}
+      : Communicator(rank, size), device_(device), nccl_(nccl), connection_(connection), side_(device) {}
   ~GpuCommunicator() override {
     if (connection_ != nullptr) nccl_.destroy(connection_);
   }
@@ -59,6 +115,14 @@ class GpuCommunicator : public Communicator {
       return nccl_.all_reduce(x.raw(), x.raw(), count_of(x), nccl_type(x.dtype()), kNcclSum, connection, device_.stream());
     });
   }
+  void begin_all_reduce(const TensorView& x) override {
+    side_.begin();
+    call("ncclAllReduce", [&](NcclConnection* connection) {
+      return nccl_.all_reduce(x.raw(), x.raw(), count_of(x), nccl_type(x.dtype()), kNcclSum, connection, side_.stream());
+    });
+    side_.end();
+  }
+  void finish_all_reduce() override { side_.join_first(); }
   void broadcast(const TensorView& x) override {
     if (fits_one_shot(x)) return one_shot(x, 0);
     call("ncclBroadcast", [&](NcclConnection* connection) {
@@ -134,6 +198,7 @@ class GpuCommunicator : public Communicator {
   const NcclLibrary& nccl_;
   std::mutex mutex_;
   NcclConnection* connection_;  // guarded by mutex_; null: aborted
+  SideStream side_;
   DeviceMemory inbox_, state_;
   std::shared_ptr<AbortFlag> abort_flag_;
   OneShot shot_;
