@@ -138,7 +138,10 @@ void LanguageRank::end_branch(const ConstTensorView& input, const BranchEnd& end
     const TensorView branch = end.branch.rows(piece.begin, piece.end);
     ops::linear(device_, input.rows(piece.begin, piece.end), {.weight = end.matrix.view(), .bias = {}}, branch);
     if (cut) communicator_->begin_all_reduce(branch);
-    else if (communicator_ != nullptr) communicator_->all_reduce(branch);
+  }
+  if (communicator_ != nullptr && !cut) {
+    if (communicator_->all_reduce_add_norm({end.branch, end.norms.branch, end.norms.next, end.norms.eps, end.x, end.out})) return;
+    communicator_->all_reduce(end.branch);
   }
   for (const Slice& piece : pieces) {
     if (cut) communicator_->finish_all_reduce();

@@ -26,7 +26,17 @@ class Communicator {
 
   // x, dense f32, f16 or bf16, becomes the sum of all ranks' x.
   virtual void all_reduce(const TensorView& x) = 0;
-  // The same beside what is queued afterwards; until finish_all_reduce(), once for each in their order, nothing else may use x.
+  // A sum and what ops::add_norm does with it: x (rows, n) f32 += rms_norm(branch summed over the ranks, branch_weight), out (rows, n)
+  // = rms_norm(x, next_weight); branch (rows, n) f32 is left as it comes. In one kernel where there is one for it, which saves as much time
+  // as a small sum takes; false where there is none, and nothing happened: the same answer on all ranks.
+  struct SumAndNorm {
+    ConstTensorView branch;
+    ConstTensorView branch_weight, next_weight;  // (n) f32
+    float eps = 0;
+    TensorView x, out;
+  };
+  virtual bool all_reduce_add_norm(const SumAndNorm&) { return false; }
+  // all_reduce() beside what is queued afterwards; until finish_all_reduce(), once for each in their order, nothing else may use x.
   virtual void begin_all_reduce(const TensorView& x) { all_reduce(x); }
   virtual void finish_all_reduce() {}
   // x, dense f32, f16 or bf16, becomes that of rank 0.

@@ -116,6 +116,48 @@ TEST_P(GpuGroupTest, RecordedSums) {
   ASSERT_TRUE(status.ok()) << status.message();
 }
 
+// A row of the sum goes into x, normed, and x normed is the result; the same bits on both ranks.
+TEST_P(GpuGroupTest, SumsIntoNorms) {
+  for (const auto& [rows, n] : {std::pair<int64_t, int64_t>{1, 4096}, {3, 80}, {8, 4096}, {64, 4096}, {2, 8192}}) {
+    std::vector<float> results[2];
+    bool one_kernel = false;
+    const Status status = group_->run([&](int rank) -> Status {
+      Device& device = group_->device(rank);
+      Tensor branch(device, DType::kF32, {rows * n}), x(device, DType::kF32, {rows * n}), weight(device, DType::kF32, {n});
+      Tensor out(device, DType::kF32, {rows, n});
+      fill(rank, 3, branch);
+      fill(0, 4, x);
+      fill(0, 5, weight);
+      const auto matrix = [&](Tensor& tensor) { return tensor.view().reshape({rows, n}); };
+      const bool done = group_->communicator(rank).all_reduce_add_norm(
+          {.branch = matrix(branch), .branch_weight = weight.view(), .next_weight = weight.view(), .eps = 1e-5f, .x = matrix(x), .out = out.view()});
+      if (rank == 0) one_kernel = done;
+      if (!done) return device.take_status();
+      const Tensor host = host_copy(device, out.view());
+      results[rank].assign(host.data<float>(), host.data<float>() + rows * n);
+      return device.take_status();
+    });
+    ASSERT_TRUE(status.ok()) << status.message();
+    ASSERT_EQ(one_kernel, GetParam());
+    if (!one_kernel) continue;
+    EXPECT_EQ(results[0], results[1]);
+    for (int64_t row = 0; row < rows; ++row) {
+      const auto summed = [&](int64_t i) { return static_cast<double>(value(0, row * n + i, 3)) + value(1, row * n + i, 3); };
+      double squares = 0, x_squares = 0;
+      for (int64_t i = 0; i < n; ++i) squares += summed(i) * summed(i);
+      const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
+      const auto added = [&](int64_t i) { return value(0, row * n + i, 4) + summed(i) * scale * value(0, i, 5); };
+      for (int64_t i = 0; i < n; ++i) x_squares += added(i) * added(i);
+      const double x_scale = 1 / std::sqrt(x_squares / static_cast<double>(n) + 1e-5);
+      double worst = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        worst = std::max(worst, std::abs(results[0][static_cast<size_t>(row * n + i)] - added(i) * x_scale * value(0, i, 5)));
+      }
+      EXPECT_LT(worst, 1e-3) << rows << " x " << n;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, GpuGroupTest, ::testing::Values(false, true),
                          [](const auto& way) { return way.param ? "OneShot" : "Nccl"; });
 

@@ -1,4 +1,5 @@
 // Ranks on GPUs: NCCL for what is large, one kernel of our own for what is small and f32.
+#include <cuda_bf16.h>
 #include <fmt/format.h>
 
 #include <atomic>
@@ -115,6 +116,15 @@ class GpuCommunicator : public Communicator {
       return nccl_.all_reduce(x.raw(), x.raw(), count_of(x), nccl_type(x.dtype()), kNcclSum, connection, device_.stream());
     });
   }
+  bool all_reduce_add_norm(const SumAndNorm& sum) override {
+    const bool two_at_once = sum.x.stride(0) % 2 == 0 && sum.out.stride(0) % 2 == 0 && sum.x.size(1) % 2 == 0 && aligned(sum.x) &&
+                             aligned(sum.out) && aligned(sum.branch_weight) && aligned(sum.next_weight);
+    if (!fits_one_shot(sum.branch) || !sum.branch.dense() || sum.x.size(1) > kMaxNormColumns || !two_at_once) return false;
+    if (sum.out.dtype() == DType::kF32) one_shot_norm_of<float>(sum);
+    else if (sum.out.dtype() == DType::kBF16) one_shot_norm_of<__nv_bfloat16>(sum);
+    else return false;
+    return true;
+  }
   void begin_all_reduce(const TensorView& x) override {
     side_.begin();
     call("ncclAllReduce", [&](NcclConnection* connection) {
@@ -177,7 +187,23 @@ class GpuCommunicator : public Communicator {
   bool fits_one_shot(const ConstTensorView& x) const {
     const int64_t count = x.shape().num_elements();
     return shot_.size > 0 && x.dtype() == DType::kF32 && count % 2 == 0 && count <= kOneShotElements &&
-           reinterpret_cast<uintptr_t>(x.raw()) % sizeof(float2) == 0;
+           aligned(x);
+  }
+  static bool aligned(const ConstTensorView& x) { return reinterpret_cast<uintptr_t>(x.raw()) % sizeof(float2) == 0; }
+  template <typename Out>
+  void one_shot_norm_of(const SumAndNorm& sum) {
+    if (!device_.ok()) return;
+    const OneShotNorm<Out> norm{.branch = sum.branch.data<float>(),
+                                .branch_weight = sum.branch_weight.data<float>(),
+                                .next_weight = sum.next_weight.data<float>(),
+                                .eps = sum.eps,
+                                .x = sum.x.data<float>(),
+                                .out = static_cast<Out*>(sum.out.raw()),
+                                .x_stride = sum.x.stride(0),
+                                .out_stride = sum.out.stride(0),
+                                .rows = sum.x.size(0),
+                                .n = sum.x.size(1)};
+    device_.note(one_shot_norm(shot_, norm, device_.stream()), "one_shot_norm");
   }
   void one_shot(const TensorView& x, int root) {
     GLYPH_CHECK(x.dense());

@@ -26,4 +26,21 @@ struct OneShot {
 // negative. State and inboxes began as zeros, but for a 1 as the number of the first call.
 cudaError_t one_shot_sum(const OneShot& shot, float* x, int64_t count, int root, int num_multiprocessors, cudaStream_t stream);
 
+// The same, and what Communicator::all_reduce_add_norm() says; out of type Out, float or __nv_bfloat16. Rows are `x_stride` and
+// `out_stride` elements apart, those of the branch n; all begin at multiples of 8 bytes, in steps of two elements.
+template <typename Out>
+struct OneShotNorm {
+  const float* branch = nullptr;
+  const float* branch_weight = nullptr;
+  const float* next_weight = nullptr;
+  float eps = 0;
+  float* x = nullptr;
+  Out* out = nullptr;
+  int64_t x_stride = 0, out_stride = 0;
+  int64_t rows = 0, n = 0;
+};
+constexpr int64_t kMaxNormColumns = 8192;
+template <typename Out>
+cudaError_t one_shot_norm(const OneShot& shot, const OneShotNorm<Out>& norm, cudaStream_t stream);
+
 }  // namespace glyph
