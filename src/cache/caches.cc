@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/log.h"
 #include "cache/kv_bytes.h"
 
 namespace glyph {
@@ -150,7 +151,7 @@ std::optional<EntryBuffer> Caches::features_entry(const Digest& page) const {
   header.payload_bytes = features->values.num_bytes();
   EntryBuffer entry(header);
   pool_->device().download(entry.payload().data(), features->values.view().raw(), entry.payload().size());
-  return entry;
+  return was_downloaded() ? std::optional(std::move(entry)) : std::nullopt;
 }
 
 std::optional<EntryBuffer> Caches::kv_entry(const Digest& key) const {
@@ -167,7 +168,25 @@ std::optional<EntryBuffer> Caches::kv_entry(const Digest& key) const {
   EntryBuffer entry(header);
   const int64_t in_last = part->end_tokens - (blocks_for(part->end_tokens, layout_) - 1) * layout_.block_tokens;
   download_blocks(pool_->device(), layout_, part->blocks, in_last, entry.payload());
-  return entry;
+  return was_downloaded() ? std::optional(std::move(entry)) : std::nullopt;
+}
+
+// A GPU that failed gives zeros, which nobody may find on disk.
+bool Caches::was_downloaded() const {
+  const Status status = pool_->device().take_status();
+  if (!status.ok()) log_warning("a page is not kept on disk: {}", status.message());
+  return status.ok();
+}
+
+void Caches::drop_memory() {
+  features_.clear();
+  prefixes_.clear();
+  waiting_.clear();
+}
+
+void Caches::use(KvBlockPool& pool) {
+  GLYPH_CHECK(pool.layout() == layout_);
+  if (pool_ != nullptr) pool_ = &pool;
 }
 
 void Caches::add_page(const std::string& owner, const Digest& page) {

@@ -71,6 +71,11 @@ class Caches {
   void forget(const std::string& owner);
   void retain_owners(std::vector<std::string> owners);
 
+  // Forgets what is in memory, with what waits for the disk: the device that holds it goes. Then, nothing else is called before
+  // use() names a pool of the next device, of the same layout. What is on disk, or handed to its tier, stays.
+  void drop_memory();
+  void use(KvBlockPool& pool);
+
   // Hands one entry that waits for it to the disk tier; false when none waits or there is no room now.
   bool write_one();
   size_t num_waiting() const { return waiting_.size(); }
@@ -94,10 +99,11 @@ class Caches {
   void keep_on_disk(const EntryId& id, const std::string& owner);
   std::optional<EntryBuffer> features_entry(const Digest& page) const;
   std::optional<EntryBuffer> kv_entry(const Digest& key) const;
+  bool was_downloaded() const;
   FeaturesPtr load_features(const Digest& page);
   bool load_prefix(const Digest& head, std::span<const Digest> pages, PrefixTree::Match& match);
 
-  KvBlockPool* const pool_ = nullptr;  // nullptr: no disk
+  KvBlockPool* pool_ = nullptr;  // nullptr: no disk
   const KvLayout layout_;
   FeatureCache features_;
   PrefixTree prefixes_;

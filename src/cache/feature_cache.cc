@@ -35,6 +35,12 @@ void FeatureCache::erase(const Digest& key) {
   entries_.erase(it);
 }
 
+void FeatureCache::clear() {
+  entries_.clear();
+  recency_.clear();
+  num_bytes_ = 0;
+}
+
 void FeatureCache::drop_oldest() {
   const Digest key = recency_.back();
   erase(key);

@@ -27,6 +27,7 @@ class FeatureCache {
   // The same without counting as use.
   FeaturesPtr peek(const Digest& key) const;
   void erase(const Digest& key);
+  void clear();
 
   size_t num_bytes() const { return num_bytes_; }
   size_t num_pages() const { return entries_.size(); }

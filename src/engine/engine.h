@@ -24,6 +24,9 @@ class Engine {
   // is lost takes its model with it, and the next question loads it again on a new one, or says why that is impossible.
   Result<AskResult> ask(AskRequest request, const AskListener& listener = {}, std::stop_token stop = {});
 
+  // Model::reload(), for whoever computes with the model without ask().
+  Status reload() { return model_->reload(); }
+
   // Not after a question that could not load the model again.
   const Model& model() const { return *model_; }
 

@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "base/test_dir.h"
+#include "support/failing_device.h"
 #include "support/tiny_model.h"
-#include "tensor/cpu_device.h"
 
 namespace glyph {
 namespace {
@@ -56,6 +56,23 @@ TEST(Engine, AnswersTheSameQuestionTheSameWay) {
   ASSERT_TRUE(second.ok());
   EXPECT_EQ(first->answer, second->answer);
   EXPECT_EQ(engine->model().kv_blocks().num_blocks_in_use(), 0);
+}
+
+TEST(Engine, GuessesDoNotChangeTheAnswer) {
+  const auto engine = open_tiny();
+  size_t drafted = 0;
+  for (const int count : {20, 100}) {
+    AskRequest plain = request_of(document_of(lines(count)), 200), guessing = request_of(document_of(lines(count)), 200);
+    plain.sampling.ignore_eos = guessing.sampling.ignore_eos = true;
+    plain.draft_tokens = 0;
+    const auto expected = engine->ask(std::move(plain)), actual = engine->ask(std::move(guessing));
+    ASSERT_TRUE(expected.ok() && actual.ok());
+    EXPECT_EQ(expected->drafted_tokens, 0u);
+    EXPECT_EQ(actual->answer, expected->answer);
+    EXPECT_EQ(actual->usage.completion_tokens, expected->usage.completion_tokens);
+    drafted += actual->drafted_tokens;
+  }
+  RecordProperty("drafted", static_cast<int>(drafted));
 }
 
 TEST(Engine, CountsWhatItDid) {
@@ -147,54 +164,33 @@ TEST(Engine, NumbersThatAreNoneFailOneQuestionOnly) {
   EXPECT_EQ(engine->model().kv_blocks().num_blocks_in_use(), 0);
 }
 
-// A device that fails for good when it is told to, as a GPU does after a CUDA error.
-class FailingDevice : public CpuDevice {
- public:
-  explicit FailingDevice(std::shared_ptr<int> passes_left) : CpuDevice({.num_threads = 1}), passes_left_(std::move(passes_left)) {}
-  Status take_status() override {
-    if (*passes_left_ > 0 && --*passes_left_ == 0) failed_ = internal_error("the GPU reports an error: an illegal memory access");
-    return failed_;
-  }
-  Status lost() const override { return failed_; }
-
- private:
-  std::shared_ptr<int> passes_left_;
-  Status failed_;
-};
-
 TEST(Engine, ALostDeviceFailsTheQuestionAndTheNextOneFindsANewDevice) {
   const fs::path dir = fresh_test_dir();
   ASSERT_TRUE(write_tiny_model(dir).ok());
-  const auto passes_left = std::make_shared<int>(0);
-  int opened = 0;
-  bool gone = false;
+  const auto faults = std::make_shared<DeviceFaults>();
   ModelOptions options{.dir = dir, .precision = Precision::kF32};
   options.use_plan = false;
-  options.open_device = [&]() -> Result<std::unique_ptr<Device>> {
-    if (gone) return not_found("no GPU can be used: the driver shows none");
-    ++opened;
-    return std::unique_ptr<Device>(std::make_unique<FailingDevice>(passes_left));
-  };
+  options.open_device = FailingDevice::opener(faults);
   const auto engine = Engine::open(options).value();
   const auto question = [] { return request_of(document_of(lines(100))); };
   const auto before = engine->ask(question());
   ASSERT_TRUE(before.ok()) << before.status().message();
 
-  *passes_left = 1;
+  faults->checks_left = 1;
   EXPECT_THAT(engine->ask(question()).status().message(), HasSubstr("illegal memory access"));
   const auto after = engine->ask(question());
   ASSERT_TRUE(after.ok()) << after.status().message();
   EXPECT_EQ(after->answer, before->answer);
-  EXPECT_EQ(opened, 2);
+  EXPECT_EQ(faults->num_opened, 2);
 
-  *passes_left = 1;
+  faults->checks_left = 1;
   EXPECT_FALSE(engine->ask(question()).ok());
-  gone = true;
+  faults->gone = true;
   for (int i = 0; i < 2; ++i) {
     EXPECT_THAT(engine->ask(question()).status().message(),
                 HasSubstr("could not be loaded again: no GPU can be used: the driver shows none"));
   }
-  gone = false;
+  faults->gone = false;
   EXPECT_TRUE(engine->ask(question()).ok());
 }
 

@@ -55,11 +55,29 @@ std::unique_ptr<T> on_heap(T&& value) {
 
 Result<std::unique_ptr<Model>> Model::load(const ModelOptions& options) {
   std::unique_ptr<Model> model(new Model);
+  model->options_ = options;
   model->name_ = name_of_model(options);
   GLYPH_RETURN_IF_ERROR(model->read_configs(options));
   GLYPH_RETURN_IF_ERROR(model->read_tokenizer(options));
-  GLYPH_RETURN_IF_ERROR(model->read_weights(options));
+  GLYPH_ASSIGN_OR_RETURN(model->checkpoint_, open_checkpoint(options, model->config_));
+  GLYPH_RETURN_IF_ERROR(model->read_weights());
+  model->device_description_ = model->device_->description();
   return model;
+}
+
+// A GPU has no room for two models, and its process no use for two contexts: the old one goes first.
+Status Model::reload() {
+  kv_blocks_.reset();
+  page_batches_.reset();
+  language_.reset();
+  vision_.reset();
+  device_.reset();
+  GLYPH_RETURN_IF_ERROR(read_weights());
+  if (device_->description() != device_description_) {
+    return internal_error(fmt::format("the device was \"{}\", now there is \"{}\"", device_description_, device_->description()));
+  }
+  if (plan_) use(Plan(*plan_));
+  return {};
 }
 
 Status Model::read_configs(const ModelOptions& options) {
@@ -85,15 +103,14 @@ Status Model::read_tokenizer(const ModelOptions& options) {
   return check_agreement(options.dir, *tokenizer_, control_, config_);
 }
 
-Status Model::read_weights(const ModelOptions& options) {
-  GLYPH_ASSIGN_OR_RETURN(checkpoint_, open_checkpoint(options, config_));
-  GLYPH_ASSIGN_OR_RETURN(device_, options.open_device ? options.open_device()
-                                                      : open_device({.choice = options.device, .num_threads = options.num_threads}));
+Status Model::read_weights() {
+  GLYPH_ASSIGN_OR_RETURN(device_, options_.open_device ? options_.open_device()
+                                                       : open_device({.choice = options_.device, .num_threads = options_.num_threads}));
   GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
-                         VisionModel::load(*device_, config_, preprocessor_, checkpoint_, {.precision = options.precision}));
+                         VisionModel::load(*device_, config_, preprocessor_, checkpoint_, {.precision = options_.precision}));
   vision_ = on_heap(std::move(vision));
   GLYPH_ASSIGN_OR_RETURN(LanguageModel language,
-                         LanguageModel::load(*device_, config_, checkpoint_, {.precision = options.precision}));
+                         LanguageModel::load(*device_, config_, checkpoint_, {.precision = options_.precision}));
   language_ = on_heap(std::move(language));
   page_batches_ = std::make_unique<PageBatches>(device_->kind());
   kv_blocks_ = std::make_unique<KvBlockPool>(*device_, language_->kv_layout());
@@ -101,6 +118,7 @@ Status Model::read_weights(const ModelOptions& options) {
 }
 
 void Model::use(const Plan& plan) {
+  plan_ = plan;
   if (device_->kind() == DeviceKind::kCuda) ops::cuda::set_matrix_choices(*device_, plan.products);
   vision_->forget_compiled();
   const VisionConfig& vision = config_.vision;

@@ -41,6 +41,11 @@ class Model {
   // is asked for and there is none; kExhausted when its memory is too small.
   static Result<std::unique_ptr<Model>> load(const ModelOptions& options);
 
+  // Drops the device and all that computes on it, then opens one of the same kind anew and uses the plan again: after the device was lost.
+  // Nobody computes meanwhile, and nothing that lies on the device is left. kInternal: there is none, or another one; then only a later
+  // reload() may follow.
+  Status reload();
+
   // From now on passes over pages and chunks of prompts are cut as the plan says.
   void use(const Plan& plan);
   VisionModel& vision_to_plan() { return *vision_; }  // for timing the choices of a plan
@@ -64,13 +69,16 @@ class Model {
   Model() = default;
   Status read_configs(const ModelOptions& options);
   Status read_tokenizer(const ModelOptions& options);
-  Status read_weights(const ModelOptions& options);
+  Status read_weights();
 
+  ModelOptions options_;
   std::string name_;
   ModelConfig config_;
   GenerationConfig generation_;
   PreprocessorConfig preprocessor_;
   Checkpoint checkpoint_;
+  std::optional<Plan> plan_;
+  std::string device_description_;
   std::unique_ptr<Device> device_;  // outlives what computes on it
   std::unique_ptr<Tokenizer> tokenizer_;
   ControlTokens control_;

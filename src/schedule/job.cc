@@ -35,7 +35,7 @@ std::string first_name(const std::vector<ChatTurn>& turns) {
 }  // namespace
 
 Job::Job(const Model& model, JobRequest request, JobListener listener, std::stop_token stop)
-    : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)), prefill_clock_(model.device()) {}
+    : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)) {}
 
 void Job::report(AskStage stage) {
   progress_.stage = stage;
@@ -177,6 +177,18 @@ void Job::let_go_of_blocks() {
   waiting_since_ms_ = watch_.ms();
   stage_ = Stage::kPages;
 }
+bool Job::start_over() {
+  if (stage_ == Stage::kPages && !reading_) return true;
+  if (started_over_ || stage_ >= Stage::kDecode) return false;
+  started_over_ = true;
+  cache_.reset();
+  prompt_ = {};
+  prefill_clock_.reset();
+  read_ = blocks_granted_ = 0;
+  let_go_of_blocks();
+  return true;
+}
+
 
 int64_t Job::blocks_needed(const KvLayout& layout) const {
   const auto blocks_of = [&](int64_t tokens) { return (tokens + layout.block_tokens - 1) / layout.block_tokens; };
@@ -189,6 +201,7 @@ int64_t Job::blocks_needed(const KvLayout& layout) const {
 Status Job::start_prefill(KvBlockPool& pool, int64_t blocks) {
   blocks_granted_ = blocks;
   result_.queue_ms += watch_.ms() - waiting_since_ms_;
+  prefill_clock_.emplace(model_.device());
   stage_ = Stage::kPrefill;
   const PrefixTree::Match& match = reading_->match();
   cache_.emplace(KvCache::from_blocks(pool, match.blocks, match.num_tokens, match.next_position));
@@ -225,7 +238,7 @@ size_t Job::num_page_ends(const PromptPart& part) const {
 }
 
 Status Job::finish_part(const PromptPart& part, std::span<const float> logits, Caches& caches) {
-  prefill_clock_.end();
+  prefill_clock_->end();
   read_ = part.end;
   for (; !page_ends_.empty() && page_ends_.front().token <= read_; page_ends_.pop_front()) keep_prefix(page_ends_.front().token, caches);
   progress_.tokens_read = result_.usage.cached_tokens + read_;
@@ -340,7 +353,7 @@ JobResult Job::take_result() {
   }
   if (decode_watch_) result_.timings.decode_ms = decode_watch_->ms();
   if (reading_) result_.timings.vision_ms = reading_->vision_ms();
-  result_.timings.prefill_ms = prefill_clock_.ms();
+  if (prefill_clock_) result_.timings.prefill_ms = prefill_clock_->ms();
   result_.timings.total_ms = watch_.ms();
   return std::move(result_);
 }

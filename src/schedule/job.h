@@ -46,12 +46,15 @@ class Job {
   // kPages, kWaiting: blocks of the caches that it keeps alive, and letting go of them: its pages are looked up again from the first.
   bool holds_blocks() const { return blocks_granted_ == 0 && reading_ && !reading_->match().blocks.empty(); }
   void let_go_of_blocks();
+  // Lets go of all that lies on the device, and begins again. False, and nothing happened: it had to before, or an answer is being
+  // written.
+  bool start_over();
   // kPrefill: what is read next, and taking it in when the pass is over: `logits` (vocab_size) if the part wanted some.
   // Pages that a pass has room for are read together; after a document begins another part, so that what follows it does not change
   // how it is read.
   PromptPart next_part(bool soon_over);
   size_t num_page_ends(const PromptPart& part) const;  // in it: each takes a block, for what is kept of the page
-  void begin_part() { prefill_clock_.begin(); }
+  void begin_part() { prefill_clock_->begin(); }
   Status finish_part(const PromptPart& part, std::span<const float> logits, Caches& caches);
 
   // kDecode: one answer that still goes on.
@@ -124,7 +127,8 @@ class Job {
   Prompt prompt_;
   int64_t read_ = 0;
   double waiting_since_ms_ = 0;               // by watch_
-  WorkClock prefill_clock_;
+  bool started_over_ = false;
+  std::optional<WorkClock> prefill_clock_;
   std::deque<Branch> branches_;               // do not move
   std::optional<std::vector<DraftIndexPtr>> texts_;  // that answers may quote, once they were asked for
   std::optional<Stopwatch> decode_watch_;

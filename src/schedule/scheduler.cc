@@ -44,10 +44,11 @@ std::span<const float> row_of(const Tensor& logits, int64_t row) {
 Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
     : model_(model),
       options_(options),
-      max_active_blocks_(blocks_in(options.active_kv_bytes, model.language().kv_layout())),
-      max_blocks_(max_active_blocks_ + blocks_in(options.prefix_bytes, model.language().kv_layout())),
-      pool_(model.device(), model.language().kv_layout(), max_blocks_),
-      caches_(pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })),
+      layout_(model.language().kv_layout()),
+      max_active_blocks_(blocks_in(options.active_kv_bytes, layout_)),
+      max_blocks_(max_active_blocks_ + blocks_in(options.prefix_bytes, layout_)),
+      pool_(std::make_unique<KvBlockPool>(model.device(), layout_, max_blocks_)),
+      caches_(*pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })),
       documents_(kDocumentSeconds, kDocumentBurst),
       questions_(kQuestionSeconds, kQuestionBurst) {
   thread_ = std::thread([this] { run(); });
@@ -69,6 +70,7 @@ Status Scheduler::submit(JobRequest request, JobListener listener, std::stop_tok
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return exhausted("the server is shutting down");
+    if (stats_.engine == EngineState::kFailed) return cancelled(stats_.engine_failure);
     if (question && stats_.num_waiting + submitted_.size() >= options_.max_waiting) {
       return exhausted(fmt::format("{} questions wait already; try again later", options_.max_waiting));
     }
@@ -137,9 +139,12 @@ bool Scheduler::step() {
   admit_submitted();
   drop_stopped();
   forget_deleted();
+  if (pool_ == nullptr) return refuse_all();
   decode();
+  if (recover()) return true;
   Job* const reader = next_reader();
   if (reader != nullptr) piece(*reader);
+  if (recover()) return true;
   const Stopwatch copying;
   const bool wrote = caches_.write_one();
   if (wrote) documents_.read(copying.seconds());
@@ -249,7 +254,7 @@ bool Scheduler::may_read(const Job& job) const {
   };
   const auto running = static_cast<size_t>(std::count_if(jobs_.begin(), jobs_.end(), runs));
   if (job.is_question() && running >= options_.max_running) return false;
-  return granted_blocks() == 0 || granted_blocks() + job.blocks_needed(pool_.layout()) <= max_active_blocks_;
+  return granted_blocks() == 0 || granted_blocks() + job.blocks_needed(layout_) <= max_active_blocks_;
 }
 
 // Questions first, then documents, both only as long as the answers that are written leave time; a question of the background only
@@ -285,10 +290,10 @@ int64_t Scheduler::granted_blocks() const {
 // since does not count, so they must let go of it when there is no room: the last in line first. False: the one that is being read
 // cannot now.
 bool Scheduler::make_blocks(int64_t count) {
-  for (auto it = jobs_.rbegin(); it != jobs_.rend() && pool_.num_blocks_in_use() + count > max_blocks_; ++it) {
+  for (auto it = jobs_.rbegin(); it != jobs_.rend() && pool_->num_blocks_in_use() + count > max_blocks_; ++it) {
     if (it->get() != reading_ && (*it)->holds_blocks()) (*it)->let_go_of_blocks();
   }
-  return reading_ == nullptr || pool_.num_blocks_in_use() + count <= max_blocks_;
+  return reading_ == nullptr || pool_->num_blocks_in_use() + count <= max_blocks_;
 }
 
 void Scheduler::piece(Job& job) {
@@ -365,12 +370,12 @@ void Scheduler::prefill(Job& first) {
 }
 
 Status Scheduler::try_prefill(Job& job) {
-  const int64_t needed = job.blocks_needed(pool_.layout());
+  const int64_t needed = job.blocks_needed(layout_);
   if (needed > max_active_blocks_) {
-    return refused(fmt::format("the request needs {} KV blocks of {} tokens, the server has {}", needed, pool_.layout().block_tokens,
+    return refused(fmt::format("the request needs {} KV blocks of {} tokens, the server has {}", needed, layout_.block_tokens,
                                max_active_blocks_));
   }
-  return job.start_prefill(pool_, needed);
+  return job.start_prefill(*pool_, needed);
 }
 
 void Scheduler::end_job(Job& job, Status status) {
@@ -397,8 +402,8 @@ void Scheduler::publish() {
   stats_.caches = caches_.stats();
   stats_.feature_bytes = stats_.caches.memory_feature_bytes;
   stats_.prefix_bytes = stats_.caches.memory_kv_bytes;
-  stats_.kv_blocks_in_use = pool_.num_blocks_in_use();
-  stats_.kv_block_tokens = pool_.layout().block_tokens;
+  stats_.kv_blocks_in_use = blocks_in_use();
+  stats_.kv_block_tokens = layout_.block_tokens;
   stats_.max_kv_blocks = max_blocks_;
 }
 
@@ -426,9 +431,9 @@ Status Scheduler::check_integrity() {
   lock.unlock();
   GLYPH_RETURN_IF_ERROR(caches_.check_files());
   lock.lock();
-  const auto cached = static_cast<int64_t>(stats_.prefix_bytes / pool_.layout().block_bytes());
-  if (pool_.num_blocks_in_use() != cached) {
-    return internal_error(fmt::format("{} KV blocks are in use, the prefix tree holds {}", pool_.num_blocks_in_use(), cached));
+  const auto cached = static_cast<int64_t>(stats_.prefix_bytes / layout_.block_bytes());
+  if (blocks_in_use() != cached) {
+    return internal_error(fmt::format("{} KV blocks are in use, the prefix tree holds {}", blocks_in_use(), cached));
   }
   return {};
 }

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -32,9 +34,19 @@ struct SchedulerOptions {
   size_t max_running = 16;                     // questions at once
   size_t max_waiting = 256;                    // questions; one more is refused
   size_t draft_tokens = 7;                     // guessed ahead in an answer that quotes, while few are written; 0: none
+  // After the device was lost: loads the model again (Model::reload). Empty: the scheduler then computes no more.
+  std::function<Status()> reload = {};
+  size_t max_device_failures = 3;              // within device_failure_seconds: this one and it computes no more
+  double device_failure_seconds = 600;
+  double reload_pause_seconds = 1;             // after a reload that failed
 };
 
+enum class EngineState { kRunning, kReloading, kFailed };
+
 struct SchedulerStats {
+  EngineState engine = EngineState::kRunning;
+  std::string engine_failure;  // kFailed: why, in a sentence
+  uint64_t num_reloads = 0;
   size_t num_waiting = 0;
   size_t num_running = 0;
   uint64_t num_finished = 0;
@@ -63,8 +75,8 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Any thread. kExhausted when too many questions wait; the listener then hears nothing. A requested stop ends the job within one
-  // piece of work; notify() makes an idle thread look.
+  // Any thread. kExhausted when too many questions wait, kCancelled when nothing is computed any more; the listener then hears nothing.
+  // A requested stop ends the job within one piece of work; notify() makes an idle thread look.
   Status submit(JobRequest request, JobListener listener, std::stop_token stop);
   void notify();
   // Any thread. A stored document was deleted: with it go what only it had in the caches, on disk, too. `source` may be nullptr.
@@ -97,6 +109,14 @@ class Scheduler {
   Pace pace();
   void let_answers_go_on();
   void wait_for_device();
+  bool recover();
+  void drop_device_memory(const Status& failure);
+  bool may_reload();
+  Status reload();
+  bool pause_before_reload();
+  void compute_no_more(const Status& failure);
+  bool refuse_all();
+  void set_engine(EngineState state);
   bool may_read(const Job& job) const;
   Job* next_reader();
   void piece(Job& job);
@@ -106,12 +126,14 @@ class Scheduler {
   void end_job(Job& job, Status status);
   void publish();
   int64_t granted_blocks() const;
+  int64_t blocks_in_use() const { return pool_ == nullptr ? 0 : pool_->num_blocks_in_use(); }
   bool make_blocks(int64_t count);
   // That appending so many tokens to a sequence may take: a last block that others hold is copied.
-  int64_t blocks_for(int64_t tokens) const { return tokens / pool_.layout().block_tokens + 2; }
+  int64_t blocks_for(int64_t tokens) const { return tokens / layout_.block_tokens + 2; }
 
   const Model& model_;
   const SchedulerOptions options_;
+  const KvLayout layout_;
   const int64_t max_active_blocks_, max_blocks_;  // of jobs that were admitted; of the pool
 
   // Before the caches, whose writing thread notifies.
@@ -127,13 +149,14 @@ class Scheduler {
   Status failed_check_;                         // guarded by mutex_: of the last time it went idle
   std::vector<std::pair<std::string, SourcePtr>> deleted_;  // guarded by mutex_: documents to forget
 
-  KvBlockPool pool_;
+  std::unique_ptr<KvBlockPool> pool_;  // null: the device is gone
   Caches caches_;
   std::deque<std::unique_ptr<Job>> jobs_;  // engine thread; in turn
   TimeShare documents_, questions_;        // what they may take while answers are written
   Job* reading_ = nullptr;                 // whose piece is being done
   Stopwatch since_spent_;                  // time of the piece that is not counted yet
   std::deque<std::unique_ptr<DeviceMark>> queued_;  // ends of the pieces that a GPU may still be at
+  std::deque<Stopwatch> device_failures_;  // since each of them
   std::thread thread_;
 };
 
