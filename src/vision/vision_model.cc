@@ -25,6 +25,9 @@ struct VisionModel::Impl {
   StageObserver observer;
   mutable CompiledPasses passes;
 
+  static Result<std::unique_ptr<Impl>> load(Device& device, const ModelConfig& config, const PreprocessorConfig& preprocessor,
+                                            const Checkpoint& checkpoint, Precision precision);
+
   void show(std::string_view stage, const ConstTensorView& values) const {
     show_stage(observer, device, stage, values);
   }
@@ -179,7 +182,26 @@ std::vector<PageFeatures> VisionModel::Impl::split(std::span<const Patches> page
   return result;
 }
 
-VisionModel::VisionModel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Result<std::unique_ptr<VisionModel::Impl>> VisionModel::Impl::load(Device& device, const ModelConfig& config,
+                                                                   const PreprocessorConfig& preprocessor,
+                                                                   const Checkpoint& checkpoint, Precision precision) {
+  const DType compute = glyph::compute_type(device, precision);
+  // What is seen wrong stays wrong: 4 bits are for the language model.
+  const bool four_bits = precision == Precision::kInt4;
+  const WeightLoader loader(device, checkpoint, compute, four_bits ? DType::kI8 : glyph::weight_type(device, precision));
+  GLYPH_ASSIGN_OR_RETURN(VisionWeights weights, load_vision_weights(loader, config.vision, preprocessor));
+  GLYPH_RETURN_IF_ERROR(device.take_status());
+  return std::unique_ptr<Impl>(new Impl{.device = device,
+                                        .config = config.vision,
+                                        .preprocessor = preprocessor,
+                                        .compute = compute,
+                                        .weights = std::move(weights),
+                                        .workspace = Workspace(device),
+                                        .observer = {},
+                                        .passes = CompiledPasses(device)});
+}
+
+VisionModel::VisionModel() = default;
 VisionModel::VisionModel(VisionModel&&) noexcept = default;
 VisionModel& VisionModel::operator=(VisionModel&&) noexcept = default;
 VisionModel::~VisionModel() = default;
@@ -188,49 +210,106 @@ Result<VisionModel> VisionModel::load(Device& device, const ModelConfig& config,
                                       const PreprocessorConfig& preprocessor, const Checkpoint& checkpoint,
                                       const VisionOptions& options) {
   GLYPH_RETURN_IF_ERROR(check_precision(device, options.precision));
-  const DType compute = glyph::compute_type(device, options.precision);
-  // What is seen wrong stays wrong: 4 bits are for the language model.
-  const bool four_bits = options.precision == Precision::kInt4;
-  const WeightLoader loader(device, checkpoint, compute, four_bits ? DType::kI8 : glyph::weight_type(device, options.precision));
-  GLYPH_ASSIGN_OR_RETURN(VisionWeights weights, load_vision_weights(loader, config.vision, preprocessor));
-  GLYPH_RETURN_IF_ERROR(device.take_status());
-  std::unique_ptr<Impl> impl(new Impl{.device = device,
-                                      .config = config.vision,
-                                      .preprocessor = preprocessor,
-                                      .compute = compute,
-                                      .weights = std::move(weights),
-                                      .workspace = Workspace(device),
-                                      .observer = {},
-                                      .passes = CompiledPasses(device)});
-  return VisionModel(std::move(impl));
+  VisionModel model;
+  model.ranks_.resize(1);
+  GLYPH_ASSIGN_OR_RETURN(model.ranks_[0], Impl::load(device, config, preprocessor, checkpoint, options.precision));
+  return model;
+}
+
+Result<VisionModel> VisionModel::load(DeviceGroup& group, const ModelConfig& config, const PreprocessorConfig& preprocessor,
+                                      const Checkpoint& checkpoint, const VisionOptions& options) {
+  if (group.size() == 1) return load(group.device(), config, preprocessor, checkpoint, options);
+  GLYPH_RETURN_IF_ERROR(check_precision(group.device(), options.precision));
+  VisionModel model;
+  model.group_ = &group;
+  model.ranks_.resize(static_cast<size_t>(group.size()));
+  const Status status = group.run([&](int rank) -> Status {
+    auto loaded = Impl::load(group.device(rank), config, preprocessor, checkpoint, options.precision);
+    GLYPH_RETURN_IF_ERROR(group.agree(rank, loaded.status()));
+    model.ranks_[static_cast<size_t>(rank)] = std::move(loaded).value();
+    return {};
+  });
+  if (!status.ok()) return status;
+  return model;
 }
 
 Result<PageFeatures> VisionModel::encode(const Image& page, std::stop_token stop,
                                          const std::function<void()>& between_blocks) const {
-  GLYPH_ASSIGN_OR_RETURN(const Patches patches, make_patches(page, impl_->preprocessor));
-  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features,
-                         impl_->encode(std::span(&patches, 1), {std::move(stop), between_blocks}));
+  GLYPH_ASSIGN_OR_RETURN(const Patches patches, make_patches(page, preprocessor()));
+  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features, encode(std::span(&patches, 1), std::move(stop), between_blocks));
   return std::move(features.front());
 }
 
 Result<PageFeatures> VisionModel::encode(const Patches& patches, std::stop_token stop) const {
-  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features,
-                         impl_->encode(std::span(&patches, 1), {std::move(stop), {}}));
+  GLYPH_ASSIGN_OR_RETURN(std::vector<PageFeatures> features, encode(std::span(&patches, 1), std::move(stop)));
   return std::move(features.front());
 }
 
 Result<std::vector<PageFeatures>> VisionModel::encode(std::span<const Patches> pages, std::stop_token stop,
                                                       const std::function<void()>& between_blocks) const {
   if (pages.empty()) return std::vector<PageFeatures>();
-  return impl_->encode(pages, {std::move(stop), between_blocks});
+  if (group_ != nullptr && pages.size() > 1 && !ranks_[0]->observer) return encode_shared(pages, stop);
+  return ranks_[0]->encode(pages, {std::move(stop), between_blocks});
 }
 
-void VisionModel::compile(const PageShape& shape, int64_t num_pages) { impl_->passes.add(shape, num_pages); }
-void VisionModel::forget_compiled() { impl_->passes.clear(); }
-void VisionModel::observe(StageObserver observer) { impl_->observer = std::move(observer); }
-DType VisionModel::compute_type() const { return impl_->compute; }
-DType VisionModel::weight_type() const { return impl_->weights.merger_proj.view().dtype(); }
-const PreprocessorConfig& VisionModel::preprocessor() const { return impl_->preprocessor; }
-size_t VisionModel::workspace_bytes() const { return impl_->workspace.num_bytes(); }
+namespace {
+
+// The pages of a rank; the first ranks have one less where they cannot be shared evenly.
+std::span<const Patches> pages_of(std::span<const Patches> pages, int rank, int num_ranks) {
+  const Slice share = share_of(std::ssize(pages), rank, num_ranks);
+  return pages.subspan(static_cast<size_t>(share.begin), static_cast<size_t>(share.size()));
+}
+
+}  // namespace
+
+Result<std::vector<PageFeatures>> VisionModel::encode_shared(std::span<const Patches> pages, const std::stop_token& stop) const {
+  std::vector<PageFeatures> all;
+  const Status status = group_->run([&](int rank) -> Status {
+    const std::span<const Patches> share = pages_of(pages, rank, group_->size());
+    Result<std::vector<PageFeatures>> mine = std::vector<PageFeatures>();
+    if (!share.empty()) mine = ranks_[static_cast<size_t>(rank)]->encode(share, {stop, {}});
+    GLYPH_RETURN_IF_ERROR(group_->agree(rank, mine.status()));
+    return collect(rank, pages, std::move(mine).value(), all);
+  });
+  if (!status.ok()) return status;
+  return all;
+}
+
+// The features of every rank, in the order of the pages, to rank 0.
+Status VisionModel::collect(int rank, std::span<const Patches> pages, std::vector<PageFeatures> mine, std::vector<PageFeatures>& all) const {
+  const Impl& impl = *ranks_[static_cast<size_t>(rank)];
+  Communicator& communicator = group_->communicator(rank);
+  if (rank != 0) {
+    for (const PageFeatures& page : mine) communicator.send(page.values.view(), 0);
+    return impl.device.take_status();
+  }
+  all = std::move(mine);
+  for (int from = 1; from < group_->size(); ++from) {
+    for (const Patches& page : pages_of(pages, from, group_->size())) {
+      Tensor values(impl.device, impl.compute, {impl.tokens_of(page.grid), impl.config.out_hidden_size});
+      communicator.receive(values.view(), from);
+      all.push_back({page.grid, impl.config.spatial_merge_size, std::move(values)});
+    }
+  }
+  return impl.device.take_status();
+}
+
+void VisionModel::compile(const PageShape& shape, int64_t num_pages) {
+  const auto size = static_cast<int>(ranks_.size());
+  if (num_pages == 1) return ranks_[0]->passes.add(shape, 1);
+  for (int rank = 0; rank < size; ++rank) {
+    const int64_t share = share_of(num_pages, rank, size).size();
+    if (share > 0) ranks_[static_cast<size_t>(rank)]->passes.add(shape, share);
+  }
+}
+
+void VisionModel::forget_compiled() {
+  for (const auto& rank : ranks_) rank->passes.clear();
+}
+void VisionModel::observe(StageObserver observer) { ranks_[0]->observer = std::move(observer); }
+DType VisionModel::compute_type() const { return ranks_[0]->compute; }
+DType VisionModel::weight_type() const { return ranks_[0]->weights.merger_proj.view().dtype(); }
+const PreprocessorConfig& VisionModel::preprocessor() const { return ranks_[0]->preprocessor; }
+size_t VisionModel::workspace_bytes() const { return ranks_[0]->workspace.num_bytes(); }
 
 }  // namespace glyph

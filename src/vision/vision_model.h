@@ -10,6 +10,7 @@
 #include "glyph/document.h"
 #include "glyph/status.h"
 #include "ops/weight.h"
+#include "parallel/device_group.h"
 #include "tensor/stage_observer.h"
 #include "vision/page_batch.h"
 #include "vision/page_features.h"
@@ -31,6 +32,12 @@ class VisionModel {
   static Result<VisionModel> load(Device& device, const ModelConfig& config,
                                   const PreprocessorConfig& preprocessor, const Checkpoint& checkpoint,
                                   const VisionOptions& options = {});
+  // Every device of the group, which must outlive the model, has all of the weights and encodes its share of the pages of a pass; the
+  // features go to the first. That beats splitting every page by heads: of ten A4 pages at 72 dpi (25,200 patches) two H200 would
+  // exchange 48 sums of 77 MB in bf16, 3.7 GB or about 11 ms beside 33 ms of work, while the features of half of the pages are 26 MB or
+  // 0.1 ms; weights are 2 GB more on each. One large page stays on the first device.
+  static Result<VisionModel> load(DeviceGroup& group, const ModelConfig& config, const PreprocessorConfig& preprocessor,
+                                  const Checkpoint& checkpoint, const VisionOptions& options = {});
   VisionModel(VisionModel&&) noexcept;
   VisionModel& operator=(VisionModel&&) noexcept;
   ~VisionModel();
@@ -42,8 +49,8 @@ class VisionModel {
   Result<PageFeatures> encode(const Image& page, std::stop_token stop = {},
                               const std::function<void()>& between_blocks = {}) const;
   Result<PageFeatures> encode(const Patches& patches, std::stop_token stop = {}) const;
-  // Several pages in one pass: the same features, sooner on a device that one page does not fill. A pass that was compiled has no
-  // pauses.
+  // Several pages in one pass: the same features, sooner on a device that one page does not fill, and on several. A pass that was compiled
+  // has no pauses, nor has one that several devices share.
   Result<std::vector<PageFeatures>> encode(std::span<const Patches> pages, std::stop_token stop = {},
                                            const std::function<void()>& between_blocks = {}) const;
 
@@ -61,8 +68,12 @@ class VisionModel {
 
  private:
   struct Impl;
-  explicit VisionModel(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  VisionModel();
+  Result<std::vector<PageFeatures>> encode_shared(std::span<const Patches> pages, const std::stop_token& stop) const;
+  Status collect(int rank, std::span<const Patches> pages, std::vector<PageFeatures> mine, std::vector<PageFeatures>& all) const;
+
+  DeviceGroup* group_ = nullptr;  // null: one device
+  std::vector<std::unique_ptr<Impl>> ranks_;
 };
 
 }  // namespace glyph

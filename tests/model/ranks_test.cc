@@ -11,6 +11,7 @@
 #include "parallel/device_group.h"
 #include "tensor/cpu_device.h"
 #include "tiny_model.h"
+#include "vision/vision_model.h"
 
 namespace glyph {
 namespace {
@@ -171,6 +172,52 @@ TEST(LanguageRanks, HeadsThatCannotBeSharedAreRefused) {
   EXPECT_EQ(status.code(), StatusCode::kRefused);
   EXPECT_THAT(status.message(), HasSubstr("4 query and 2 key heads"));
   EXPECT_THAT(status.message(), HasSubstr("3 devices"));
+}
+
+// Rows enough to be cut in two: one half is summed while the other is multiplied.
+TEST(LanguageRanks, ManyRowsAreCutInTwo) {
+  std::vector<float> logits[2];
+  for (const int num_ranks : {1, 2}) {
+    Ranks ranks({.num_ranks = num_ranks});
+    std::vector<int32_t> ids(1100);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 7 % 250);
+    KvCache cache(*ranks.pool);
+    const Tensor result = std::move(ranks.language->prefill(ids, {}, cache, {.chunk_tokens = 2000}).value());
+    logits[num_ranks - 1].assign(result.data<float>(), result.data<float>() + result.shape().num_elements());
+  }
+  EXPECT_LT(max_difference(logits[0], logits[1]), 1e-4);
+}
+
+// Every rank encodes some of the pages, whose features come to the first in their order.
+TEST(VisionRanks, PagesAreSharedAndComeBackInOrder) {
+  const ModelConfig config = load_model_config(kFolder).value();
+  const Checkpoint checkpoint = Checkpoint::random(5);
+  const PreprocessorConfig preprocessor;
+  std::vector<ReferenceDevice> devices(3);
+  const auto group = DeviceGroup::open({&devices[0], &devices[1], &devices[2]}).value();
+  const VisionModel one = VisionModel::load(devices[0], config, preprocessor, checkpoint).value();
+  const VisionModel three = VisionModel::load(*group, config, preprocessor, checkpoint).value();
+  std::vector<Patches> pages;
+  for (const int width : {84, 56, 112, 84, 28}) {
+    pages.push_back(make_patches(testing::tiny_page(fmt::format("page.{}", pages.size()), 3, width, 140 - width, 1), preprocessor).value());
+  }
+  for (const size_t count : {size_t{1}, size_t{2}, size_t{5}}) {
+    const std::span<const Patches> some = std::span(pages).first(count);
+    const std::vector<PageFeatures> expected = one.encode(some).value(), got = three.encode(some).value();
+    ASSERT_EQ(got.size(), count);
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(got[i].grid, expected[i].grid);
+      EXPECT_EQ(&got[i].values.device(), &devices[0]);
+      const auto* a = expected[i].values.data<float>();
+      const auto* b = got[i].values.data<float>();
+      const int64_t values = expected[i].values.shape().num_elements();
+      EXPECT_EQ(std::vector<float>(a, a + values), std::vector<float>(b, b + values)) << "page " << i << " of " << count;
+    }
+  }
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(three.encode(pages, stop.get_token()).status().code(), StatusCode::kCancelled);
+  EXPECT_TRUE(three.encode(pages).ok()) << "a pass that was stopped breaks nothing";
 }
 
 // A tensor that is missing fails on all ranks and breaks nothing.
