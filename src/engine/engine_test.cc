@@ -58,23 +58,6 @@ TEST(Engine, AnswersTheSameQuestionTheSameWay) {
   EXPECT_EQ(engine->model().kv_blocks().num_blocks_in_use(), 0);
 }
 
-TEST(Engine, GuessesDoNotChangeTheAnswer) {
-  const auto engine = open_tiny();
-  size_t drafted = 0;
-  for (const int count : {20, 100}) {
-    AskRequest plain = request_of(document_of(lines(count)), 200), guessing = request_of(document_of(lines(count)), 200);
-    plain.sampling.ignore_eos = guessing.sampling.ignore_eos = true;
-    plain.draft_tokens = 0;
-    const auto expected = engine->ask(std::move(plain)), actual = engine->ask(std::move(guessing));
-    ASSERT_TRUE(expected.ok() && actual.ok());
-    EXPECT_EQ(expected->drafted_tokens, 0u);
-    EXPECT_EQ(actual->answer, expected->answer);
-    EXPECT_EQ(actual->usage.completion_tokens, expected->usage.completion_tokens);
-    drafted += actual->drafted_tokens;
-  }
-  RecordProperty("drafted", static_cast<int>(drafted));
-}
-
 TEST(Engine, CountsWhatItDid) {
   const auto engine = open_tiny();
   const auto result = engine->ask(request_of(document_of(lines(100))));
