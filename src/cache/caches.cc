@@ -70,7 +70,7 @@ bool Caches::load_prefix(const Digest& head, std::span<const Digest> pages, Pref
   count(counts_.disk_kv, entry.has_value());
   if (!entry) return false;
   const KvSpan& span = entry->header().kv;
-  if (span.block_tokens != layout_.block_tokens || span.block_bytes != static_cast<int64_t>(layout_.block_bytes()) ||
+  if (span.block_tokens != layout_.block_tokens || span.block_bytes != static_cast<int64_t>(layout_.all_block_bytes()) ||
       span.begin_tokens != match.num_tokens) {
     disk_->discard({EntryKind::kKv, part.key}, "does not continue what stands before it");
     return false;
@@ -163,19 +163,23 @@ std::optional<EntryBuffer> Caches::kv_entry(const Digest& key) const {
   header.key = key;
   header.page = part->page;
   header.parent = part->parent;
-  header.kv = {part->begin_tokens, part->end_tokens, part->next_position, layout_.block_tokens, static_cast<int64_t>(layout_.block_bytes())};
-  header.payload_bytes = part->blocks.size() * layout_.block_bytes();
+  header.kv = {part->begin_tokens, part->end_tokens, part->next_position, layout_.block_tokens, static_cast<int64_t>(layout_.all_block_bytes())};
+  header.payload_bytes = part->blocks.size() * layout_.all_block_bytes();
   EntryBuffer entry(header);
   const int64_t in_last = part->end_tokens - (blocks_for(part->end_tokens, layout_) - 1) * layout_.block_tokens;
-  download_blocks(pool_->device(), layout_, part->blocks, in_last, entry.payload());
+  download_blocks(*pool_, part->blocks, in_last, entry.payload());
   return was_downloaded() ? std::optional(std::move(entry)) : std::nullopt;
 }
 
 // A GPU that failed gives zeros, which nobody may find on disk.
 bool Caches::was_downloaded() const {
-  const Status status = pool_->device().take_status();
-  if (!status.ok()) log_warning("a page is not kept on disk: {}", status.message());
-  return status.ok();
+  bool downloaded = true;
+  for (int rank = 0; rank < pool_->num_ranks(); ++rank) {
+    const Status status = pool_->device(rank).take_status();
+    if (!status.ok()) log_warning("a page is not kept on disk: {}", status.message());
+    downloaded = downloaded && status.ok();
+  }
+  return downloaded;
 }
 
 void Caches::drop_memory() {

@@ -29,21 +29,27 @@ void clear_positions_from(std::span<uint8_t> block, const KvLayout& layout, bool
 
 }  // namespace
 
-void download_blocks(Device& device, const KvLayout& layout, std::span<const KvBlockPool::BlockPtr> blocks, int64_t num_tokens,
-                     std::span<uint8_t> bytes) {
+void download_blocks(const KvBlockPool& pool, std::span<const KvBlockPool::BlockPtr> blocks, int64_t num_tokens, std::span<uint8_t> bytes) {
+  const KvLayout& layout = pool.layout();
   const size_t size = layout.block_bytes();
-  GLYPH_CHECK(bytes.size() == blocks.size() * size);
-  for (size_t i = 0; i < blocks.size(); ++i) device.download(bytes.data() + i * size, blocks[i]->memory.get(), size);
-  if (num_tokens < layout.block_tokens) clear_positions_from(bytes.last(size), layout, device.host_memory(), num_tokens);
+  GLYPH_CHECK(bytes.size() == blocks.size() * layout.all_block_bytes());
+  uint8_t* at = bytes.data();
+  for (const KvBlockPool::BlockPtr& block : blocks) {
+    for (int rank = 0; rank < pool.num_ranks(); ++rank, at += size) {
+      pool.device(rank).download(at, block->of(rank).get(), size);
+      if (&block != &blocks.back() || num_tokens >= layout.block_tokens) continue;
+      clear_positions_from({at, size}, layout, pool.device().host_memory(), num_tokens);
+    }
+  }
 }
 
 Result<std::vector<KvBlockPool::BlockPtr>> upload_blocks(KvBlockPool& pool, std::span<const uint8_t> bytes) {
   const size_t size = pool.layout().block_bytes();
-  GLYPH_CHECK(bytes.size() % size == 0);
+  GLYPH_CHECK(bytes.size() % pool.layout().all_block_bytes() == 0);
   std::vector<KvBlockPool::BlockPtr> blocks;
-  for (size_t at = 0; at < bytes.size(); at += size) {
+  for (const uint8_t* at = bytes.data(); at < bytes.data() + bytes.size();) {
     GLYPH_ASSIGN_OR_RETURN(KvBlockPool::BlockPtr block, pool.allocate());
-    pool.device().upload(block->memory.get(), bytes.data() + at, size);
+    for (int rank = 0; rank < pool.num_ranks(); ++rank, at += size) pool.device(rank).upload(block->of(rank).get(), at, size);
     blocks.push_back(std::move(block));
   }
   return blocks;

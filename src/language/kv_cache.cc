@@ -33,7 +33,7 @@ KvBlockPool::KvBlockPool(Device& device, const KvLayout& layout, int64_t max_blo
 
 KvBlockPool::KvBlockPool(std::span<Device* const> devices, const KvLayout& layout, int64_t max_blocks)
     : devices_(devices.begin(), devices.end()), layout_(layout), shared_(std::make_shared<Shared>()) {
-  GLYPH_CHECK(!devices_.empty() && layout.num_layers > 0 && layout.block_bytes() > 0);
+  GLYPH_CHECK(std::ssize(devices_) == layout.num_ranks && layout.num_layers > 0 && layout.block_bytes() > 0);
   shared_->max_blocks = max_blocks;
 }
 

@@ -23,9 +23,11 @@ struct KvLayout {
   int64_t head_dim = 0;
   int64_t block_tokens = 64;  // a multiple of 64
   DType dtype = DType::kF32;
+  int num_ranks = 1;  // devices that hold a part of every block; all else is of one of them
 
   size_t half_layer_bytes() const;  // keys, or values, of one layer in one block
   size_t block_bytes() const { return half_layer_bytes() * 2 * static_cast<size_t>(num_layers); }
+  size_t all_block_bytes() const { return block_bytes() * static_cast<size_t>(num_ranks); }  // of a block on all devices
   size_t token_bytes() const { return block_bytes() / static_cast<size_t>(block_tokens); }
   bool operator==(const KvLayout&) const = default;
 };
@@ -52,7 +54,7 @@ class KvBlockPool {
 
   // max_blocks 0: no limit.
   KvBlockPool(Device& device, const KvLayout& layout, int64_t max_blocks = 0);
-  // In the order of the ranks; `layout` is that of each.
+  // In the order of the ranks, as many as the layout says.
   KvBlockPool(std::span<Device* const> devices, const KvLayout& layout, int64_t max_blocks = 0);
   ~KvBlockPool();
   KvBlockPool(const KvBlockPool&) = delete;

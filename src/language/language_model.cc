@@ -124,7 +124,8 @@ KvLayout LanguageModel::kv_layout(int64_t block_tokens) const {
           .num_kv_heads = language_share(t, 0, impl_->group.size()).kv_heads.size(),
           .head_dim = t.head_dim(),
           .block_tokens = block_tokens,
-          .dtype = impl_->compute};
+          .dtype = impl_->compute,
+          .num_ranks = impl_->group.size()};
 }
 
 Result<Prompt> LanguageModel::begin_prefill(std::span<const int32_t> ids,
