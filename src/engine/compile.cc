@@ -107,7 +107,7 @@ Result<std::vector<PlannedChunk>> compile_chunks(const Model& model, const Timer
   std::vector<int32_t> ids;
   for (int64_t i = 0; i < num_tokens; ++i) ids.push_back(static_cast<int32_t>(i % std::min<int64_t>(100, model.language().vocab_size())));
   std::replace(ids.begin(), ids.end(), model.config().image_token_id, 0);
-  KvBlockPool pool(model.device(), model.language().kv_layout());
+  KvBlockPool pool(model.group().devices(), model.language().kv_layout());
   std::vector<PlannedChunk> chunks;
   for (const int64_t size : sizes) {
     if (size > num_tokens && !chunks.empty()) break;
@@ -192,6 +192,7 @@ PlanIdentity plan_identity(const Model& model) {
 }
 
 Result<Plan> compile_plan(Model& model, const CompileOptions& options) {
+  if (model.group().size() > 1) return refused("a plan is for one GPU; compile without --tensor-parallel");
   const Timer timer(model.device(), options);
   const bool gpu = model.device().kind() == DeviceKind::kCuda;
   const AtOnce at_once(model.device(), gpu);
@@ -222,6 +223,9 @@ std::filesystem::path plan_cache_file(const PlanIdentity& identity) {
 }
 
 Status use_plan(Model& model, const std::filesystem::path& file, const std::filesystem::path& model_dir) {
+  if (model.group().size() > 1) {
+    return file.empty() ? Status() : refused(fmt::format("{}: a plan is for one GPU; leave out --plan or --tensor-parallel", file.string()));
+  }
   const Stopwatch watch;
   const PlanIdentity here = plan_identity(model);
   std::vector<std::filesystem::path> candidates{file};

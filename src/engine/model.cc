@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "language/language_weights.h"
+#include "tensor/cuda_backend.h"
 #include "weights/stand_in.h"
 #include "weights/tensor_list.h"
 
@@ -61,20 +63,25 @@ Result<std::unique_ptr<Model>> Model::load(const ModelOptions& options) {
   GLYPH_RETURN_IF_ERROR(model->read_tokenizer(options));
   GLYPH_ASSIGN_OR_RETURN(model->checkpoint_, open_checkpoint(options, model->config_));
   GLYPH_RETURN_IF_ERROR(model->read_weights());
-  model->device_description_ = model->device_->description();
+  model->device_description_ = model->device().description();
   return model;
 }
 
-// A GPU has no room for two models, and its process no use for two contexts: the old one goes first.
-Status Model::reload() {
+void Model::drop_devices() {
   kv_blocks_.reset();
   page_batches_.reset();
   language_.reset();
   vision_.reset();
-  device_.reset();
+  group_.reset();
+  devices_.clear();
+}
+
+// A GPU has no room for two models, and its process no use for two contexts: the old one goes first.
+Status Model::reload() {
+  drop_devices();
   GLYPH_RETURN_IF_ERROR(read_weights());
-  if (device_->description() != device_description_) {
-    return internal_error(fmt::format("the device was \"{}\", now there is \"{}\"", device_description_, device_->description()));
+  if (device().description() != device_description_) {
+    return internal_error(fmt::format("the device was \"{}\", now there is \"{}\"", device_description_, device().description()));
   }
   if (plan_) use(Plan(*plan_));
   return {};
@@ -103,31 +110,52 @@ Status Model::read_tokenizer(const ModelOptions& options) {
   return check_agreement(options.dir, *tokenizer_, control_, config_);
 }
 
+Status Model::open_devices() {
+  const int count = options_.tensor_parallel;
+  if (count > 1 && !options_.open_device) {
+    GLYPH_ASSIGN_OR_RETURN(const std::vector<GpuInfo> gpus, list_gpus());
+    if (options_.first_gpu + count > std::ssize(gpus)) {
+      return not_found(fmt::format("a model on {} GPUs needs as many; the driver shows {}", count, gpus.size()));
+    }
+  }
+  const DeviceChoice choice = count > 1 ? DeviceChoice::kCuda : options_.device;
+  std::vector<Device*> pointers;
+  for (int i = 0; i < count; ++i) {
+    const DeviceOptions one{.choice = choice, .num_threads = options_.num_threads, .gpu = options_.first_gpu + i};
+    GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Device> device, options_.open_device ? options_.open_device() : open_device(one));
+    devices_.push_back(std::move(device));
+    pointers.push_back(devices_.back().get());
+  }
+  GLYPH_ASSIGN_OR_RETURN(group_, DeviceGroup::open(std::move(pointers)));
+  return {};
+}
+
 Status Model::read_weights() {
-  GLYPH_ASSIGN_OR_RETURN(device_, options_.open_device ? options_.open_device()
-                                                       : open_device({.choice = options_.device, .num_threads = options_.num_threads}));
+  GLYPH_RETURN_IF_ERROR(check_shares(config_.text, options_.tensor_parallel));
+  GLYPH_RETURN_IF_ERROR(open_devices());
   GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
-                         VisionModel::load(*device_, config_, preprocessor_, checkpoint_, {.precision = options_.precision}));
+                         VisionModel::load(*group_, config_, preprocessor_, checkpoint_, {.precision = options_.precision}));
   vision_ = on_heap(std::move(vision));
   GLYPH_ASSIGN_OR_RETURN(LanguageModel language,
-                         LanguageModel::load(*device_, config_, checkpoint_, {.precision = options_.precision}));
+                         LanguageModel::load(*group_, config_, checkpoint_, {.precision = options_.precision}));
   language_ = on_heap(std::move(language));
-  page_batches_ = std::make_unique<PageBatches>(device_->kind());
-  kv_blocks_ = std::make_unique<KvBlockPool>(*device_, language_->kv_layout());
+  page_batches_ = std::make_unique<PageBatches>(device().kind(), group_->size());
+  kv_blocks_ = std::make_unique<KvBlockPool>(group_->devices(), language_->kv_layout());
   return {};
 }
 
 void Model::use(const Plan& plan) {
+  GLYPH_CHECK(group_->size() == 1);  // plans are for one device
   plan_ = plan;
-  if (device_->kind() == DeviceKind::kCuda) ops::cuda::set_matrix_choices(*device_, plan.products);
+  if (device().kind() == DeviceKind::kCuda) ops::cuda::set_matrix_choices(device(), plan.products);
   vision_->forget_compiled();
   const VisionConfig& vision = config_.vision;
   for (const PlannedPass& pass : plan.passes) {
     if (pass.recorded) vision_->compile(pass.shape, pass.num_pages);
     const int64_t patches = pass.shape.grid.num_patches();
-    ops::choose_page_attention(*device_, {pass.num_pages, patches, vision.num_heads, vision.head_dim()}, pass.attention);
+    ops::choose_page_attention(device(), {pass.num_pages, patches, vision.num_heads, vision.head_dim()}, pass.attention);
   }
-  page_batches_ = std::make_unique<PageBatches>(device_->kind(), plan);
+  page_batches_ = std::make_unique<PageBatches>(device().kind(), plan);
   if (plan.chunk_tokens() > 0) language_->set_chunk_tokens(plan.chunk_tokens());
 }
 

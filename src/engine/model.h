@@ -12,6 +12,7 @@
 #include "glyph/status.h"
 #include "language/language_model.h"
 #include "ops/weight.h"
+#include "parallel/device_group.h"
 #include "plan/page_batches.h"
 #include "tensor/open_device.h"
 #include "tokenize/prompt.h"
@@ -29,16 +30,18 @@ struct ModelOptions {
   DeviceChoice device = DeviceChoice::kAuto;
   int num_threads = 0;                     // of the processor; 0: one a core
   Precision precision = Precision::kAuto;  // of the matrix products
+  int tensor_parallel = 1;                 // GPUs that compute together
+  int first_gpu = 0;                       // of these, in the driver's order
   std::filesystem::path plan = {};         // Engine::open(): use_plan() in engine/compile.h
   bool use_plan = true;
-  std::function<Result<std::unique_ptr<Device>>()> open_device = {};  // instead of `device`, for tests
+  std::function<Result<std::unique_ptr<Device>>()> open_device = {};  // instead of `device`, for tests; called for each
 };
 
 // Immutable after loading and use(), but its vision and language models compute for one thread at a time.
 class Model {
  public:
   // kNotFound or kRefused naming the file that is missing or wrong, tensor, key or token included; kNotFound when a GPU
-  // is asked for and there is none; kExhausted when its memory is too small.
+  // is asked for and there is none, or fewer than asked for, or no NCCL for several; kExhausted when its memory is too small.
   static Result<std::unique_ptr<Model>> load(const ModelOptions& options);
 
   // Drops the device and all that computes on it, then opens one of the same kind anew and uses the plan again: after the device was lost.
@@ -55,7 +58,8 @@ class Model {
   const GenerationConfig& generation() const { return generation_; }
   const PreprocessorConfig& preprocessor() const { return preprocessor_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
-  Device& device() const { return *device_; }
+  Device& device() const { return group_->device(); }  // the first
+  const DeviceGroup& group() const { return *group_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const ControlTokens& control() const { return control_; }
   const VisionModel& vision() const { return *vision_; }
@@ -69,7 +73,9 @@ class Model {
   Model() = default;
   Status read_configs(const ModelOptions& options);
   Status read_tokenizer(const ModelOptions& options);
+  Status open_devices();
   Status read_weights();
+  void drop_devices();
 
   ModelOptions options_;
   std::string name_;
@@ -79,7 +85,8 @@ class Model {
   Checkpoint checkpoint_;
   std::optional<Plan> plan_;
   std::string device_description_;
-  std::unique_ptr<Device> device_;  // outlives what computes on it
+  std::vector<std::unique_ptr<Device>> devices_;  // outlive what computes on them
+  std::unique_ptr<DeviceGroup> group_;            // likewise
   std::unique_ptr<Tokenizer> tokenizer_;
   ControlTokens control_;
   std::unique_ptr<VisionModel> vision_;

@@ -15,8 +15,9 @@ class PageBatches {
  public:
   // A host computes page by page: several at once are no faster there (four A4 pages of
   // glyph-mini on two busy cores: 2.0 s one by one, 3.0 s together, pipeline_bench). A GPU takes as
-  // many as fill it, unless a plan knows better.
-  explicit PageBatches(DeviceKind device) : patches_together_(device == DeviceKind::kCuda ? kGpuPatches : 0) {}
+  // many as fill it, unless a plan knows better; so do several that share them.
+  explicit PageBatches(DeviceKind device, int num_devices = 1)
+      : patches_together_(device == DeviceKind::kCuda ? num_devices * kGpuPatches : 0) {}
   // Passes of the plan come first.
   PageBatches(DeviceKind device, const Plan& plan);
   // As if the device gained from `patches` in one pass; for tests and measurements.

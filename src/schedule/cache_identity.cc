@@ -66,6 +66,7 @@ Digest cache_identity(const Model& model) {
   add_prompt(hash, model);
   const KvLayout layout = model.language().kv_layout();
   hash.field(fmt::format("{} {} {} {} {}", layout.num_layers, layout.num_kv_heads, layout.head_dim, layout.block_tokens, name_of(layout.dtype)));
+  if (layout.num_ranks > 1) hash.field(fmt::format("{} devices", layout.num_ranks));
   hash.field(fmt::format("{} {}", name_of(model.vision().compute_type()), name_of(model.language().compute_type())));
   hash.field(fmt::format("{} {}", name_of(model.vision().weight_type()), name_of(model.language().weight_type())));
   hash.field(model.device().description());

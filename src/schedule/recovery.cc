@@ -47,7 +47,7 @@ bool Scheduler::may_reload() {
 Status Scheduler::reload() {
   GLYPH_RETURN_IF_ERROR(options_.reload());
   if (model_.language().kv_layout() != layout_) return internal_error("the model's KV cache is not laid out as before");
-  pool_ = std::make_unique<KvBlockPool>(model_.device(), layout_, max_blocks_);
+  pool_ = std::make_unique<KvBlockPool>(model_.group().devices(), layout_, max_blocks_);
   caches_.use(*pool_);
   set_engine(EngineState::kRunning);
   return {};

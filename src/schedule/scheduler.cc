@@ -47,7 +47,7 @@ Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
       layout_(model.language().kv_layout()),
       max_active_blocks_(blocks_in(options.active_kv_bytes, layout_)),
       max_blocks_(max_active_blocks_ + blocks_in(options.prefix_bytes, layout_)),
-      pool_(std::make_unique<KvBlockPool>(model.device(), layout_, max_blocks_)),
+      pool_(std::make_unique<KvBlockPool>(model.group().devices(), layout_, max_blocks_)),
       caches_(*pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })),
       documents_(kDocumentSeconds, kDocumentBurst),
       questions_(kQuestionSeconds, kQuestionBurst) {

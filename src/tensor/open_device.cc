@@ -16,7 +16,7 @@ Result<DeviceChoice> parse_device_choice(std::string_view text) {
 
 Result<std::unique_ptr<Device>> open_device(const DeviceOptions& options) {
   if (options.choice != DeviceChoice::kCpu) {
-    Result<std::unique_ptr<Device>> gpu = open_cuda_device();
+    Result<std::unique_ptr<Device>> gpu = open_cuda_device({.index = options.gpu});
     if (gpu.ok() || options.choice == DeviceChoice::kCuda) return gpu;
   }
   return std::unique_ptr<Device>(std::make_unique<CpuDevice>(CpuOptions{.num_threads = options.num_threads}));

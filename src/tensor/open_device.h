@@ -18,6 +18,7 @@ enum class DeviceChoice {
 struct DeviceOptions {
   DeviceChoice choice = DeviceChoice::kAuto;
   int num_threads = 0;  // of the processor; 0: one a core
+  int gpu = 0;          // which GPU, in the driver's order
 };
 
 // "auto", "cpu" or "cuda"; kUsage names any other.
