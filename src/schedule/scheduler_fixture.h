@@ -28,9 +28,10 @@ inline SourcePtr source_of(int count, const std::string& word = "nothing") {
 
 class SchedulerTest : public testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { load(); }
+  void load(const TinyModelOptions& tiny = {}) {
     const std::filesystem::path dir = fresh_test_dir();
-    ASSERT_TRUE(write_tiny_model(dir).ok());
+    ASSERT_TRUE(write_tiny_model(dir, tiny).ok());
     ModelOptions options;
     options.dir = dir;
     auto model = Model::load(options);

@@ -2,6 +2,8 @@
 
 #include <mutex>
 
+#include "answer/answer_format.h"
+
 #include "schedule/scheduler_fixture.h"
 
 namespace glyph {
@@ -195,6 +197,48 @@ TEST_F(SchedulerTest, ManyQuestionsAtOnceAnswerAsOneAfterAnother) {
   for (int i = 0; i < 6; ++i) futures.push_back(submit(question({source}, "Question " + std::to_string(i))));
   for (auto& future : futures) together.push_back(future.get()->answers[0].text);
   EXPECT_EQ(alone, together);
+}
+
+// Questions on one document share their passes, and the document's blocks. Whichever of them comes to numbers that are none, while its
+// prompt is read or in the middle of its answer, fails alone.
+TEST_F(SchedulerTest, NumbersThatAreNoneFailOneOfSeveral) {
+  load({.nan_token = 'Z'});
+  start();
+  const SourcePtr source = source_of(100);
+  ASSERT_TRUE(submit(read(source)).get().ok());
+  const auto ask = [&](int i) { return question({source}, "Question " + std::to_string(i), 60); };
+  std::vector<std::string> alone;
+  for (int i = 0; i < 4; ++i) alone.push_back(submit(ask(i)).get()->answers[0].text);
+
+  JobRequest in_prompt = question({source}, "What is Z?", 60), in_answer = question({source}, "Spell it", 60);
+  std::vector<std::string> spellings(static_cast<size_t>(model_->tokenizer().vocab_size()));
+  for (int32_t id = 0; id < model_->tokenizer().vocab_size(); ++id) {
+    if (!model_->tokenizer().is_added(id)) spellings[static_cast<size_t>(id)] = std::string(model_->tokenizer().token_bytes(id));
+  }
+  in_answer.format = std::make_shared<const AnswerFormat>(AnswerFormat{compile_json_schema(R"({"const":"twelve lettZrs and more"})").value(),
+                                                                      std::make_shared<const TokenTrie>(std::move(spellings))});
+  int written = 0;
+  JobListener listener;
+  listener.on_token = [&](int, const SampledToken&) { ++written; };
+  std::vector<std::future<Result<JobResult>>> healthy, poisoned;
+  healthy.push_back(submit(ask(0)));
+  healthy.push_back(submit(ask(1)));
+  poisoned.push_back(submit(in_prompt));
+  poisoned.push_back(submit(in_answer, {}, listener));
+  healthy.push_back(submit(ask(2)));
+  healthy.push_back(submit(ask(3)));
+  for (auto& each : poisoned) {
+    const auto result = each.get();
+    EXPECT_EQ(result.status().code(), StatusCode::kInternal);
+    EXPECT_THAT(result.status().message(), HasSubstr("not a number"));
+  }
+  EXPECT_EQ(written, 13);  // up to the letter that poisons it
+  for (size_t i = 0; i < healthy.size(); ++i) {
+    const auto result = healthy[i].get();
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    EXPECT_EQ(result->answers[0].text, alone[i]);
+  }
+  EXPECT_EQ(submit(ask(0)).get()->answers[0].text, alone[0]);
 }
 
 TEST_F(SchedulerTest, SeveralAnswersDifferBySeedAndCountTogether) {
