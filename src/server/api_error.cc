@@ -3,6 +3,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "base/utf8.h"
+
 namespace glyph {
 namespace {
 
@@ -16,8 +18,9 @@ std::string_view type_of(int status) {
   }
 }
 
+// What a client sent may be part of it, as in an address that leads nowhere, and need not be UTF-8.
 boost::json::value text_or_null(const std::string& text) {
-  return text.empty() ? boost::json::value(nullptr) : boost::json::value(text);
+  return text.empty() ? boost::json::value(nullptr) : boost::json::value(sanitize_utf8(text));
 }
 
 }  // namespace
@@ -38,7 +41,7 @@ int http_status(StatusCode code) {
 
 std::string error_json(const ApiError& error) {
   boost::json::object body;
-  body["message"] = error.message;
+  body["message"] = sanitize_utf8(error.message);
   body["type"] = type_of(error.status);
   body["param"] = text_or_null(error.param);
   body["code"] = text_or_null(error.code);

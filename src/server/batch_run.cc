@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "base/mapped_file.h"
 #include "server/api_error.h"
 #include "server/file_store.h"
@@ -94,8 +95,12 @@ bool BatchRun::has_room() const {
 }
 
 Status BatchRun::run(std::stop_token stop) {
-  GLYPH_ASSIGN_OR_RETURN(const MappedFile input, MappedFile::open(setup_.input));
-  GLYPH_RETURN_IF_ERROR(find_lines({reinterpret_cast<const char*>(input.bytes().data()), input.bytes().size()}));
+  const Result<MappedFile> input = MappedFile::open(setup_.input);
+  if (!input.ok()) {
+    log_warning("{}: {}", setup_.id, input.status().message());
+    return refused("the content of the input file is no longer there");
+  }
+  GLYPH_RETURN_IF_ERROR(find_lines({reinterpret_cast<const char*>(input->bytes().data()), input->bytes().size()}));
   GLYPH_RETURN_IF_ERROR(open_logs());
   on_counts_(counts_);
   const std::stop_callback on_stop(stop, [this] { leave_all(); });

@@ -8,6 +8,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cctype>
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <random>
@@ -196,7 +197,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void read_body() {
     if (const auto length = parser_->content_length(); length && *length > plan_.max_bytes) return too_large(*length);
-    if (plan_.to_file && !body_.to_file(host_->options.upload_dir)) return refuse(500, "the upload cannot be stored");
+    if (plan_.to_file && !body_.to_file(host_->options.upload_dir)) return not_stored(errno);
     if (!has_body()) return handle();
     if (lower(request_.header("expect")) == "100-continue") {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -268,6 +269,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     idle_ = false;
     responded_ = false;
     respond(turn_, error_response(status, message));
+  }
+  // `problem`: errno of making the file.
+  void not_stored(int problem) {
+    if (problem == ENOSPC || problem == EDQUOT) return refuse(413, "there is no room to store the upload now");
+    if (problem == EMFILE || problem == ENFILE) return refuse(503, "the server has too many files open; try again later");
+    refuse(500, "the upload cannot be stored");
   }
   void too_large(uint64_t bytes) {
     refuse(413, fmt::format("the request body is {} bytes{}, at most {} are accepted", bytes, parser_->content_length() ? "" : " or more",

@@ -26,6 +26,14 @@ int64_t now_seconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+// A reader names the file it read, which is nobody else's business: clients know it by another name.
+Status with_name(const Status& status, const fs::path& file, const std::string& name) {
+  const std::string path = file.string();
+  std::string message = status.message();
+  for (size_t at = message.find(path); at != std::string::npos; at = message.find(path, at + name.size())) message.replace(at, path.size(), name);
+  return {status.code(), std::move(message)};
+}
+
 }  // namespace
 
 struct DocumentStore::Record {
@@ -157,7 +165,7 @@ Result<DocumentInfo> DocumentStore::add(const std::string& name, std::string_vie
   record->dir = options_.dir / id;
   std::error_code error;
   fs::create_directories(record->dir, error);
-  if (error) return internal_error(fmt::format("the document cannot be stored: {}", error.message()));
+  if (error) return not_stored("the document", error);
   fs::remove(record->dir / "reading.json", error);  // of one that failed
   Status status = write_file_atomically(record->content(), bytes);
   if (status.ok()) status = save_meta(record->dir, {name, style_overrides, record->info.created_at});
@@ -299,7 +307,7 @@ void DocumentStore::extract(const RecordPtr& record) {
   IngestOptions ingest = options_.ingest;
   ingest.stop = record->stop.get_token();
   Result<Document> document = read_document(record->content(), ingest);
-  if (!document.ok()) return fail(record, document.status());
+  if (!document.ok()) return fail(record, with_name(document.status(), record->content(), record->info.name));
   document->name = record->info.name;
   Result<PageStyle> style = style_with(*document, record->style);
   if (!style.ok()) return fail(record, style.status());

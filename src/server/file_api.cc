@@ -7,6 +7,7 @@
 #include <boost/json/object.hpp>
 #include <utility>
 
+#include "base/log.h"
 #include "base/mapped_file.h"
 #include "server/api_error.h"
 #include "server/api_json.h"
@@ -42,6 +43,12 @@ json::object file_json(const StoredFile& file, const DocumentStore& documents) {
           {"purpose", file.purpose}, {"status", status_of(file, document)},
           {"status_details", failed ? json::value(document->error) : json::value(nullptr)},
           {"document", file.document_id.empty() ? json::value(nullptr) : json::value(file.document_id)}};
+}
+
+// Where it was kept is for the log, not for the client.
+Status lost(const std::string& id, const Status& why) {
+  log_warning("{}: {}", id, why.message());
+  return not_found(fmt::format("the content of {} is no longer there", id));
 }
 
 struct Form {
@@ -104,7 +111,7 @@ HttpResponse file_content(const FileStore& files, const std::string& id) {
   const auto file = files.get(id);
   if (!file.ok()) return error_response(file.status());
   auto body = FileBody::open(files.content(id));
-  if (!body.ok()) return error_response(body.status());
+  if (!body.ok()) return error_response(lost(id, body.status()));
   HttpResponse response;
   response.content_type = "application/octet-stream";
   response.file = std::make_shared<FileBody>(*std::move(body));
@@ -127,8 +134,9 @@ Result<SourcePtr> source_of_id(const FileStore& files, DocumentStore& documents,
   GLYPH_ASSIGN_OR_RETURN(const StoredFile file, files.get(id));
   if (file.document_id.empty()) return usage_error(fmt::format("{} has the purpose {}: it is not a document", id, file.purpose));
   if (!documents.get(file.document_id).ok()) {
-    GLYPH_ASSIGN_OR_RETURN(const MappedFile content, MappedFile::open(files.content(id)));
-    GLYPH_RETURN_IF_ERROR(documents.add(file.name, text_of(content), "").status());
+    const Result<MappedFile> content = MappedFile::open(files.content(id));
+    if (!content.ok()) return lost(id, content.status());
+    GLYPH_RETURN_IF_ERROR(documents.add(file.name, text_of(*content), "").status());
   }
   return documents.source(file.document_id, stop);
 }

@@ -105,6 +105,15 @@ TEST_F(FileApiTest, ContentIsSentPieceByPiece) {
   EXPECT_EQ(request("GET", target).status, 404);
 }
 
+TEST_F(FileApiTest, ContentThatIsLostIsSaidToBe) {
+  start();
+  const std::string id = text_at(upload_file("a.jsonl", "{}\n", "batch"), "id");
+  std::filesystem::remove(options_.state_dir / "files" / id / "content");
+  const auto response = request("GET", "/v1/files/" + id + "/content");
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(json::value_to<std::string>(at(response, "/error/message")), "the content of " + id + " is no longer there");
+}
+
 TEST_F(FileApiTest, BadUploadsGetASentence) {
   start();
   const auto check = [&](const ClientResponse& response, int status, const std::string& words) {
@@ -115,7 +124,7 @@ TEST_F(FileApiTest, BadUploadsGetASentence) {
   check(upload_file("a.txt", "x", ""), 400, "purpose must be");
   check(upload_file("a.txt", "", "user_data"), 422, "empty");
   check(upload_file("a.jsonl", "", "batch"), 422, "empty");
-  check(request("POST", "/v1/files", "x"), 400, "multipart");
+  check(request("POST", "/v1/files", "x"), 415, "multipart");
   check(request("GET", "/v1/files/..%2F..%2Fetc"), 404, "nothing at this address");
   check(request("GET", "/v1/files/x/content"), 404, "no file");
   check(request("DELETE", "/v1/files/x"), 404, "no file");

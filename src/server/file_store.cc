@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
+#include <cerrno>
 #include <chrono>
 #include <optional>
 #include <random>
@@ -91,7 +92,7 @@ Result<StoredFile> FileStore::add(StoredFile file, std::string_view bytes) {
   }
   std::error_code error;
   fs::create_directories(dir_ / file.id, error);
-  if (error) return internal_error(fmt::format("the file cannot be stored: {}", error.message()));
+  if (error) return not_stored("the file", error);
   Status status = write_file_atomically(content(file.id), bytes);
   if (status.ok()) status = write_file_atomically(dir_ / file.id / "meta.json", meta_of(file));
   if (!status.ok()) {
@@ -144,6 +145,11 @@ Status not_stored(std::string_view what, const Status& status) {
   log_warning("{} cannot be stored: {}", what, status.message());
   if (status.code() == StatusCode::kExhausted) return exhausted(fmt::format("{} cannot be stored: there is no room on the disk now", what));
   return internal_error(fmt::format("{} cannot be stored", what));
+}
+
+Status not_stored(std::string_view what, const std::error_code& error) {
+  const bool full = error == std::errc::no_space_on_device || error.value() == EDQUOT;
+  return not_stored(what, full ? exhausted(error.message()) : internal_error(error.message()));
 }
 
 }  // namespace glyph

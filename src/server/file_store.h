@@ -55,5 +55,7 @@ std::string random_id(std::string_view prefix);
 int64_t unix_seconds();
 // What a client is told of a write that failed: nothing of where. `what`: "the file".
 Status not_stored(std::string_view what, const Status& status);
+// The same for a folder that could not be made.
+Status not_stored(std::string_view what, const std::error_code& error);
 
 }  // namespace glyph

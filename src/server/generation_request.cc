@@ -69,6 +69,17 @@ void read_format(JsonReader& reader, GenerationRequest& request) {
   }
 }
 
+// What would change the answer and is not here. Empty, it would change nothing.
+void refuse_unsupported(JsonReader& reader) {
+  for (const char* key : {"logit_bias", "audio", "web_search_options"}) {
+    if (const json::object* object = reader.object(key); object != nullptr && !object->empty()) reader.fail(key, "is not offered by this server");
+  }
+  if (reader.number("min_p", 0, 1).value_or(0) != 0) reader.fail("min_p", "is not offered by this server; use top_p or top_k");
+  for (const std::string& modality : reader.texts("modalities", 8, 64)) {
+    if (modality != "text") reader.fail("modalities", "may only name text: this server gives nothing else");
+  }
+}
+
 }  // namespace
 
 void read_generation(JsonReader& reader, GenerationRequest& request) {
@@ -82,6 +93,7 @@ void read_generation(JsonReader& reader, GenerationRequest& request) {
   }
   read_sampling(reader, request);
   read_format(reader, request);
+  refuse_unsupported(reader);
 }
 
 void apply_generation(const GenerationRequest& request, JobRequest& job) {

@@ -13,6 +13,7 @@
 #include "server/batch_api.h"
 #include "server/chat_api.h"
 #include "server/completion_api.h"
+#include "server/content_type.h"
 #include "server/conversation_api.h"
 #include "server/document_api.h"
 #include "server/document_store.h"
@@ -122,6 +123,9 @@ Server::Impl::Decision Server::Impl::route(const HttpRequest& request) {
   auto admission = rates.admit(RateLimiter::client_of(request, !options.api_keys.empty()), request.method == "POST");
   if (const auto* refused = std::get_if<ApiError>(&admission)) return error_response(*refused);
   Decision decision = route_all(request);
+  if (auto* plan = std::get_if<BodyPlan>(&decision); plan != nullptr && (request.method == "POST" || request.method == "PUT")) {
+    if (const auto refused = check_content_type(request, plan->to_file ? BodyKind::kForm : BodyKind::kJson)) return error_response(*refused);
+  }
   if (auto* plan = std::get_if<BodyPlan>(&decision)) plan->slot = std::get<std::shared_ptr<void>>(std::move(admission));
   return decision;
 }

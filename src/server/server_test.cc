@@ -126,7 +126,10 @@ TEST_F(ServerTest, BadRequestsGetASentence) {
   check(ask(R"("model":"gpt-9")"), 404);
   check(ask(R"("documents":["doc_none"])"), 404);
   check(ask(R"("n":5)"), 400);
-  check(request("POST", "/v1/documents", "x"), 400);
+  check(request("POST", "/v1/documents", "x"), 415);
+  check(request("POST", "/v1/documents", "x", "Content-Type: multipart/form-data\r\n"), 400);
+  check(request("POST", "/v1/chat/completions", "{}", "Content-Type: application/xml\r\n"), 415);
+  check(request("POST", "/v1/chat/completions", "{}", "Content-Encoding: gzip\r\n"), 415);
   check(upload("a.txt", ""), 422);
   check(upload("a.txt", "text", R"({"dpi":"many"})"), 422);
   check(request("GET", "/health", "", "X-Long: " + std::string(20'000, 'x') + "\r\n"), 431);
@@ -146,10 +149,10 @@ TEST_F(ServerTest, ClientsThatStallAreCutOff) {
   slow_header.send("GET /health HT");
   EXPECT_EQ(slow_header.response().status, 408);
   HttpClient half_body(server_->port());
-  half_body.send("POST /v1/documents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n--B\r\n");
+  half_body.send("POST /v1/documents HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 100000\r\n\r\n--B\r\n");
   EXPECT_EQ(half_body.response().status, 408);
   HttpClient gone(server_->port());
-  gone.send("POST /v1/documents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n--B\r\n");
+  gone.send("POST /v1/documents HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: 100000\r\n\r\n--B\r\n");
   gone.close();
   EXPECT_TRUE(eventually([&] { return metric("glyph_connections") <= 2; }));
   EXPECT_TRUE(eventually([&] { return fs::is_empty(options_.state_dir / "uploads"); }));
