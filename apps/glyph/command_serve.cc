@@ -132,6 +132,7 @@ Result<int> run_serve(Context& context) {
   GLYPH_RETURN_IF_ERROR(fit_memory(context.settings, options.schedule));
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, open_engine(context.settings));
   report_machine(engine->model(), options);
+  options.schedule.reload = [&engine = *engine] { return engine.reload(); };
   GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::open(engine->model(), options));
   const std::string host = options.http.host.find(':') == std::string::npos ? options.http.host : fmt::format("[{}]", options.http.host);
   log_info("{} answers on http://{}:{}/", engine->model().name(), host, server->port());

@@ -97,6 +97,9 @@ void Metrics::write_scheduler(Exposition& out, const SchedulerStats& stats) cons
   write("glyph_requests_finished_total", Type::kCounter, "Questions and documents that were completed.", number(stats.num_finished));
   write("glyph_requests_failed_total", Type::kCounter, "Questions and documents that ended with an error.", number(stats.num_failed));
   write("glyph_requests_cancelled_total", Type::kCounter, "Questions and documents whose client went away.", number(stats.num_cancelled));
+  write("glyph_engine_up", Type::kGauge, "1 while questions are computed, 0 while the model is loaded again or when it cannot be.",
+        stats.engine == EngineState::kRunning ? 1 : 0);
+  write("glyph_engine_reloads_total", Type::kCounter, "Times the model was loaded again after its device was lost.", number(stats.num_reloads));
   write("glyph_feature_cache_bytes", Type::kGauge, "Features of pages kept in memory.", number(stats.feature_bytes));
   write("glyph_prefix_cache_bytes", Type::kGauge, "KV of documents kept in memory.", number(stats.prefix_bytes));
   write_cache_config(out, stats);

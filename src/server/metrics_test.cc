@@ -184,7 +184,16 @@ TEST(Ready, SaysWhyNot) {
   EXPECT_EQ(ready_response(stats, 1, false).status, 503);
   EXPECT_THAT(ready_response(stats, 1, false).body, HasSubstr("busy"));
   EXPECT_THAT(ready_response({}, 1, true).body, HasSubstr("stopping"));
-  EXPECT_EQ(health_response().status, 200);
+  EXPECT_EQ(health_response(stats).status, 200);
+  stats.engine = EngineState::kReloading;
+  EXPECT_EQ(health_response(stats).status, 200);
+  EXPECT_THAT(ready_response(stats, 2, false).body, HasSubstr("reloading"));
+  stats.engine = EngineState::kFailed;
+  stats.engine_failure = "the device failed";
+  EXPECT_EQ(health_response(stats).status, 503);
+  EXPECT_THAT(health_response(stats).body, HasSubstr("\"message\":\"the device failed\""));
+  EXPECT_EQ(ready_response(stats, 2, false).status, 503);
+  EXPECT_THAT(ready_response(stats, 2, false).body, HasSubstr("failed"));
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ std::optional<Server::Impl::Decision> Server::Impl::route_api(const HttpRequest&
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "conversations") return route_conversations(request, path);
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "files") return route_files(request, path);
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "batches") return route_batches(request, path);
-  if (request.path == "/health") return only_get(health_response());
+  if (request.path == "/health") return only_get(health_response(scheduler->stats()));
   if (request.path == "/ready") return only_get(ready_response(scheduler->stats(), options.schedule.max_waiting, http->stopping()));
   if (request.path == "/version") return only_get(json_response({{"version", GLYPH_VERSION}, {"model", model.name()}}));
   if (request.path == "/v1/models") return only_get(list_models(model));

@@ -55,8 +55,9 @@ class ServerTest : public testing::Test {
     end();
   }
 
-  void start() {
-    auto server = Server::open(*model_, options_);
+  void start() { start(*model_); }
+  void start(const Model& model) {
+    auto server = Server::open(model, options_);
     ASSERT_TRUE(server.ok()) << server.status().message();
     server_ = *std::move(server);
     thread_ = std::thread([this] { server_->run(); });

@@ -53,7 +53,7 @@ Result<Preview> draw_preview(const Model& model, const Document& document, const
 }
 
 json::object model_json(const Model& model) {
-  return {{"id", model.name()}, {"object", "model"}, {"created", 0}, {"owned_by", "glyph"}, {"max_model_len", model.language().max_tokens()}};
+  return {{"id", model.name()}, {"object", "model"}, {"created", 0}, {"owned_by", "glyph"}, {"max_model_len", model.config().text.max_position_embeddings}};
 }
 
 }  // namespace
