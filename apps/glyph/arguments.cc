@@ -69,7 +69,7 @@ void Arguments::model_settings() { settings({"model", "random-weights", "device"
 void Arguments::page_settings() { settings({"style", "dpi"}); }
 
 void Arguments::sampling_settings() {
-  settings({"max-tokens", "temperature", "top-k", "top-p", "repetition-penalty", "seed", "stop"});
+  settings({"max-tokens", "temperature", "top-k", "top-p", "repetition-penalty", "seed", "stop", "draft-tokens"});
 }
 
 }  // namespace glyph

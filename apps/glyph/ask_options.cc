@@ -13,6 +13,7 @@ namespace glyph {
 namespace {
 
 constexpr int64_t kMaxThreads = 1024;
+constexpr int64_t kMaxDraftTokens = 64;
 constexpr int64_t kMaxAnswerTokens = int64_t{1} << 20;
 constexpr int64_t kMaxVocabulary = int64_t{1} << 24;
 
@@ -65,6 +66,11 @@ Result<std::unique_ptr<Engine>> open_engine(const Settings& settings) {
   return engine;
 }
 
+Result<size_t> draft_tokens(const Settings& settings) {
+  GLYPH_ASSIGN_OR_RETURN(const int64_t tokens, settings.integer("draft-tokens", kDefaultDraftTokens, 0, kMaxDraftTokens));
+  return static_cast<size_t>(tokens);
+}
+
 Result<AskRequest> request_template(const Settings& settings) {
   AskRequest request;
   GLYPH_ASSIGN_OR_RETURN(request.ingest, ingest_options(settings, {}));
@@ -74,6 +80,7 @@ Result<AskRequest> request_template(const Settings& settings) {
   request.style = std::move(style.style);
   request.dpi = style.dpi;
   request.max_pages = render.max_pages;
+  GLYPH_ASSIGN_OR_RETURN(request.draft_tokens, draft_tokens(settings));
   if (settings.has("max-tokens")) { GLYPH_ASSIGN_OR_RETURN(request.max_tokens, settings.integer("max-tokens", 1, 1, kMaxAnswerTokens)); }
   return request;
 }
@@ -92,11 +99,13 @@ std::string describe(const AskResult& result) {
   const AskTimings& t = result.timings;
   const double tokens_per_second =
       t.decode_ms > 0 ? static_cast<double>(result.usage.completion_tokens - 1) * 1e3 / t.decode_ms : 0;
+  const std::string guessed =
+      result.drafted_tokens == 0 ? "" : fmt::format(", {} of {} guessed right", result.accepted_tokens, result.drafted_tokens);
   return fmt::format(
       "{} pages, {} image tokens for {} text tokens ({:.2f}x); {:.2f} s: opening {:.2f}, drawing {:.2f}, encoding {:.2f}, reading {:.2f}, "
-      "first token after {:.2f}, {} tokens at {:.1f}/s",
+      "first token after {:.2f}, {} tokens at {:.1f}/s{}",
       result.pages, result.usage.image_tokens, result.text_tokens, result.compression(), t.total_ms / 1e3, t.extract_ms / 1e3,
-      t.render_ms / 1e3, t.vision_ms / 1e3, t.prefill_ms / 1e3, t.ttft_ms / 1e3, result.usage.completion_tokens, tokens_per_second);
+      t.render_ms / 1e3, t.vision_ms / 1e3, t.prefill_ms / 1e3, t.ttft_ms / 1e3, result.usage.completion_tokens, tokens_per_second, guessed);
 }
 
 }  // namespace glyph

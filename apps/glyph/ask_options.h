@@ -17,6 +17,9 @@ Result<ModelOptions> model_options(const Settings& settings);
 // The chosen model, loaded; logs what is odd about it.
 Result<std::unique_ptr<Engine>> open_engine(const Settings& settings);
 
+// How many tokens of an answer that quotes are guessed ahead.
+Result<size_t> draft_tokens(const Settings& settings);
+
 // Everything but files and question.
 Result<AskRequest> request_template(const Settings& settings);
 

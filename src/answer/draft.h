@@ -34,6 +34,8 @@ class DraftIndex {
 };
 using DraftIndexPtr = std::shared_ptr<const DraftIndex>;
 
+inline constexpr size_t kDefaultDraftTokens = 7;  // with the token that was chosen eight rows, which cost little more than one
+
 // Up to max_tokens ids that may follow `answer`, from the text with the longest match; not more than matched, because a short
 // match says little. Empty: no guess.
 std::vector<int32_t> draft(std::span<const DraftIndexPtr> texts, std::span<const int32_t> answer, size_t max_tokens);

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "answer/draft.h"
 #include "answer/sampler.h"
 #include "glyph/document.h"
 #include "glyph/page_style.h"
@@ -39,6 +40,7 @@ struct AskRequest {
   std::optional<PageStyle> style;            // the document's language chooses when absent
   std::optional<double> dpi;                 // replaces the style's
   SamplingRequest sampling;
+  size_t draft_tokens = kDefaultDraftTokens; // guessed ahead in an answer that quotes the document; 0: none
   IngestOptions ingest;                      // its stop token is replaced by the question's
   size_t max_pages = kMaxPages;
 };
@@ -90,6 +92,8 @@ struct AskResult {
   int64_t text_tokens = 0;    // the document's text as text tokens
   AskUsage usage;
   AskTimings timings;
+  size_t drafted_tokens = 0;   // guesses of how the answer goes on
+  size_t accepted_tokens = 0;  // those of them that were right: each spared a pass of the model
   std::vector<std::string> warnings;
 
   // Text tokens for one image token; 0 for a document without pages.

@@ -42,31 +42,22 @@ Result<AskResult> Engine::ask(AskRequest request, const AskListener& listener, s
 
 // One piece of work for one sequence.
 Status Engine::step(Sequence& sequence) {
-  Sequence* const batch[] = {&sequence};
   switch (sequence.stage()) {
     case Sequence::Stage::kExtract: return sequence.begin();
     case Sequence::Stage::kEncode: return sequence.encode_pages();
     case Sequence::Stage::kPrefill: return sequence.read_chunk();
-    case Sequence::Stage::kDecode: return decode(batch);
+    case Sequence::Stage::kDecode: return decode(sequence);
     case Sequence::Stage::kDone: break;
   }
   return {};
 }
 
-// One token for each sequence, in one pass of the language model.
-Status Engine::decode(std::span<Sequence* const> sequences) {
-  std::vector<int32_t> ids;
-  std::vector<KvCache*> caches;
-  for (Sequence* sequence : sequences) {
-    ids.push_back(sequence->next_token());
-    caches.push_back(&sequence->cache());
-  }
-  GLYPH_ASSIGN_OR_RETURN(const Tensor logits, model_->language().decode(ids, caches));
-  for (size_t i = 0; i < sequences.size(); ++i) {
-    const ConstTensorView row = logits.view().rows(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1);
-    GLYPH_RETURN_IF_ERROR(sequences[i]->take_logits({row.data<float>(), static_cast<size_t>(row.shape().num_elements())}));
-  }
-  return {};
+// The token that was chosen, and guesses of what follows it, in one pass of the language model.
+Status Engine::decode(Sequence& sequence) {
+  const std::vector<int32_t> ids = sequence.next_tokens();
+  const NewTokens tokens[] = {{.ids = ids, .cache = &sequence.cache()}};
+  GLYPH_ASSIGN_OR_RETURN(const Tensor logits, model_->language().decode(tokens));
+  return sequence.take_decoded(ids, logits.view());
 }
 
 }  // namespace glyph

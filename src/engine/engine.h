@@ -35,7 +35,7 @@ class Engine {
   Status load();
   Status replace_lost_device();
   Status step(Sequence& sequence);
-  Status decode(std::span<Sequence* const> sequences);
+  Status decode(Sequence& sequence);
 
   const ModelOptions options_;
   std::unique_ptr<Model> model_;  // null: its device was lost, and no other could be opened

@@ -58,6 +58,35 @@ TEST(Engine, AnswersTheSameQuestionTheSameWay) {
   EXPECT_EQ(engine->model().kv_blocks().num_blocks_in_use(), 0);
 }
 
+// A text of nearly all pairs of characters, so that nonsense, too, seems to quote it.
+std::string pairs_of_characters() {
+  std::string text;
+  for (char first = '!'; first <= '~'; ++first) {
+    for (char second = '!'; second <= '~'; ++second) text += {first, second};
+    text += '\n';
+  }
+  return text;
+}
+
+TEST(Engine, GuessesDoNotChangeTheAnswer) {
+  const auto engine = open_tiny();
+  for (const double temperature : {0.0, 1.0}) {
+    AskRequest plain = request_of(document_of(pairs_of_characters()), 150);
+    plain.sampling = {.temperature = temperature, .top_k = 0, .top_p = {}, .repetition_penalty = {}, .seed = 5, .stop = {}, .ignore_eos = true};
+    AskRequest guessing = plain;
+    plain.draft_tokens = 0;
+    const auto expected = engine->ask(std::move(plain)), actual = engine->ask(std::move(guessing));
+    ASSERT_TRUE(expected.ok() && actual.ok());
+    EXPECT_EQ(expected->drafted_tokens, 0u);
+    EXPECT_EQ(actual->answer, expected->answer);
+    EXPECT_EQ(actual->usage.completion_tokens, expected->usage.completion_tokens);
+    if (temperature > 0) {
+      EXPECT_GT(actual->drafted_tokens, 10u);
+      EXPECT_LT(actual->accepted_tokens, actual->drafted_tokens);
+    }
+  }
+}
+
 TEST(Engine, CountsWhatItDid) {
   const auto engine = open_tiny();
   const auto result = engine->ask(request_of(document_of(lines(100))));

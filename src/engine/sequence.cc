@@ -13,14 +13,6 @@ namespace {
 constexpr int64_t kDefaultMaxTokens = 1024;
 constexpr int64_t kPageMarkTokens = 2;   // begin_of_image and end_of_image
 
-std::string text_blocks(const Document& document) {
-  std::string text;
-  for (const Block& block : document.blocks) {
-    if (block.kind == Block::Kind::kText) text += block.text;
-  }
-  return text;
-}
-
 }  // namespace
 
 Sequence::Sequence(const Model& model, AskRequest request, const AskListener& listener, std::stop_token stop)
@@ -111,7 +103,9 @@ Status Sequence::start_prefill() {
   GLYPH_ASSIGN_OR_RETURN(ChatPrompt prompt, build_prompt(model_.tokenizer(), model_.control(), encoding_->page_tokens(),
                                                          request_.question));
   result_.pages = totals.num_pages;
-  result_.text_tokens = static_cast<int64_t>(model_.tokenizer().encode_plain(text_blocks(*document_)).size());
+  const std::string text = text_blocks(*document_);
+  result_.text_tokens = static_cast<int64_t>(model_.tokenizer().encode_plain(text).size());
+  if (request_.draft_tokens > 0) quotable_ = make_draft_index(model_.tokenizer(), text);
   result_.usage.prompt_tokens = static_cast<int64_t>(prompt.ids.size());
   result_.usage.image_tokens = totals.num_image_tokens;
   result_.timings.render_ms = totals.seconds * 1e3;
@@ -133,12 +127,9 @@ Status Sequence::read_chunk() {
   if (!logits) return {};
   result_.timings.vision_ms = vision_clock_->ms();
   result_.timings.prefill_ms = prefill_->ms();
-  GLYPH_RETURN_IF_ERROR(start_answering());
   prefill_->drop_pages();
-  decode_watch_.emplace();
-  stage_ = Stage::kDecode;
   const ConstTensorView view = logits->view();
-  return take_logits({view.data<float>(), static_cast<size_t>(view.shape().num_elements())});
+  return start_answering({view.data<float>(), static_cast<size_t>(view.shape().num_elements())});
 }
 
 Result<AnsweringOptions> Sequence::answering_options() const {
@@ -149,29 +140,43 @@ Result<AnsweringOptions> Sequence::answering_options() const {
   return options;
 }
 
-Status Sequence::start_answering() {
+Status Sequence::start_answering(std::span<const float> logits) {
   GLYPH_ASSIGN_OR_RETURN(AnsweringOptions options, answering_options());
   options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
-  answering_.emplace(model_.tokenizer(), options, prefill_->ids(), listener_);
-  return {};
+  writing_.emplace(model_.tokenizer(), options, prefill_->ids(), listener_, [this] { took_token(); });
+  decode_watch_.emplace();
+  stage_ = Stage::kDecode;
+  return writing_->take_logits(logits);
 }
 
-Status Sequence::take_logits(std::span<const float> logits) {
-  if (stop_.stop_requested()) return cancelled("the question was stopped");
-  GLYPH_ASSIGN_OR_RETURN(const std::optional<int32_t> token, answering_->step(logits));
-  if (answering_->num_tokens() == 1) result_.timings.ttft_ms = watch_.ms();
-  progress_.tokens_written = answering_->num_tokens();
+void Sequence::took_token() {
+  const Answering& answering = writing_->answering();
+  if (answering.num_tokens() == 1) result_.timings.ttft_ms = watch_.ms();
+  progress_.tokens_written = answering.num_tokens();
   report(AskStage::kDecode);
-  if (token) next_token_ = *token;
-  else stage_ = Stage::kDone;
+  if (answering.done()) stage_ = Stage::kDone;
+}
+
+std::vector<int32_t> Sequence::next_tokens() const {
+  const auto room = static_cast<size_t>(std::max<int64_t>(1, model_.language().max_decode_rows()) - 1);
+  if (quotable_ == nullptr) return writing_->next_tokens({}, 0);
+  return writing_->next_tokens(std::span(&quotable_, 1), std::min(request_.draft_tokens, room));
+}
+
+Status Sequence::take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits) {
+  if (stop_.stop_requested()) return cancelled("the question was stopped");
+  GLYPH_ASSIGN_OR_RETURN(const size_t accepted, writing_->take_decoded(decoded, logits, 0, cache()));
+  result_.drafted_tokens += decoded.size() - 1;
+  result_.accepted_tokens += accepted;
   return {};
 }
 
 AskResult Sequence::take_result() {
-  result_.answer = answering_->answer();
-  result_.reasoning = answering_->reasoning();
-  result_.finish_reason = answering_->finish_reason();
-  result_.usage.completion_tokens = answering_->num_tokens();
+  const Answering& answering = writing_->answering();
+  result_.answer = answering.answer();
+  result_.reasoning = answering.reasoning();
+  result_.finish_reason = answering.finish_reason();
+  result_.usage.completion_tokens = answering.num_tokens();
   result_.timings.decode_ms = decode_watch_->ms();
   result_.timings.total_ms = watch_.ms();
   return std::move(result_);

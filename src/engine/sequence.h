@@ -4,7 +4,7 @@
 //   kExtract  begin()           files -> Document; drawing starts on its own thread
 //   kEncode   encode_pages()    a page or several -> features; after the last one the prompt is built and measured
 //   kPrefill  read_chunk()      a chunk of the prompt -> KV cache; after the last one the first token is chosen
-//   kDecode   next_token(), cache(), take_logits()   one token a pass
+//   kDecode   next_tokens(), cache(), take_decoded()   one token a pass, more where guesses are right
 //   kDone     take_result()
 #pragma once
 
@@ -13,7 +13,6 @@
 #include <span>
 #include <stop_token>
 
-#include "engine/answering.h"
 #include "engine/ask.h"
 #include "engine/drawing.h"
 #include "engine/encoding.h"
@@ -21,6 +20,7 @@
 #include "engine/prefill.h"
 #include "engine/stopwatch.h"
 #include "engine/window.h"
+#include "engine/writing.h"
 #include "glyph/status.h"
 
 namespace glyph {
@@ -40,9 +40,9 @@ class Sequence {
   Status begin();
   Status encode_pages();
   Status read_chunk();
-  int32_t next_token() const { return next_token_; }  // to be decoded
+  std::vector<int32_t> next_tokens() const;  // to be decoded
   KvCache& cache() { return prefill_->cache(); }
-  Status take_logits(std::span<const float> logits);  // (vocab_size) of the decoded token
+  Status take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits);  // (decoded, vocab_size)
 
   AskResult take_result();
 
@@ -50,7 +50,8 @@ class Sequence {
   Status extract();
   Status start_drawing();
   Status start_prefill();
-  Status start_answering();
+  Status start_answering(std::span<const float> logits);
+  void took_token();
   Result<AnsweringOptions> answering_options() const;
   WindowUse window_use() const;
   int64_t max_tokens() const;
@@ -73,9 +74,9 @@ class Sequence {
   std::optional<Encoding> encoding_;
   std::shared_ptr<WorkClock> vision_clock_;
   std::unique_ptr<Prefill> prefill_;
-  std::optional<Answering> answering_;
+  DraftIndexPtr quotable_;  // what the answer may quote; null: no guesses
+  std::optional<Writing> writing_;
   std::optional<Stopwatch> decode_watch_;
-  int32_t next_token_ = 0;
 };
 
 }  // namespace glyph

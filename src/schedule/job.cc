@@ -12,7 +12,6 @@ namespace glyph {
 namespace {
 
 constexpr int64_t kDefaultMaxTokens = 1024;
-constexpr size_t kMaxQuotedBytes = size_t{8} << 20;  // a longer text is not looked through for quotes
 constexpr int64_t kMinChunkTokens = 1024;  // a page of the usual style in one piece
 
 // Pages of all turns up to the end of each document; all of them were drawn.
@@ -177,6 +176,7 @@ void Job::let_go_of_blocks() {
   waiting_since_ms_ = watch_.ms();
   stage_ = Stage::kPages;
 }
+
 bool Job::start_over() {
   if (stage_ == Stage::kPages && !reading_) return true;
   if (started_over_ || stage_ >= Stage::kDecode) return false;
@@ -188,7 +188,6 @@ bool Job::start_over() {
   let_go_of_blocks();
   return true;
 }
-
 
 int64_t Job::blocks_needed(const KvLayout& layout) const {
   const auto blocks_of = [&](int64_t tokens) { return (tokens + layout.block_tokens - 1) / layout.block_tokens; };
@@ -279,47 +278,24 @@ Status Job::start_answers(std::span<const float> logits) {
       branch.listener_.on_answer = [this, i](std::string_view text) { listener_.on_text(i, false, text); };
       branch.listener_.on_reasoning = [this, i](std::string_view text) { listener_.on_text(i, true, text); };
     }
-    branch.answering_.emplace(model_.tokenizer(), options, chat_prompt_.ids, branch.listener_);
+    branch.writing_.emplace(model_.tokenizer(), options, chat_prompt_.ids, branch.listener_, [this] { took_token(); });
   }
   cache_.reset();
   for (Branch& branch : branches_) {
-    GLYPH_RETURN_IF_ERROR(branch.take_logits(logits));
+    GLYPH_RETURN_IF_ERROR(branch.writing_->take_logits(logits));
   }
   return {};
 }
 
-Status Job::Branch::take_logits(std::span<const float> logits) {
-  GLYPH_ASSIGN_OR_RETURN(const std::optional<int32_t> token, answering_->step(logits));
-  Job& job = job_;
-  if (job.result_.timings.ttft_ms == 0) job.result_.timings.ttft_ms = job.watch_.ms();
-  ++job.progress_.tokens_written;
-  job.report(AskStage::kDecode);
-  if (token) {
-    next_token_ = *token;
-    if (written_.size() >= 2 * DraftIndex::kMaxMatch) written_.erase(written_.begin(), written_.end() - DraftIndex::kMaxMatch);
-    written_.push_back(*token);
-  }
-  if (std::all_of(job.branches_.begin(), job.branches_.end(), [](const Branch& b) { return b.answering_->done(); })) {
-    job.stage_ = Stage::kDone;
-  }
-  return {};
+void Job::took_token() {
+  if (result_.timings.ttft_ms == 0) result_.timings.ttft_ms = watch_.ms();
+  ++progress_.tokens_written;
+  report(AskStage::kDecode);
+  if (std::all_of(branches_.begin(), branches_.end(), [](const Branch& branch) { return branch.writing_->done(); })) stage_ = Stage::kDone;
 }
 
-std::vector<int32_t> Job::Branch::draft(size_t max_tokens) {
-  const int64_t room = std::max<int64_t>(0, answering_->tokens_left() - 1);
-  return glyph::draft(job_.texts(), written_, std::min(max_tokens, static_cast<size_t>(room)));
-}
-
-Result<size_t> Job::Branch::take_drafted(std::span<const int32_t> drafted, const ConstTensorView& logits, int64_t first_row) {
-  size_t taken = 0;
-  for (;; ++taken) {
-    const ConstTensorView row = logits.rows(first_row + static_cast<int64_t>(taken), first_row + static_cast<int64_t>(taken) + 1);
-    GLYPH_RETURN_IF_ERROR(take_logits({row.data<float>(), static_cast<size_t>(row.shape().num_elements())}));
-    if (answering_->done() || taken == drafted.size() || next_token_ != drafted[taken]) break;
-  }
-  const auto wrong = static_cast<int64_t>(drafted.size() - taken);
-  cache_.truncate(cache_.num_tokens() - wrong, cache_.next_position() - wrong);
-  return taken;
+std::vector<int32_t> Job::Branch::next_tokens(size_t max_drafted) {
+  return writing_->next_tokens(max_drafted == 0 ? std::span<const DraftIndexPtr>() : job_.texts(), max_drafted);
 }
 
 // Tokenized when the first answer asks for it, once a document.
@@ -328,12 +304,8 @@ std::span<const DraftIndexPtr> Job::texts() {
   texts_.emplace();
   for (const ChatTurn& turn : request_.turns) {
     for (const SourcePtr& source : turn.sources) {
-      if (source->text == nullptr) {
-        const std::string text = text_blocks(*source->document);
-        if (text.size() > kMaxQuotedBytes) continue;
-        source->text = std::make_shared<const DraftIndex>(model_.tokenizer().encode_plain(text));
-      }
-      texts_->push_back(source->text);
+      if (source->text == nullptr) source->text = make_draft_index(model_.tokenizer(), text_blocks(*source->document));
+      if (source->text != nullptr) texts_->push_back(source->text);
     }
   }
   return *texts_;
@@ -341,13 +313,13 @@ std::span<const DraftIndexPtr> Job::texts() {
 
 void Job::append_running(std::vector<Branch*>& branches) {
   for (Branch& branch : branches_) {
-    if (!branch.answering_->done()) branches.push_back(&branch);
+    if (!branch.writing_->done()) branches.push_back(&branch);
   }
 }
 
 JobResult Job::take_result() {
   for (const Branch& branch : branches_) {
-    const Answering& answer = *branch.answering_;
+    const Answering& answer = branch.writing_->answering();
     result_.answers.push_back({answer.answer(), answer.reasoning(), answer.finish_reason(), answer.num_tokens()});
     result_.usage.completion_tokens += answer.num_tokens();
   }
@@ -361,7 +333,7 @@ JobResult Job::take_result() {
 void Job::add_to(uint64_t& prompt_tokens, uint64_t& cached_tokens, uint64_t& generated_tokens) const {
   prompt_tokens += static_cast<uint64_t>(result_.usage.prompt_tokens);
   cached_tokens += static_cast<uint64_t>(result_.usage.cached_tokens);
-  for (const Branch& branch : branches_) generated_tokens += static_cast<uint64_t>(branch.answering_->num_tokens());
+  for (const Branch& branch : branches_) generated_tokens += static_cast<uint64_t>(branch.writing_->answering().num_tokens());
 }
 
 void Job::end(Status status) {

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "answer/draft.h"
-#include "engine/answering.h"
 #include "engine/model.h"
 #include "engine/stopwatch.h"
 #include "engine/work_clock.h"
+#include "engine/writing.h"
 #include "language/kv_cache.h"
 #include "language/language_model.h"
 #include "language/prompt.h"
@@ -60,14 +60,12 @@ class Job {
   // kDecode: one answer that still goes on.
   class Branch {
    public:
-    int32_t next_token() const { return next_token_; }
     KvCache& cache() { return cache_; }
-    // What may come behind the next token, up to `max_tokens` of it: a guess from the documents' text.
-    std::vector<int32_t> draft(size_t max_tokens);
-    Status take_logits(std::span<const float> logits);
-    // Logits behind the next token and behind each drafted one, rows from `first_row` on. Takes tokens as long as they are the
-    // drafted ones, and one more; what was decoded beyond is cut off. Gives how many drafted tokens were taken.
-    Result<size_t> take_drafted(std::span<const int32_t> drafted, const ConstTensorView& logits, int64_t first_row);
+    // As those of Writing; guesses come from the documents' text.
+    std::vector<int32_t> next_tokens(size_t max_drafted);
+    Result<size_t> take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits, int64_t first_row) {
+      return writing_->take_decoded(decoded, logits, first_row, cache_);
+    }
 
    private:
     friend class Job;
@@ -75,9 +73,7 @@ class Job {
     Job& job_;
     KvCache cache_;
     AskListener listener_;
-    std::optional<Answering> answering_;
-    int32_t next_token_ = 0;
-    std::vector<int32_t> written_;  // the end of the answer
+    std::optional<Writing> writing_;
   };
   void append_running(std::vector<Branch*>& branches);
 
@@ -90,6 +86,7 @@ class Job {
   Status check();
   Status build_prompt();
   Status start_answers(std::span<const float> logits);
+  void took_token();
   AnsweringOptions answering_options(int index) const;
   int64_t max_tokens() const;
   std::span<const DraftIndexPtr> texts();

@@ -7,6 +7,7 @@
 
 #include "engine/scripts.h"
 #include "engine/stopwatch.h"
+#include "engine/writing.h"
 #include "vision/preprocess.h"
 
 namespace glyph {
@@ -19,14 +20,6 @@ std::vector<Digest> keys_of(const Source::Known& known) {
 }
 
 }  // namespace
-
-std::string text_blocks(const Document& document) {
-  std::string text;
-  for (const Block& block : document.blocks) {
-    if (block.kind == Block::Kind::kText) text += block.text;
-  }
-  return text;
-}
 
 Digest head_of(const std::vector<ChatTurn>& turns) {
   Sha256 head;

@@ -103,9 +103,6 @@ class Reading {
   std::vector<std::string> warnings_;
 };
 
-// All text of a document, as it is drawn.
-std::string text_blocks(const Document& document);
-
 // Names the tokens that stand before the first page.
 Digest head_of(const std::vector<ChatTurn>& turns);
 

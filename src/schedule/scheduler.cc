@@ -205,10 +205,9 @@ bool Scheduler::decode() {
     if (!ended.empty() && ended.back().first == owners[i]) continue;  // one of its answers failed
     Status status = logits.status();
     if (logits.ok()) {
-      const auto drafted = std::span(ids[i]).subspan(1);
-      const Result<size_t> accepted = branches[i]->take_drafted(drafted, logits->view(), row);
+      const Result<size_t> accepted = branches[i]->take_decoded(ids[i], logits->view(), row);
       status = accepted.status();
-      if (accepted.ok()) count_draft(drafted.size(), *accepted);
+      if (accepted.ok()) count_draft(ids[i].size() - 1, *accepted);
     }
     if (!status.ok() || owners[i]->stage() == Job::Stage::kDone) ended.emplace_back(owners[i], std::move(status));
   }
@@ -224,12 +223,7 @@ std::vector<std::vector<int32_t>> Scheduler::next_tokens(std::span<Job::Branch* 
   const auto rows = static_cast<size_t>(model_.language().max_decode_rows()) / branches.size();
   const size_t room = branches.size() > kMaxDraftingAnswers || rows == 0 ? 0 : std::min(options_.draft_tokens, rows - 1);
   std::vector<std::vector<int32_t>> ids;
-  for (Job::Branch* branch : branches) {
-    ids.push_back({branch->next_token()});
-    if (room == 0) continue;
-    const std::vector<int32_t> drafted = branch->draft(room);
-    ids.back().insert(ids.back().end(), drafted.begin(), drafted.end());
-  }
+  for (Job::Branch* branch : branches) ids.push_back(branch->next_tokens(room));
   return ids;
 }
 

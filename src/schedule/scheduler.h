@@ -33,7 +33,7 @@ struct SchedulerOptions {
   size_t active_kv_bytes = size_t{2} << 30;    // KV of jobs that run
   size_t max_running = 16;                     // questions at once
   size_t max_waiting = 256;                    // questions; one more is refused
-  size_t draft_tokens = 7;                     // guessed ahead in an answer that quotes, while few are written; 0: none
+  size_t draft_tokens = kDefaultDraftTokens;   // guessed ahead in an answer that quotes, while few are written; 0: none
   // After the device was lost: loads the model again (Model::reload). Empty: the scheduler then computes no more.
   std::function<Status()> reload = {};
   size_t max_device_failures = 3;              // within device_failure_seconds: this one and it computes no more

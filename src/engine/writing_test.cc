@@ -1,0 +1,111 @@
+#include "engine/writing.h"
+
+#include <gtest/gtest.h>
+
+#include "base/test_dir.h"
+#include "engine/engine.h"
+#include "support/tiny_model.h"
+
+namespace glyph {
+namespace {
+
+const std::string kAnswer = "Anna Berg approved the budget on the third of May, and nobody on the board objected.";
+
+// What a model would do that always says kAnswer.
+class WritingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto dir = fresh_test_dir();
+    ASSERT_TRUE(write_tiny_model(dir).ok());
+    ModelOptions options{.dir = dir, .precision = Precision::kF32};
+    options.use_plan = false;
+    model_ = Model::load(options).value();
+    script_ = model_->tokenizer().encode_plain(kAnswer);
+  }
+
+  // Logits behind token i of the answer for every i from `position` on, whether what was decoded is the answer or not.
+  Tensor logits_from(size_t position, size_t count) {
+    const int64_t vocabulary = model_->language().vocab_size();
+    Tensor logits(host_device(), DType::kF32, {static_cast<int64_t>(count), vocabulary});
+    std::fill_n(logits.data<float>(), count * static_cast<size_t>(vocabulary), 0.0f);
+    for (size_t i = 0; i < count; ++i) {
+      const int32_t likeliest = position + i < script_.size() ? script_[position + i] : script_[0];
+      logits.data<float>()[static_cast<int64_t>(i) * vocabulary + likeliest] = 1.0f;
+    }
+    return logits;
+  }
+
+  struct Written {
+    std::string text;
+    int64_t num_tokens = 0;
+    int num_passes = 0;
+    size_t num_taken = 0;
+  };
+
+  Written write(const std::string& quotable, size_t max_drafted, const std::vector<std::string>& stop = {}) {
+    const DraftIndexPtr texts[] = {make_draft_index(model_->tokenizer(), quotable)};
+    AnsweringOptions options;
+    options.stop_strings = stop;
+    options.max_tokens = std::ssize(script_);
+    options.verbatim = true;
+    const AskListener listener;
+    int heard = 0;
+    Writing writing(model_->tokenizer(), options, {}, listener, [&] { ++heard; });
+    KvCache cache(model_->kv_blocks());
+    Written written;
+    Tensor logits = logits_from(0, 1);
+    EXPECT_TRUE(writing.take_logits({logits.data<float>(), static_cast<size_t>(logits.shape().num_elements())}).ok());
+    for (; !writing.done(); ++written.num_passes) {
+      const std::vector<int32_t> ids = writing.next_tokens(texts, max_drafted);
+      EXPECT_LE(ids.size(), 1 + max_drafted);
+      EXPECT_TRUE(cache.reserve(std::ssize(ids)).ok());
+      cache.commit(std::ssize(ids), cache.next_position() + std::ssize(ids));
+      logits = logits_from(static_cast<size_t>(writing.answering().num_tokens()), ids.size());
+      const Result<size_t> taken = writing.take_decoded(ids, logits.view(), 0, cache);
+      EXPECT_TRUE(taken.ok());
+      written.num_taken += *taken;
+      EXPECT_EQ(cache.num_tokens(), writing.answering().num_tokens() - 1);  // the last one was chosen, not decoded
+      EXPECT_EQ(cache.next_position(), cache.num_tokens());
+    }
+    EXPECT_EQ(heard, writing.answering().num_tokens());
+    written.text = writing.answering().answer();
+    written.num_tokens = writing.answering().num_tokens();
+    return written;
+  }
+
+  std::unique_ptr<Model> model_;
+  std::vector<int32_t> script_;
+};
+
+TEST_F(WritingTest, AQuoteTakesFewPasses) {
+  const Written plain = write(kAnswer, 0), drafted = write("Minutes. " + kAnswer + " The meeting ended.", 7);
+  EXPECT_EQ(plain.text, kAnswer);
+  EXPECT_EQ(plain.num_passes, std::ssize(script_) - 1);
+  EXPECT_EQ(plain.num_taken, 0u);
+  EXPECT_EQ(drafted.text, kAnswer);
+  EXPECT_EQ(drafted.num_tokens, plain.num_tokens);
+  EXPECT_LT(drafted.num_passes, plain.num_passes / 3);
+  EXPECT_EQ(static_cast<size_t>(drafted.num_passes) + drafted.num_taken, static_cast<size_t>(plain.num_passes));
+}
+
+TEST_F(WritingTest, WrongGuessesChangeNothing) {
+  std::string misleading = kAnswer;
+  for (size_t i = 6; i < misleading.size(); i += 7) misleading[i] = '#';
+  for (const size_t max_drafted : {1, 3, 7}) {
+    const Written written = write(misleading, max_drafted);
+    EXPECT_EQ(written.text, kAnswer);
+    EXPECT_GT(written.num_taken, 0u);
+  }
+}
+
+TEST_F(WritingTest, AnAnswerStopsInsideAGuess) {
+  EXPECT_EQ(write(kAnswer, 7, {"third"}).text, "Anna Berg approved the budget on the ");
+  EXPECT_EQ(write(kAnswer, 7, {"third"}).num_tokens, write("", 0, {"third"}).num_tokens);
+}
+
+TEST_F(WritingTest, ATextThatIsTooLongIsNotLookedThrough) {
+  EXPECT_EQ(make_draft_index(model_->tokenizer(), std::string((size_t{8} << 20) + 1, 'a')), nullptr);
+}
+
+}  // namespace
+}  // namespace glyph
