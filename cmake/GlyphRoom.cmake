@@ -1,6 +1,17 @@
 # glyph_room(NAME SOURCES a.cc ... [TESTS a_test.cc ...] [FUZZ a_fuzz.cc ...] [DEPENDS room ...] [LINK lib ...])
 # declares the static library glyph_NAME of one folder under src/, its tests and its fuzz targets.
-# DEPENDS names rooms this one may include (public); LINK names outside libraries (private).
+# DEPENDS names rooms this one may include (public), which are built with it; LINK names outside libraries (private).
+
+# glyph_folder(FOLDER): builds what is declared there; once, whoever asks.
+function(glyph_folder folder)
+  get_property(done GLOBAL PROPERTY GLYPH_FOLDERS_DONE)
+  if(folder IN_LIST done OR NOT EXISTS ${CMAKE_SOURCE_DIR}/${folder}/CMakeLists.txt)
+    return()
+  endif()
+  set_property(GLOBAL APPEND PROPERTY GLYPH_FOLDERS_DONE ${folder})
+  add_subdirectory(${CMAKE_SOURCE_DIR}/${folder} ${CMAKE_BINARY_DIR}/${folder})
+endfunction()
+
 function(glyph_warnings target)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wshadow;-Wnon-virtual-dtor;
     $<$<BOOL:${GLYPH_WERROR}>:-Werror>;
@@ -22,6 +33,7 @@ function(glyph_room name)
     target_compile_options(glyph_${name} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
   foreach(dep ${ARG_DEPENDS})
+    glyph_folder(src/${dep})
     target_link_libraries(glyph_${name} PUBLIC glyph_${dep})
   endforeach()
   target_link_libraries(glyph_${name} PRIVATE ${ARG_LINK} Threads::Threads)
