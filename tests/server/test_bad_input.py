@@ -31,6 +31,10 @@ def fields_out_of_range():
     yield from (("model", value) for value in ("7", "[]", json.dumps("x" * 2000), '"gpt-9"', "NaN"))
     yield from (("response_format", value) for value in ("7", '"json_object"', "{}", '{"type":"xml"}', '{"type":"json_schema"}',
                                                          '{"type":"json_schema","json_schema":{"schema":{"oneOf":[]}}}'))
+    yield from (("logit_bias", value) for value in ('{"7":5}', "7", "[1]", "NaN"))
+    yield from (("min_p", value) for value in ("0.5", "-0.1", "1.1", '"x"', "NaN"))
+    yield from (("modalities", value) for value in ('["text","audio"]', '"audio"', "[7]", "NaN"))
+    yield from (("audio", '{"voice":"alloy"}'), ("web_search_options", '{"user_location":null}'))
 
 
 CHAT_FIELDS = [("logprobs", "1"), ("logprobs", "NaN"), ("top_logprobs", "-1"), ("top_logprobs", "21"), ("top_logprobs", "5"), ("tools", "[{}]"),
@@ -77,8 +81,8 @@ class BadInput(serving.ServeTest):
         self.addCleanup(client.close)
         return client
 
-    def post(self, client, body, path=CHAT, length=None):
-        client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length or len(body)}\r\n\r\n".encode() + body)
+    def post(self, client, body, path=CHAT, length=None, kind="application/json"):
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length or len(body)}\r\n\r\n".encode() + body)
 
     def eventually(self, condition):
         until = time.monotonic() + 30
@@ -118,9 +122,10 @@ class BadInput(serving.ServeTest):
                 self.check(status, answer, (path, body[:60]))
 
     def test_a_body_that_stops_half_way(self):
-        for path in (CHAT, TEXT, "/v1/files", "/v1/documents"):
+        for path, begin, kind in ((CHAT, b'{"messages":[', "application/json"), (TEXT, b'{"prompt":', "application/json"),
+                                  ("/v1/files", b"--B\r\n", serving.FORM), ("/v1/documents", b"--B\r\n", serving.FORM)):
             client = self.connect()
-            self.post(client, b'{"messages":[', path, 1000)
+            self.post(client, begin, path, 1000, kind)
             client.shutdown(socket.SHUT_WR)
             client.close()
         self.eventually(lambda: self.metric("glyph_connections") <= 1 and not any((self.dir / "state" / "uploads").iterdir()))
