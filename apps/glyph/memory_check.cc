@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
 #include "base/log.h"
 #include "machine.h"
 #include "tensor/cuda_backend.h"
@@ -37,27 +40,39 @@ Status read_configs(const ModelOptions& options, Placement& placement) {
   return {};
 }
 
+FreeMemory of_gpus(std::span<const GpuInfo> gpus) {
+  FreeMemory memory{.device = gpus.front().name, .bytes = gpus.front().free_bytes, .gpu = true};
+  for (const GpuInfo& gpu : gpus) memory.bytes = std::min(memory.bytes, gpu.free_bytes);
+  if (gpus.size() > 1) memory.device = fmt::format("each of {} {}", gpus.size(), memory.device);
+  return memory;
+}
+
 }  // namespace
 
 Budgets least_budgets() { return {.kv_bytes = kLeastKv, .feature_bytes = kLeastFeatures}; }
 
-Result<FreeMemory> free_memory(DeviceChoice choice) {
-  if (choice != DeviceChoice::kCpu) {
+Result<FreeMemory> free_memory(const ModelOptions& options) {
+  if (options.device != DeviceChoice::kCpu) {
     const Result<std::vector<GpuInfo>> gpus = list_gpus();
-    if (gpus.ok() && !gpus->empty()) return FreeMemory{.device = gpus->front().name, .bytes = gpus->front().free_bytes, .gpu = true};
-    if (choice == DeviceChoice::kCuda) return gpus.ok() ? not_found("there is no GPU") : gpus.status();
+    const auto first = static_cast<size_t>(options.first_gpu), count = static_cast<size_t>(options.tensor_parallel);
+    if (gpus.ok() && gpus->size() >= first + count) return of_gpus(std::span(*gpus).subspan(first, count));
+    if (gpus.ok() && count > 1) return not_found(fmt::format("a model on {} GPUs from GPU {} on needs as many; the driver shows {}", count, first, gpus->size()));
+    if (options.device == DeviceChoice::kCuda) {
+      return gpus.ok() ? not_found(fmt::format("there is no GPU {}; the driver shows {}", first, gpus->size())) : gpus.status();
+    }
   }
   return FreeMemory{.device = "this machine", .bytes = memory_state().available_bytes, .gpu = false};
 }
 
 Result<Placement> place(const ModelOptions& options, const Budgets& budgets) {
   Placement placement;
-  GLYPH_ASSIGN_OR_RETURN(placement.memory, free_memory(options.device));
+  GLYPH_ASSIGN_OR_RETURN(placement.memory, free_memory(options));
   GLYPH_RETURN_IF_ERROR(read_configs(options, placement));
   MemoryNeeds& needs = placement.needs;
   const bool wide = options.precision == Precision::kF32 || (!placement.memory.gpu && options.precision == Precision::kAuto);
   needs.weight_bytes = wide ? 4 : weight_bytes(options.precision);
   needs.activation_bytes = needs.kv_bytes = wide ? 4 : 2;
+  needs.num_devices = options.tensor_parallel;
   needs.kv_budget = budgets.kv_bytes;
   needs.feature_budget = budgets.feature_bytes;
   if (!placement.memory.gpu) {

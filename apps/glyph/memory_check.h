@@ -24,8 +24,8 @@ struct FreeMemory {
   uint64_t bytes = 0;
   bool gpu = false;
 };
-// Of the device that `choice` would open; kNotFound as open_device().
-Result<FreeMemory> free_memory(DeviceChoice choice);
+// Of the device that `options` would open, or of the fullest of several; kNotFound as open_device().
+Result<FreeMemory> free_memory(const ModelOptions& options);
 
 // A model and where it would go.
 struct Placement {

@@ -27,10 +27,11 @@ double vision_workspace(const ModelConfig& config, int64_t patches, double activ
 }
 
 // Bytes that one pass of the language model holds. Reference: LanguageModel::Impl.
-double language_workspace(const ModelConfig& config, int64_t rows, double activation) {
+double language_workspace(const ModelConfig& config, int64_t rows, double activation, int num_devices) {
   const TextConfig& t = config.text;
   const double qkv = real(t.hidden_size + 2 * t.num_kv_heads * t.head_dim());
-  const double of_a_row = kFloat * real(2 * t.hidden_size + t.rotary_dim()) + activation * (real(2 * t.hidden_size + 3 * t.intermediate_size) + qkv);
+  const double shared = (real(t.hidden_size + 3 * t.intermediate_size) + qkv) / num_devices;
+  const double of_a_row = kFloat * real(2 * t.hidden_size + t.rotary_dim()) + activation * (real(t.hidden_size) + shared);
   return real(rows) * of_a_row;
 }
 
@@ -62,16 +63,18 @@ std::string MemoryPlan::text() const {
 MemoryPlan plan_memory(const ModelConfig& config, const PreprocessorConfig& preprocessor, const MemoryNeeds& needs) {
   const WeightCounts counts = weight_counts(config);
   const TextConfig& t = config.text;
-  const double plain = real(counts.token_table + (config.tie_word_embeddings ? 0 : t.vocab_size * t.hidden_size));  // never quantised
-  const double matrices = real(counts.matrices) - (config.tie_word_embeddings ? 0 : real(t.vocab_size * t.hidden_size));
+  const int64_t head = config.tie_word_embeddings ? 0 : t.vocab_size * t.hidden_size, layers = decode_reads(config, 0).layers;
+  const double plain = real(counts.token_table) + real(head) / needs.num_devices;  // never quantised
+  const double matrices = real(counts.matrices - head - layers) + real(layers) / needs.num_devices;
+  const double kv_heads = std::max(1.0, real(t.num_kv_heads) / needs.num_devices);
   MemoryPlan plan;
   plan.page_patches = static_cast<uint64_t>(needs.page_patches > 0 ? needs.page_patches
                                                                    : preprocessor.max_pixels / preprocessor.temporal_patch_size /
                                                                          (preprocessor.patch_size * preprocessor.patch_size));
-  plan.kv_token_bytes = whole(real(2 * t.num_layers * t.num_kv_heads * t.head_dim()) * needs.kv_bytes);
+  plan.kv_token_bytes = whole(real(2 * t.num_layers * t.head_dim()) * kv_heads * needs.kv_bytes);
   const double weights = matrices * needs.weight_bytes + plain * needs.activation_bytes;
   const double workspace = std::max(vision_workspace(config, static_cast<int64_t>(plan.page_patches), needs.activation_bytes),
-                                    language_workspace(config, needs.chunk_rows, needs.activation_bytes)) +
+                                    language_workspace(config, needs.chunk_rows, needs.activation_bytes, needs.num_devices)) +
                            real(needs.decode_rows * t.vocab_size) * kFloat;
   plan.parts = {{"weights", needs.weights_in_file ? 0 : whole(weights + real(counts.others) * kFloat)},
                 {"workspace", whole(workspace * kMargin)},

@@ -1,4 +1,4 @@
-// What a model will take of a device's memory, said before anything is loaded: sums over the configuration's sizes, no device needed.
+// What a model will take of a device's memory (of the first of several, which has most), said before anything is loaded: sums over the configuration's sizes, no device needed.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@ struct MemoryNeeds {
   double activation_bytes = 2;     // of features, of the head and of what passes between layers
   double kv_bytes = 2;             // of keys and values
   bool weights_in_file = false;    // they stay where the file is mapped, and may be dropped from memory
+  int num_devices = 1;             // that share the language model, heads and all
   int64_t page_patches = 0;        // encoded in one pass; 0: the largest page that the preprocessor lets through
   int64_t chunk_rows = 8192;       // of a prompt, read in one pass
   int64_t decode_rows = 64;        // tokens of all answers in one step
@@ -30,7 +31,7 @@ struct MemoryPlan {
     uint64_t bytes = 0;
   };
   std::vector<Part> parts;  // weights, workspace, KV, features, libraries
-  uint64_t kv_token_bytes = 0;
+  uint64_t kv_token_bytes = 0;  // on each device
   uint64_t page_patches = 0;
 
   uint64_t bytes_of(const std::string& what) const;

@@ -1,4 +1,5 @@
 #include "weights/memory_plan.h"
+#include "weights/model_cost.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -93,6 +94,21 @@ TEST_F(MemoryPlanTest, WeightsThatStayInTheirFileTakeNothing) {
 TEST(SizeText, ReadsWell) {
   EXPECT_EQ(size_text(512 << 20), "512 MiB");
   EXPECT_EQ(size_text(kGib * 3 / 2), "1.5 GiB");
+}
+
+// Two devices share the language model; what sees pages is on both, the token table on the first.
+TEST(MemoryPlan, SeveralDevicesShareTheLanguageModel) {
+  const ModelConfig config;
+  MemoryNeeds needs{.library_bytes = 0};
+  const MemoryPlan one = plan_memory(config, {}, needs);
+  needs.num_devices = 2;
+  const MemoryPlan two = plan_memory(config, {}, needs);
+  const uint64_t saved = one.bytes_of("weights") - two.bytes_of("weights");
+  const DecodeReads reads = decode_reads(config, 0);
+  EXPECT_NEAR(static_cast<double>(saved), static_cast<double>(reads.layers + reads.head), 4.0);  // half of it, of two bytes each
+  EXPECT_EQ(two.kv_token_bytes * 2, one.kv_token_bytes);
+  needs.num_devices = 4;  // two heads of keys on four devices
+  EXPECT_EQ(plan_memory(config, {}, needs).kv_token_bytes, two.kv_token_bytes);
 }
 
 }  // namespace
