@@ -87,17 +87,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
     HttpResponse response;
     response.content_type = "text/event-stream; charset=utf-8";
     record_.status = response.status;
+    if (!chunked_) keep_alive_ = false;  // the stream ends where the connection does
+    if (head_only_) {  // the head is all; who would send the rest need not
+      last_ = true;
+      for (auto& callback : std::exchange(gone_, {})) callback();
+    }
     push(head_of(response, std::nullopt));
-    keep_alive_later();
+    if (!last_) keep_alive_later();
   }
   void send(uint64_t turn, std::string bytes) {
     if (turn != turn_ || closed_ || last_ || bytes.empty()) return;
-    push(fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes));
+    push(chunked_ ? fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes) : std::move(bytes));
   }
   void end_stream(uint64_t turn) {
     if (turn != turn_ || closed_ || last_) return;
     last_ = true;
-    push("0\r\n\r\n");
+    if (chunked_) push("0\r\n\r\n");
+    else write();
   }
   void report(uint64_t turn, const AnswerFigures& figures) {
     if (turn == turn_ && !closed_) record_.answer = figures;
@@ -189,6 +195,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     record_.method = known_method(request_.method);
     record_.route = route_pattern(request_.path);
     head_only_ = request_.method == "HEAD";
+    chunked_ = message.version() >= 11;
     keep_alive_ = message.keep_alive() && !host_->stopping;
     responded_ = last_ = false;
   }
@@ -308,7 +315,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       cached = cached || name == "Cache-Control";
     }
     if (!cached) head += "Cache-Control: no-store\r\n";
-    head += length ? fmt::format("Content-Length: {}\r\n", *length) : "Transfer-Encoding: chunked\r\n";
+    if (length) head += fmt::format("Content-Length: {}\r\n", *length);
+    else if (chunked_) head += "Transfer-Encoding: chunked\r\n";
     head += keep_alive_ ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
     return head;
   }
@@ -383,6 +391,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   uint64_t turn_ = 0;  // of requests and responses: a responder that is late answers nobody
   uint64_t num_served_ = 0;
+  bool chunked_ = true;  // streams are sent in chunks, which HTTP/1.0 does not know
   bool idle_ = true, head_only_ = false, keep_alive_ = false, responded_ = false, last_ = false, writing_ = false, watching_ = false, timed_out_ = false, closed_ = false;
   Outbox outbox_;
   std::vector<std::function<void()>> gone_;

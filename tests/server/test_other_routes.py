@@ -163,6 +163,31 @@ class OtherRoutes(serving.ServeTest):
         self.assertEqual(self.raw(one + b"\r\n" + good + one + last + good), [200, 200])
         self.assertEqual(self.raw(head + b"Transfer-Encoding: chunked\r\n" + last + b"5\r\n" + good[:5] + b"\r\n7\r\n" + good[5:] + b"\r\n0\r\n\r\n"), [200])
 
+    def test_streams_without_chunks_and_without_a_body(self):
+        """HTTP/1.0 knows no chunks: there a stream ends with the connection. HEAD gets the head of a stream alone."""
+        document = self.upload("note.txt", "One line of a note.\n")
+        body = json.dumps({"stream": True, "max_tokens": 5, "messages": [{"role": "user", "content": "What?"}]}).encode()
+        for request, last in ((f"GET /v1/documents/{document}/events HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n".encode(), b"}\n\n"),
+                              (f"POST /v1/chat/completions HTTP/1.0\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body, b"data: [DONE]\n\n")):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
+                client.sendall(request)
+                answer = b""
+                while piece := client.recv(65536):
+                    answer += piece
+            head, stream = answer.split(b"\r\n\r\n", 1)
+            self.assertIn(b"200 OK", head)
+            self.assertNotIn(b"chunked", head)
+            self.assertIn(b"Connection: close", head)
+            self.assertTrue(stream.endswith(last), stream)
+            self.assertTrue(re.match(rb"(event: progress\n)?data: \{", stream), stream[:80])
+        head = f"HEAD /v1/documents/{document}/events HTTP/1.1\r\nHost: localhost\r\n".encode()
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
+            client.sendall(head + b"\r\n" + head.replace(b"HEAD", b"GET").replace(f"{document}/events".encode(), b"doc_none") + b"Connection: close\r\n\r\n")
+            answer = b""
+            while piece := client.recv(65536):
+                answer += piece
+        self.assertRegex(answer, rb"\AHTTP/1.1 200 OK\r\n([^\r]+\r\n)+\r\nHTTP/1.1 404 ")
+
     def test_an_answer_beside_all_that_is_the_same(self):
         body = json.dumps({"stream": True, "ignore_eos": True, "max_tokens": 400, "messages": [{"role": "user", "content": "Tell me everything."}]})
 
