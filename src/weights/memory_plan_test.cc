@@ -1,9 +1,9 @@
 #include "weights/memory_plan.h"
-#include "weights/model_cost.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "weights/model_cost.h"
 #include "weights/stand_in.h"
 
 namespace glyph {
@@ -18,7 +18,7 @@ class MemoryPlanTest : public testing::Test {
   MemoryPlan plan(const MemoryNeeds& needs) const { return plan_memory(config_, preprocessor_, needs); }
 
   const ModelConfig config_ = stand_in_config();
-  const PreprocessorConfig preprocessor_;
+  const PreprocessorConfig preprocessor_{};
   const MemoryNeeds bf16_{.kv_budget = 2 * kGib, .feature_budget = kGib / 2};
   const MemoryNeeds fp32_{.weight_bytes = 4, .activation_bytes = 4, .kv_bytes = 4, .kv_budget = 2 * kGib};
   const MemoryNeeds fp8_{.weight_bytes = 1, .kv_budget = kGib};
@@ -98,7 +98,7 @@ TEST(SizeText, ReadsWell) {
 
 // Two devices share the language model; what sees pages is on both, the token table on the first.
 TEST(MemoryPlan, SeveralDevicesShareTheLanguageModel) {
-  const ModelConfig config;
+  const ModelConfig config{};
   MemoryNeeds needs{.library_bytes = 0};
   const MemoryPlan one = plan_memory(config, {}, needs);
   needs.num_devices = 2;

@@ -273,12 +273,13 @@ Result<Communicators> connect_gpus(std::span<Device* const> devices, const Conne
     const auto index = static_cast<size_t>(rank);
     made.push_back(std::make_unique<GpuCommunicator>(rank, size, devices[index]->cuda(), *nccl, connections[index]));
   }
-  if (options.one_shot && give_access(devices)) {
+  const bool own_kernels = options.one_shot && is_one_shot_size(size);
+  if (own_kernels && give_access(devices)) {
     std::vector<uint4*> inboxes;
     for (const auto& one : made) inboxes.push_back(one->make_inbox());
     const auto abort_flag = std::make_shared<AbortFlag>();
     for (const auto& one : made) one->use_inboxes(inboxes, abort_flag);
-  } else if (options.one_shot) {
+  } else if (own_kernels) {
     log_warning("the GPUs cannot reach each other's memory; small sums go through NCCL, which takes longer");
   }
   for (Device* device : devices) GLYPH_RETURN_IF_ERROR(device->take_status());

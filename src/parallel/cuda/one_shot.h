@@ -12,6 +12,8 @@
 namespace glyph {
 
 constexpr int kMaxRanks = 8;
+// Groups that the kernels are made for.
+constexpr bool is_one_shot_size(int size) { return size == 2 || size == 4 || size == 8; }
 
 struct OneShot {
   uint4* inbox[kMaxRanks] = {};        // of every rank, in its memory: (2, size, capacity) packs
