@@ -3,6 +3,7 @@ import base64
 import io
 import json
 import struct
+import time
 import zlib
 from http.client import HTTPConnection
 
@@ -44,7 +45,7 @@ def form(*files):
 class Documents(serving.ServeTest):
     def setUp(self):
         super().setUp()
-        self.serve()
+        self.process = self.serve()
 
     def events(self, document):
         text = self.call(f"/v1/documents/{document}/events")[2].decode()
@@ -136,6 +137,23 @@ class Documents(serving.ServeTest):
         self.assertTrue(stream.read().endswith(b"data: [DONE]\n\n"))  # who was answered is answered to the end
         self.assertEqual(self.ask("Again?", documents=[document])[0], 404)
         self.wait_until(lambda: self.metric("vllm:num_requests_running") == 0)
+
+    def test_a_client_that_leaves_while_its_pages_are_read(self):
+        """While its file is opened, drawn, encoded, read: nothing goes on for nobody, and nothing is left behind."""
+        self.end(self.process)
+        self.serve("--cache-kv-mib", "0")  # which would keep what was read to its end
+        text = "".join(f"Line {i} of a long document about bridges and tides.\n" for i in range(6000))
+        for name, content in (("long.txt", text.encode()), ("long.pdf", documents.pdf([f"Page {i} of many" for i in range(40)]))):
+            part = {"type": "file", "file": {"filename": name, "file_data": base64.b64encode(content).decode()}}
+            body = json.dumps({"messages": [{"role": "user", "content": [part, {"type": "text", "text": "What?"}]}], "max_tokens": 3})
+            for pause in (0, 0.03, 0.1, 0.3):
+                client = HTTPConnection("127.0.0.1", int(self.base_url.rsplit(":", 1)[1]), timeout=60)
+                client.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+                time.sleep(pause)
+                client.close()
+        self.wait_until(lambda: self.metric("vllm:num_requests_running") == 0 and self.metric("vllm:num_requests_waiting") == 0)
+        self.assertEqual(self.metric("vllm:kv_cache_usage_perc"), 0)
+        self.assertEqual(self.ask("And me?")[0], 200)
 
     def test_several_turns(self):
         document = self.upload("note.txt", "One line of a note.\n" * 50)
