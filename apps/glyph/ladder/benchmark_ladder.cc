@@ -27,6 +27,7 @@ namespace {
 constexpr double kBytesATextToken = 4;         // of English, in the 9B's own tokenizer; random weights have one of bytes
 constexpr int64_t kMaxTextTokens = 131072;     // read as plain text; more would take minutes
 constexpr int64_t kMaxGrowth = 1000;           // pages
+constexpr int64_t kStreamDocuments = 8;
 constexpr int64_t kRepeatedPages = 50;         // longer ones take seconds
 constexpr int64_t kA4Patches = 2520;           // at 72 dpi
 constexpr const char* kNoTime = "not measured: --seconds are over";
@@ -198,13 +199,15 @@ class Ladder {
     return save_plan(plan, file);
   }
 
+  int64_t num_documents() const { return arguments_.documents > 0 ? arguments_.documents : kStreamDocuments; }
+
   // For the most that any row will hold at once.
   Status plan_room() {
     GLYPH_ASSIGN_OR_RETURN(Placement placement, place(model_options_, {}));
     const VisionConfig& vision = placement.config.vision;
     const int64_t cells = vision.spatial_merge_size * vision.spatial_merge_size, a4 = kA4Patches;
     const int64_t picture = workloads_.back().text_bytes == 0 ? picture_patches(workloads_.back(), vision.patch_size) : 0;
-    const int64_t pages = std::max(arguments_.pages * (arguments_.streams > 0 ? arguments_.documents : 1), growth_.empty() ? 0 : growth_.back());
+    const int64_t pages = std::max(arguments_.pages * (arguments_.streams > 0 ? num_documents() : 1), growth_.empty() ? 0 : growth_.back());
     const int64_t tokens = std::max({pages * a4 / cells, picture / cells, growth_.empty() ? 0 : kMaxTextTokens}) + arguments_.streams * options_.answer_tokens;
     placement.needs.page_patches = std::max(a4, picture);
     placement.needs.kv_budget = static_cast<uint64_t>(tokens) * placement.plan().kv_token_bytes;
@@ -275,7 +278,7 @@ class Ladder {
   Status run_streams() {
     if (arguments_.streams == 0) return {};
     GLYPH_RETURN_IF_ERROR(open_usual());
-    report_.streams = {.num_streams = arguments_.streams, .num_documents = std::min(arguments_.streams, arguments_.documents), .pages_each = arguments_.pages};
+    report_.streams = {.num_streams = arguments_.streams, .num_documents = std::min(arguments_.streams, num_documents()), .pages_each = arguments_.pages};
     const Result<StreamsMeasured> measured = out_of_time() ? Result<StreamsMeasured>(exhausted(kNoTime))
                                                            : measure_streams(engine_->model(), report_.streams, style_, options_, stop_);
     if (measured.ok()) report_.streamed = *measured;
