@@ -204,7 +204,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void read_body() {
     if (const auto length = parser_->content_length(); length && *length > plan_.max_bytes) return too_large(*length);
-    if (plan_.to_file && !body_.to_file(host_->options.upload_dir)) return not_stored(errno);
+    if (plan_.to_file) {
+      if (const int problem = body_.to_file(host_->options.upload_dir); problem != 0) return not_stored(problem);
+    }
     if (!has_body()) return handle();
     if (lower(request_.header("expect")) == "100-continue") {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -277,10 +279,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     responded_ = false;
     respond(turn_, error_response(status, message));
   }
-  // `problem`: errno of making the file.
+  // `problem`: errno of making a file for it.
   void not_stored(int problem) {
     if (problem == ENOSPC || problem == EDQUOT) return refuse(413, "there is no room to store the upload now");
-    if (problem == EMFILE || problem == ENFILE) return refuse(503, "the server has too many files open; try again later");
+    if (problem == EMFILE || problem == ENFILE) return refuse(429, "the server has too many connections and files open; try again later");
     refuse(500, "the upload cannot be stored");
   }
   void too_large(uint64_t bytes) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -20,14 +21,14 @@ struct RequestBody::File {
   }
 };
 
-bool RequestBody::to_file(const std::filesystem::path& dir) {
+int RequestBody::to_file(const std::filesystem::path& dir) {
   auto file = std::make_shared<File>();
   std::string path = (dir / "upload-XXXXXX").string();
   file->fd = ::mkstemp(path.data());
-  if (file->fd < 0) return false;
+  if (file->fd < 0) return errno;
   file->path = path;
   file_ = std::move(file);
-  return true;
+  return 0;
 }
 
 bool RequestBody::append(HttpRequest& request, std::string_view bytes) {

@@ -13,8 +13,8 @@ namespace glyph {
 // One thread.
 class RequestBody {
  public:
-  // From now on bytes go to a new file in `dir`. False: there can be none.
-  bool to_file(const std::filesystem::path& dir);
+  // From now on bytes go to a new file in `dir`. 0, or the errno that says why there can be none.
+  int to_file(const std::filesystem::path& dir);
   // False: there is no room on the disk.
   bool append(HttpRequest& request, std::string_view bytes);
   uint64_t num_bytes() const { return num_bytes_; }

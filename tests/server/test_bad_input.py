@@ -149,6 +149,25 @@ class BadInput(serving.ServeTest):
             client.close()
         self.eventually(lambda: self.metric("glyph_connections") <= 2)
 
+    def test_more_connections_than_files_may_be_open(self):
+        """Who is connected is served, an upload is put off with a sentence, and all is well when the others are gone."""
+        self.end(self.process)
+        self.process = self.serve(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+        self.port = int(self.base_url.rsplit(":", 1)[1])
+        clients = [self.connect() for _ in range(150)]
+        for client in clients:
+            client.sendall(b"GET /health HTTP/1.1\r\n")
+        time.sleep(0.5)
+        clients[0].sendall(b"Host: localhost\r\n\r\n")
+        self.assertIn(b" 200 OK", clients[0].recv(4096))
+        self.post(clients[0], serving.form("note.txt", "One line of a note.\n"), "/v1/documents", kind=serving.FORM)
+        answer = clients[0].recv(4096).decode()
+        self.assertIn("HTTP/1.1 429 ", answer)
+        self.assertIn("Retry-After: 1", answer)
+        for client in clients:
+            client.close()
+        self.upload("note.txt", "One line of a note.\n")
+
     def test_a_reader_that_stops_reading(self):
         client = self.connect(receive_buffer=4096)
         body = json.dumps({"stream": True, "n": 4, "max_tokens": 8000, "temperature": 1, "logprobs": True, "top_logprobs": 20,
