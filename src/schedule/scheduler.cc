@@ -13,9 +13,9 @@
 namespace glyph {
 namespace {
 
-// Answers keep 70 % of the engine while documents are read, and half of it beside questions, which may be read at once if that
+// Answers keep 75 % of the engine while documents are read, and half of it beside questions, which may be read at once if that
 // is soon done.
-constexpr double kDocumentSeconds = 3.0 / 7, kDocumentBurst = 0.02;
+constexpr double kDocumentSeconds = 1.0 / 3, kDocumentBurst = 0.05;
 constexpr double kQuestionSeconds = 1.0, kQuestionBurst = 0.25;
 
 constexpr double kMaxWriteSeconds = 10;  // at the end, for what is not on disk yet

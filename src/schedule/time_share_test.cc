@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace glyph {
 namespace {
 
@@ -42,6 +44,26 @@ TEST(TimeShare, AllowsABurstAfterAPauseOnly) {
   EXPECT_FALSE(share.may_read());
   share.reset();
   EXPECT_TRUE(share.may_read());
+}
+
+// What is read drives out of the caches what writing had there: turns are long, and no pause is longer than a turn and a piece.
+TEST(TimeShare, TakesTurnsSeldom) {
+  constexpr double kToken = 0.003, kPiece = 0.007, kTotal = 100;
+  TimeShare share(1.0 / 3, 0.05);
+  double read = 0, written = 0, longest = 0;
+  int turns = 0;
+  while (read + written < kTotal) {
+    written += kToken;
+    share.wrote(kToken);
+    double pause = 0;
+    for (; share.may_read(); pause += kPiece) share.read(kPiece);
+    turns += pause > 0;
+    read += pause;
+    longest = std::max(longest, pause);
+  }
+  EXPECT_NEAR(read / kTotal, 0.25, 0.01);
+  EXPECT_LE(turns, kTotal / 0.2 + 1);
+  EXPECT_LE(longest, 0.05 + kPiece);
 }
 
 }  // namespace
