@@ -25,10 +25,9 @@ Result<Precision> precision_of(const Settings& settings) {
 }
 
 // Heads are shared evenly, so the GPUs are a power of two.
-Result<int> tensor_parallel_of(const Settings& settings, DeviceChoice device) {
+Result<int> tensor_parallel_of(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(const int64_t gpus, settings.integer("tensor-parallel", 1, 1, kMaxTensorParallel));
   if (gpus == 3) return usage_error("tensor-parallel: 3 is none of 1, 2, 4");
-  if (gpus > 1 && device == DeviceChoice::kCpu) return usage_error("tensor-parallel: several GPUs were asked for together with the device cpu");
   return static_cast<int>(gpus);
 }
 
@@ -54,10 +53,11 @@ Result<ModelOptions> model_options(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(const int64_t threads, settings.integer("threads", 0, 0, kMaxThreads));
   GLYPH_ASSIGN_OR_RETURN(options.precision, precision_of(settings));
   GLYPH_ASSIGN_OR_RETURN(options.device, parse_device_choice(settings.text("device").value_or("auto")));
-  GLYPH_ASSIGN_OR_RETURN(options.tensor_parallel, tensor_parallel_of(settings, options.device));
+  GLYPH_ASSIGN_OR_RETURN(options.tensor_parallel, tensor_parallel_of(settings));
   GLYPH_ASSIGN_OR_RETURN(const int64_t gpu, settings.integer("gpu", 0, 0, kMaxGpu));
   options.first_gpu = static_cast<int>(gpu);
   const bool on_gpus = settings.has("gpu") || options.tensor_parallel > 1;
+  if (on_gpus && options.device == DeviceChoice::kCpu) return usage_error("a GPU was chosen with --gpu or --tensor-parallel together with the device cpu");
   if (on_gpus && options.device == DeviceChoice::kAuto) options.device = DeviceChoice::kCuda;
   options.num_threads = static_cast<int>(threads);
   options.plan = settings.text("plan").value_or("");

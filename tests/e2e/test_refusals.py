@@ -167,5 +167,24 @@ class RefusedCheckpoints(GlyphTest):
         self.assert_one_sentence(self.run_glyph("ask", "note.txt", "What?"), 3, "<|begin_of_image|>")
 
 
+class RefusedGpus(GlyphTest):
+    def ask(self, code, *flags_and_parts):
+        flags, *parts = flags_and_parts
+        self.write("note.txt", "fine")
+        self.assert_one_sentence(self.run_glyph("ask", *flags.split(), "note.txt", "What?"), code, *parts)
+
+    def test_numbers_that_cannot_share_a_model(self):
+        self.ask(2, "--tensor-parallel 3", "3 is none of 1, 2, 4")
+        self.ask(2, "--tensor-parallel 9", "'9'", "from 1 to 4")
+
+    def test_gpus_on_the_processor(self):
+        self.ask(2, "--tensor-parallel 2 --device cpu", "--tensor-parallel", "device cpu")
+        self.ask(2, "--gpu 1 --device cpu", "--gpu", "device cpu")
+
+    def test_more_gpus_than_there_are(self):
+        self.ask(3, "--gpu 99")
+        self.ask(3, "--gpu 98 --tensor-parallel 2")
+
+
 if __name__ == "__main__":
     unittest.main()
