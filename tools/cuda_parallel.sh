@@ -1,5 +1,5 @@
 #!/bin/bash
-# The language model on two GPUs against one, in at most 90 s: what the GPUs exchange, the same answers of a tiny model, times of a
+# The language model on two GPUs against one, in about 60 s, 150 s at most: what the GPUs exchange, the same answers of a tiny model, times of a
 # sum over the GPUs, prefill and decode of the 9B's size.
 #
 #   tools/cuda_parallel.sh BIN_DIR LOG_DIR     BIN_DIR: parallel_cuda_test and parallel_bench, and glyph if it is there
