@@ -62,6 +62,21 @@ class Install(harness.GlyphTest):
             self.assertIn(f"--{name} ", known)
 
 
+class Container(unittest.TestCase):
+    def test_it_is_built_from_the_packages_that_the_build_needs(self):
+        def words(text):
+            return set(re.sub(r"#.*", "", text).replace("\\", " ").split())
+
+        setup = (harness.ROOT / "tools" / "setup.sh").read_text()
+        recipe = (PACKAGING / "Dockerfile").read_text()
+        needed = words(re.search(r"^build_packages=\((.*?)^\)", setup, re.DOTALL | re.MULTILINE)[1])
+        build, ships = re.findall(r"--no-install-recommends(.*?)(?=^RUN|^COPY|&&)", recipe, re.DOTALL | re.MULTILINE)
+        for data in ("fonts-dejavu-core", "fonts-noto-cjk", "poppler-data"):  # read when it runs, not when it is built
+            self.assertIn(data, words(ships))
+            needed.discard(data)
+        self.assertEqual(words(build), needed)
+
+
 class Manual(unittest.TestCase):
     def test_manual_and_completions_are_what_the_help_says(self):
         done = run(sys.executable, "-B", PACKAGING / "generate.py", harness.GLYPH, "--check")
@@ -90,6 +105,7 @@ class Completions(unittest.TestCase):
         self.assertEqual(self.bash("glyph", "se"), ["serve"])
         self.assertEqual(self.bash("glyph", "serve", "--pro"), ["--profile"])
         self.assertEqual(self.bash("glyph", "serve", "--profile", "''"), ["single", "batch", "api"])
+        self.assertEqual(self.bash("glyph", "ask", "--precision", "f"), ["fp32", "fp16", "fp8"])
         self.assertEqual(self.bash("glyph", "bench", "r"), ["render"])
         self.assertEqual(self.bash("glyph", "ask", "-m", "x"), ["option dirnames"])
         self.assertEqual(self.bash("glyph", "ask", "re"), ["option default"])
