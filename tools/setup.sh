@@ -33,16 +33,25 @@ install_missing() {
     command -v sudo >/dev/null || die "missing packages and neither root nor sudo to install them; run as root: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  say "installing ${#missing[@]} missing Debian packages: ${missing[*]}"
+  say "installing ${#missing[@]} missing Debian packages; this takes some minutes: ${missing[*]}"
+  if [[ -t 2 ]]; then  # somebody watches
+    apt_install -q >&2 || die "apt-get could not install: ${missing[*]}"
+    return
+  fi
   local log
   log=$(mktemp)
-  if ! { "${as_root[@]}" apt-get update -qq &&
-         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  if ! apt_install -qq >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     rm -f "$log"
     die "apt-get could not install: ${missing[*]}"
   fi
   rm -f "$log"
+}
+
+# apt_install OPTION: what install_missing found missing, as whom it says.
+apt_install() {
+  "${as_root[@]}" apt-get update "$1" &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y "$1" --no-install-recommends "${missing[@]}"
 }
 
 # make_test_python: build/python, a Python with the packages of tests/requirements.txt.
