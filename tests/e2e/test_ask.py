@@ -38,6 +38,18 @@ class Output(GlyphTest):
         answer = self.run_glyph("ask", "--json", "note.txt", "What is it?", "--max-tokens", "20").json
         self.assertEqual(text.out, answer["answer"] + "\n")
 
+    def test_guesses_do_not_change_the_answer(self):
+        letters = [chr(code) for code in range(33, 127)]
+        self.write("pairs.txt", "\n".join("".join(first + second for second in letters) for first in letters))  # nonsense quotes it, too
+        for extra in ([], ["--temperature", "1", "--top-k", "0", "--seed", "5"]):
+            ask = ["ask", "pairs.txt", "What is it?", "--max-tokens", "200", *extra, "--draft-tokens"]
+            guessing, plain = self.run_glyph(*ask, "7"), self.run_glyph(*ask, "0")
+            self.assert_ok(guessing)
+            self.assertEqual(guessing.out, plain.out)
+            self.assertNotIn("guessed", plain.err)
+        self.assertIn("guessed right", guessing.err)
+        self.assert_one_sentence(self.run_glyph("ask", "note.txt", "What?", "--draft-tokens", "65"), 2, "draft-tokens", "64")
+
     def test_the_seed_decides_a_sampled_answer(self):
         sample = ["ask", "--json", "note.txt", "What is it?", "--max-tokens", "20", "--temperature", "1", "--seed"]
         one, again, other = (self.run_glyph(*sample, seed).json["answer"] for seed in ("1", "1", "2"))
