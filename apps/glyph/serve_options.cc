@@ -18,7 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMaxMib = int64_t{1} << 24;
 constexpr int64_t kMaxRequests = 1'000'000;
-constexpr int64_t kMaxDraftTokens = 64;
 
 fs::path default_state_dir() {
   if (const char* base = std::getenv("XDG_STATE_HOME"); base != nullptr && *base != '\0') return fs::path(base) / "glyph";
@@ -66,8 +65,7 @@ Result<ServerOptions> server_options(const Settings& settings) {
   options.http.port = static_cast<uint16_t>(port);
   GLYPH_RETURN_IF_ERROR(apply_profile(settings, options));
   GLYPH_RETURN_IF_ERROR(apply_memory(settings, options.schedule));
-  GLYPH_ASSIGN_OR_RETURN(const int64_t draft_tokens, settings.integer("draft-tokens", 7, 0, kMaxDraftTokens));
-  options.schedule.draft_tokens = static_cast<size_t>(draft_tokens);
+  GLYPH_ASSIGN_OR_RETURN(options.schedule.draft_tokens, draft_tokens(settings));
   GLYPH_ASSIGN_OR_RETURN(options.ingest, ingest_options(settings, {}));
   GLYPH_ASSIGN_OR_RETURN(options.allow_remote_without_keys, settings.boolean("allow-remote", false));
   const auto state = settings.text("state");
