@@ -7,6 +7,7 @@
 #include "server/document_store.h"
 #include "server/file_store.h"
 #include "server/image_fetcher.h"
+#include "server/recent_sources.h"
 
 namespace glyph {
 
@@ -19,6 +20,7 @@ struct ApiContext {
   AnswerFormats& formats;
   const IngestOptions& ingest;
   const ImageFetcher& images;
+  RecentSources& recent;
   bool background = false;  // for batches: answers that give way to all others
 };
 

@@ -20,11 +20,15 @@ Result<SourcePtr> source_of(const ApiContext& context, const ChatFile& file, std
     GLYPH_ASSIGN_OR_RETURN(FetchedImage image, context.images.fetch(file.url, stop));
     return source_of(context, {.name = fmt::format("image{}", extension_of(image.media_type)), .bytes = std::move(image.bytes)}, stop);
   }
+  const Digest key = RecentSources::key_of(file.name, file.bytes);
+  if (SourcePtr known = context.recent.find(key)) return known;
   IngestOptions ingest = context.ingest;
   ingest.stop = stop;
   GLYPH_ASSIGN_OR_RETURN(Document document, read_bytes(file.name, file.bytes, ingest));
   const PageStyle style = PageStyle::for_document(document);
-  return std::make_shared<Source>(Source{std::make_shared<const Document>(std::move(document)), style, {}});
+  auto source = std::make_shared<Source>(Source{std::make_shared<const Document>(std::move(document)), style, {}});
+  context.recent.add(key, source, file.bytes.size());
+  return source;
 }
 
 // Before anything is fetched.

@@ -101,6 +101,7 @@ struct Server::Impl {
   std::unique_ptr<ConversationStore> conversations;
   std::unique_ptr<FileStore> files;
   std::unique_ptr<AnswerFormats> formats;
+  RecentSources recent;
   std::optional<ApiContext> api;
   std::unique_ptr<Batches> batches;
   std::unique_ptr<Workers> workers;
@@ -278,7 +279,7 @@ Result<std::unique_ptr<Server>> Server::open(const Model& model, const ServerOpt
   GLYPH_ASSIGN_OR_RETURN(impl->conversations, ConversationStore::open(options.state_dir / "conversations.sqlite"));
   GLYPH_ASSIGN_OR_RETURN(impl->files, FileStore::open(options.state_dir / "files"));
   impl->formats = std::make_unique<AnswerFormats>(model.tokenizer());
-  impl->api.emplace(ApiContext{model, *impl->scheduler, *impl->documents, *impl->files, *impl->formats, impl->options.ingest, impl->images});
+  impl->api.emplace(ApiContext{model, *impl->scheduler, *impl->documents, *impl->files, *impl->formats, impl->options.ingest, impl->images, impl->recent});
   BatchLimits lines;
   lines.line_bytes = options.max_chat_bytes;
   GLYPH_ASSIGN_OR_RETURN(impl->batches, Batches::open(options.state_dir / "batches", *impl->files, [context = *impl->api](const std::string& endpoint, HttpRequest asked, ResponderPtr responder) mutable {

@@ -113,6 +113,20 @@ TEST_F(ServerTest, FilesInsideAMessage) {
   EXPECT_THAT(damaged.status, AnyOf(400, 422)) << damaged.body;
 }
 
+TEST_F(ServerTest, AFileThatComesAgainIsNotDrawnAgain) {
+  start();
+  const auto ask_again = [&](const std::string& question) {
+    return request("POST", "/v1/chat/completions", R"({"max_tokens":3,"messages":[{"role":"user","content":[
+      {"type":"file","file":{"filename":"a.txt","file_data":"SGVsbG8gd29ybGQ="}},{"type":"text","text":")" + question + R"("}]}]})");
+  };
+  const auto first = ask_again("What?"), second = ask_again("And then?");
+  EXPECT_GT(at(first, "/glyph/timings_ms/render").to_number<double>(), 0);
+  EXPECT_EQ(at(second, "/glyph/timings_ms/render").to_number<double>(), 0);
+  EXPECT_EQ(at(second, "/glyph/timings_ms/vision").to_number<double>(), 0);
+  EXPECT_GT(at(second, "/usage/prompt_tokens_details/cached_tokens").to_number<int64_t>(), 0);
+  EXPECT_EQ(at(second, "/glyph/pages"), 1);
+}
+
 TEST_F(ServerTest, BadRequestsGetASentence) {
   options_.max_chat_bytes = 10'000;
   start();
