@@ -84,7 +84,7 @@ TEST_F(FileApiTest, ContentIsSentPieceByPiece) {
   options_.http.max_unsent_bytes = 256 * 1024;
   start();
   std::string bytes = "{}\n";
-  for (int i = 0; bytes.size() < 5'000'000; ++i) bytes += std::to_string(i * i) + '\0' + "\r\n";
+  for (int64_t i = 0; bytes.size() < 5'000'000; ++i) bytes += std::to_string(i * i) + '\0' + "\r\n";
   const std::string id = text_at(upload_file("a.jsonl", bytes, "batch"), "id"), target = "/v1/files/" + id + "/content";
   HttpClient client(server_->port());
   EXPECT_EQ(client.request("GET", target).body, bytes);
