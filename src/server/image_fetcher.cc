@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/socket_wait.h"
+
 namespace glyph {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -27,7 +29,6 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 namespace {
 
-constexpr auto kStopPause = std::chrono::milliseconds(50);  // between looks at the stop token
 constexpr uint32_t kMaxHeaderBytes = 16 * 1024;
 
 // One picture's time, and whoever may end it sooner.
@@ -114,14 +115,7 @@ class Exchange {
   // Runs one operation to its end, or closes the socket when its time is over.
   template <typename Start>
   Result<error_code> wait(beast::tcp_stream& stream, Start start) {
-    std::optional<error_code> result;
-    start([&](error_code error, const auto&...) { result = error; });
-    io_.restart();
-    while (!result && !limit_.stop.stop_requested() && Clock::now() < limit_.end) io_.run_one_until(std::min(limit_.end, Clock::now() + kStopPause));
-    if (result) return *result;
-    stream.close();
-    io_.restart();
-    io_.run();  // the handler sees its end
+    if (const auto result = wait_for(io_, stream, limit_.end, limit_.stop, start)) return *result;
     return limit_.over(url_);
   }
 

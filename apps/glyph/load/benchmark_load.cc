@@ -152,8 +152,7 @@ Figures figures_of(const Phase& phase) {
   return figures;
 }
 
-void add(BenchReport& report, const Phase& phase) {
-  const Figures f = figures_of(phase);
+void add(BenchReport& report, const Phase& phase, const Figures& f) {
   report.table += fmt::format("{:18} {:8} {:6} {:12.1f} {:9.1f} {:9.1f} {:9.1f} {:9.1f}\n", phase.name, f.answered, f.failed, f.answers_a_minute,
                               f.tokens_a_second, f.first_token_ms, f.late_first_token_ms, f.token_ms);
   if (!f.problem.empty()) report.table += fmt::format("  the first that failed: {}\n", f.problem);
@@ -206,12 +205,13 @@ Result<BenchReport> report_load(const Settings& settings, const BenchArguments& 
   }
   const double reading_seconds = reading.seconds();
   const int64_t questions = arguments.questions > 0 ? arguments.questions : kQuestionsAClient * arguments.clients;
-  GLYPH_ASSIGN_OR_RETURN(const Phase warm, ask_together(target, 1, documents));
+  GLYPH_RETURN_IF_ERROR(ask_together(target, 1, documents).status());  // what a document costs once
   GLYPH_ASSIGN_OR_RETURN(const Phase alone, ask_together(target, 1, std::min(questions, arguments.clients)));
   GLYPH_ASSIGN_OR_RETURN(const Phase together, ask_together(target, arguments.clients, questions));
 
   BenchReport report;
-  const double ratio = figures_of(together).answers_a_minute / std::max(figures_of(alone).answers_a_minute, 1e-9);
+  const Figures one = figures_of(alone), many = figures_of(together);
+  const double ratio = many.answers_a_minute / std::max(one.answers_a_minute, 1e-9);
   report.data = {{"model", target.model},
                  {"server", own ? "its own" : target.server.authority()},
                  {"documents", documents},
@@ -223,8 +223,8 @@ Result<BenchReport> report_load(const Settings& settings, const BenchArguments& 
   report.table = fmt::format("{}, {} of {} pages read in {:.1f} s, answers of {} tokens\n{:18} {:>8} {:>6} {:>12} {:>9} {:>9} {:>9} {:>9}\n", target.model,
                              documents == 1 ? "a document" : fmt::format("{} documents", documents), arguments.pages,
                              reading_seconds, target.max_tokens, "", "answered", "failed", "answers/min", "tokens/s", "first ms", "95 % ms", "ms/token");
-  add(report, alone);
-  add(report, together);
+  add(report, alone, one);
+  add(report, together, many);
   report.table += fmt::format("ratio {:.2f}\n", ratio);
   return report;
 }

@@ -2,14 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
-#include <optional>
 #include <utility>
+
+#include "server/socket_wait.h"
 
 namespace glyph {
 namespace asio = boost::asio;
@@ -19,7 +19,6 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 namespace {
 
-constexpr auto kStopPause = std::chrono::milliseconds(50);  // between looks at the stop token
 constexpr auto kTimeLimit = std::chrono::minutes(10);
 constexpr uint64_t kMaxAnswerBytes = 64 << 20;
 
@@ -33,14 +32,7 @@ struct HttpSession::Connection {
   // Runs one operation to its end, or closes the socket when its time is over.
   template <typename Start>
   Result<error_code> wait(Clock::time_point end, const std::stop_token& stop, Start start) {
-    std::optional<error_code> result;
-    start([&](error_code error, const auto&...) { result = error; });
-    io.restart();
-    while (!result && !stop.stop_requested() && Clock::now() < end) io.run_one_until(std::min(end, Clock::now() + kStopPause));
-    if (result) return *result;
-    stream.close();
-    io.restart();
-    io.run();  // the handler sees its end
+    if (const auto result = wait_for(io, stream, end, stop, start)) return *result;
     return stop.stop_requested() ? cancelled("the measurement was stopped") : deadline("the server took longer than ten minutes to answer");
   }
 };
