@@ -9,16 +9,10 @@
 #
 # LOGS gets a log for each step, ladder_*.json, yardstick.json, start.json and table.txt, the table that comes last. A step that fails
 # or is stopped leaves the others alone; ends with 1 then.
-set -uo pipefail
-bin=$(cd "$1" && pwd)
-mkdir -p "$2"
-logs=$(cd "$2" && pwd)
-cd "$(dirname "$0")/.." || exit 1
-python=${PYTHON:-python3}
 deadline=${SECONDS_LEFT:-250}
 checkpoint=${CHECKPOINT:-/dev/shm/glyph-9b}
 STEP_LINES=12
-source tools/cuda_steps.sh
+source "$(dirname "$0")/cuda_steps.sh"
 wrap run_glyph "$bin/glyph"
 export XDG_CACHE_HOME=$logs/cache  # plans of other runs stay out of this one
 trap 'rm -rf "$checkpoint" "$logs/cache" "$logs/state"' EXIT

@@ -6,13 +6,7 @@
 #   PYTHON=... names the interpreter that has torch and transformers (default python3).
 #
 # Each step has a limit of its own and a log; the table comes last. Ends with 1 when a step failed.
-set -uo pipefail
-bin=$(cd "$1" && pwd)
-mkdir -p "$2"
-logs=$(cd "$2" && pwd)
-cd "$(dirname "$0")/.." || exit 1
-python=${PYTHON:-python3}
-source tools/cuda_steps.sh
+source "$(dirname "$0")/cuda_steps.sh"
 wrap run_ops_test "$bin/ops_cuda_test"
 wrap run_model_stages "$bin/model_stages"
 wrap run_ops_bench "$bin/ops_bench"

@@ -6,13 +6,7 @@
 #   ROWS=fp32,bf16,... measures these, all that run for ROWS=all.
 #
 # LOGS gets ladder.json, ladder.svg, yardstick.json and a log for each step. Ends with 1 when a step failed.
-set -uo pipefail
-bin=$(cd "$1" && pwd)
-mkdir -p "$2"
-logs=$(cd "$2" && pwd)
-cd "$(dirname "$0")/.." || exit 1
-python=${PYTHON:-python3}
-source tools/cuda_steps.sh
+source "$(dirname "$0")/cuda_steps.sh"
 wrap run_glyph "$bin/glyph"
 
 font=$bin/fonts/DejaVuSans.ttf

@@ -7,13 +7,7 @@
 #
 # tools/cuda_bundle.sh makes BIN_DIR. Each step has a limit and a log; tables come last. Ends with 1
 # when a step failed.
-set -uo pipefail
-bin=$(cd "$1" && pwd)
-mkdir -p "$2"
-logs=$(cd "$2" && pwd)
-cd "$(dirname "$0")/.." || exit 1
-python=${PYTHON:-python3}
-source tools/cuda_steps.sh
+source "$(dirname "$0")/cuda_steps.sh"
 
 nvidia-smi --query-gpu=name,driver_version,memory.used,power.limit,clocks.sm,clocks.max.sm --format=csv >"$logs/gpu.log" 2>&1
 font=$bin/fonts/DejaVuSans.ttf

@@ -6,13 +6,7 @@
 #   PYTHON=... names the interpreter (default python3), PORT=... where the server listens (7951), PRECISION=... bf16 or another.
 #
 # LOGS gets a log for each step and the server's. Ends with 1 when a step failed.
-set -uo pipefail
-bin=$(cd "$1" && pwd)
-mkdir -p "$2"
-logs=$(cd "$2" && pwd)
-cd "$(dirname "$0")/.." || exit 1
-python=${PYTHON:-python3}
-source tools/cuda_steps.sh
+source "$(dirname "$0")/cuda_steps.sh"
 wrap run_glyph "$bin/glyph"
 
 fonts=/usr/share/fonts/truetype/dejavu

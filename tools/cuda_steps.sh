@@ -1,5 +1,12 @@
-# Sourced by the scripts that run on a machine with a GPU. Before it: bin (folder of programs), logs (folder), python. After it: each
-# program of ours runs through a wrapper with the libraries that travel with it, and `step` runs one thing under a limit of its own.
+# Sourced by the scripts that run on a machine with a GPU, with their arguments BIN_DIR LOG_DIR. After it: bin and logs are these folders,
+# python is the interpreter, the current folder is the repository; each program of ours runs through a wrapper with the libraries that travel
+# with it, and `step` runs one thing under a limit of its own.
+set -uo pipefail
+bin=$(cd "$1" && pwd)
+mkdir -p "$2"
+logs=$(cd "$2" && pwd)
+cd "$(dirname "$0")/.." || exit 1
+python=${PYTHON:-python3}
 [ -d "$bin/lib" ] && export GLYPH_LIBS=$bin/lib
 table=""
 failed=0

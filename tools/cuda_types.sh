@@ -7,14 +7,8 @@
 #   SKIP="full_size products" leaves steps out.
 #
 # Each step has a limit of its own and a log; the table comes last. Ends with 1 when a step failed.
-set -uo pipefail
-bin=$(cd "$1" && pwd)
-mkdir -p "$2"
-logs=$(cd "$2" && pwd)
-cd "$(dirname "$0")/.." || exit 1
-python=${PYTHON:-python3}
 STEP_LINES=60
-source tools/cuda_steps.sh
+source "$(dirname "$0")/cuda_steps.sh"
 for program in ops_cuda_test types_bench model_stages; do wrap "run_$program" "$bin/$program"; done
 
 nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm --format=csv >"$logs/gpu.log" 2>&1
