@@ -89,3 +89,17 @@ class ServeTest(harness.GlyphTest):
             if len(numbers) == count:
                 return numbers
         self.fail("the model writes no long answers")
+
+
+class UnharmedTest(ServeTest):
+    """Each test has a server, self.port, that must answer as before whatever the test sent it."""
+
+    def setUp(self):
+        super().setUp()
+        self.process = self.serve()
+        self.port = int(self.base_url.rsplit(":", 1)[1])
+
+    def tearDown(self):
+        self.assertIsNone(self.process.poll(), self.log)
+        status, _, body = self.ask("Still there?", max_tokens=3)
+        self.assertEqual(status, 200, body)

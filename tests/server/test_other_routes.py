@@ -30,16 +30,7 @@ STYLES = [("dpi", ("0", "-1", "100000", "1e999", '"many"', "null", "[]")), ("pag
           ("auto-crop-width", ('"x"', "7")), ("newline-markup", ("7", "[]")), ("font-path", ('"/etc/passwd"',)), ("no-such-key", ("1",))]
 
 
-class OtherRoutes(serving.ServeTest):
-    def setUp(self):
-        super().setUp()
-        self.process = self.serve()
-        self.port = int(self.base_url.rsplit(":", 1)[1])
-
-    def tearDown(self):
-        self.assertIsNone(self.process.poll(), self.log)
-        self.assertEqual(self.ask("Still there?", max_tokens=3)[0], 200)
-
+class OtherRoutes(serving.UnharmedTest):
     def check(self, status, body, what, statuses=frozenset(STATUSES)):
         self.assertIn(status, statuses, f"{what}: {body}")
         error = json.loads(body)["error"]
