@@ -335,18 +335,22 @@ TEST_F(SchedulerTest, WhoWaitsTakesNoBlocksFromWhoRuns) {
   std::vector<SourcePtr> sources;
   for (int i = 0; i < 3; ++i) sources.push_back(document(i));
   for (const SourcePtr& source : sources) ASSERT_TRUE(submit(read(source)).get().ok());
-  std::promise<void> first_token;
+  std::promise<void> first_token, all_submitted;
   JobListener listener;
   listener.on_token = [&, told = false](int, const SampledToken&) mutable {
-    if (!std::exchange(told, true)) first_token.set_value();
+    if (std::exchange(told, true)) return;
+    first_token.set_value();
+    all_submitted.get_future().wait();  // the steps that follow have all of it to choose from, however slow this thread is
   };
   JobRequest request = question({}, "Tell me everything", kLong);
   request.sampling.ignore_eos = true;
   auto answer = submit(std::move(request), {}, std::move(listener));
   first_token.get_future().wait();
-  std::vector<std::future<Result<JobResult>>> waiting;
+  std::vector<std::future<Result<JobResult>>> waiting, documents;
   for (const SourcePtr& source : sources) waiting.push_back(submit(question({source}, "And?", kShort)));
-  for (int i = 3; i < 7; ++i) EXPECT_TRUE(submit(read(document(i))).get().ok());
+  for (int i = 3; i < 7; ++i) documents.push_back(submit(read(document(i))));
+  all_submitted.set_value();
+  for (auto& read_one : documents) EXPECT_TRUE(read_one.get().ok());
   EXPECT_EQ(answer.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "it was not long enough to be in the way";
   const auto whole = answer.get();
   EXPECT_TRUE(whole.ok()) << whole.status().message();
