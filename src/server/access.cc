@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/text_file.h"
+#include "server/data_url.h"
 #include "server/static_files.h"
 
 namespace glyph {
@@ -36,12 +37,19 @@ Result<std::vector<Digest>> Access::read_keys(const std::filesystem::path& file)
   return keys;
 }
 
+std::string given_key(const HttpRequest& request) {
+  constexpr std::string_view kBearer = "Bearer ", kBasic = "Basic ";
+  const std::string_view header = request.header("authorization");
+  if (header.starts_with(kBearer)) return std::string(header.substr(kBearer.size()));
+  if (!header.starts_with(kBasic)) return {};
+  const std::optional<std::string> pair = decode_base64(header.substr(kBasic.size()));
+  const size_t colon = pair ? pair->find(':') : std::string::npos;
+  return colon == std::string::npos ? std::string() : pair->substr(colon + 1);
+}
+
 // Digests are compared, and all of them: the time says nothing about a key.
 bool Access::knows_key(const HttpRequest& request) const {
-  constexpr std::string_view kBearer = "Bearer ";
-  const std::string_view header = request.header("authorization");
-  if (!header.starts_with(kBearer)) return false;
-  const Digest given = sha256(header.substr(kBearer.size()));
+  const Digest given = sha256(given_key(request));
   bool known = false;
   for (const Digest& key : keys_) known = (key == given) || known;
   return known;
@@ -61,12 +69,11 @@ std::optional<ApiError> Access::check(const HttpRequest& request) const {
       return ApiError{403, "requests from pages of other sites are not accepted", {}, "wrong_origin"};
     }
   }
-  // The page itself is open: it asks for the key.
-  const bool open = request.path == "/health" || request.path == "/ready" || is_static_file(request.path);
-  if (!open && !keys_.empty() && !knows_key(request)) {
-    return ApiError{401, "a valid API key is needed: Authorization: Bearer KEY", {}, "invalid_api_key"};
-  }
-  return std::nullopt;
+  if (keys_.empty() || request.path == "/health" || request.path == "/ready" || knows_key(request)) return std::nullopt;
+  ApiError error{401, "a valid API key is needed: Authorization: Bearer KEY, or the key as the password of a browser", {}, "invalid_api_key"};
+  // Only for the page: a program, or the page itself, that gets it for a call should not make a browser ask.
+  if (is_static_file(request.path)) error.challenge = "Basic realm=\"glyph: an API key is the password\", charset=\"UTF-8\"";
+  return error;
 }
 
 }  // namespace glyph

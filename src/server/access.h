@@ -13,6 +13,9 @@
 
 namespace glyph {
 
+// The key that a request gives: "Bearer KEY", or the password of "Basic ..." (RFC 7617), which is how a browser gives one. "" for none.
+std::string given_key(const HttpRequest& request);
+
 class Access {
  public:
   // One key a line, # comments. kUsage: no such file, no key in it, a key shorter than 16 characters.

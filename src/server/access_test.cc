@@ -1,5 +1,6 @@
 #include "base/test_dir.h"
 #include "server/access.h"
+#include "server/data_url.h"
 
 #include <gtest/gtest.h>
 
@@ -45,13 +46,27 @@ TEST(Access, KeysGuardEverythingButHealth) {
   EXPECT_EQ(status_of(access, request_of({})), 401);
   EXPECT_EQ(status_of(access, request_of({}, "/v1/files")), 401);
   EXPECT_EQ(status_of(access, request_of({}, "/metrics")), 401);
-  EXPECT_EQ(status_of(access, request_of({}, "/")), 200);  // the page, which asks for the key
-  EXPECT_EQ(status_of(access, request_of({}, "/app.js")), 200);
+  EXPECT_EQ(status_of(access, request_of({}, "/")), 401);
+  EXPECT_EQ(status_of(access, request_of({}, "/app.js")), 401);
   EXPECT_EQ(status_of(access, request_of({}, "/health")), 200);
   EXPECT_EQ(status_of(access, request_of({}, "/ready")), 200);
   EXPECT_EQ(status_of(access, request_of({{"authorization", "Bearer sk-fedcba9876543210"}})), 200);
   EXPECT_EQ(status_of(access, request_of({{"authorization", "Bearer sk-fedcba987654321"}})), 401);
   EXPECT_EQ(status_of(access, request_of({{"authorization", "sk-fedcba9876543210"}})), 401);
+}
+
+TEST(Access, ABrowserGivesAKeyAsItsPassword) {
+  const Access access({sha256("sk:0123456789abcdef")}, false);
+  for (const std::string name : {"", "anybody"}) {
+    EXPECT_EQ(status_of(access, request_of({{"authorization", "Basic " + encode_base64(name + ":sk:0123456789abcdef")}}, "/")), 200);
+  }
+  for (const std::string& pair : {encode_base64("sk:0123456789abcdef"), encode_base64("sk:0123456789abcdef:"), encode_base64(""),
+                                  std::string("sk:0123456789abcdef"), std::string("*")}) {
+    EXPECT_EQ(status_of(access, request_of({{"authorization", "Basic " + pair}}, "/")), 401) << pair;
+  }
+  // A browser asks for the page's sake, and not when the page calls.
+  EXPECT_TRUE(access.check(request_of({}, "/"))->challenge.starts_with("Basic "));
+  EXPECT_EQ(access.check(request_of({}, "/v1/models"))->challenge, "Bearer");
 }
 
 TEST(Access, AKeyFileMustHoldKeys) {

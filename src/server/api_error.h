@@ -16,6 +16,7 @@ struct ApiError {
   std::string param;    // the field, "" for none
   std::string code;     // "" for none
   int retry_after_seconds = 1;  // of 429 and 503
+  std::string_view challenge = "Bearer";  // of 401
 };
 
 HttpResponse error_response(const ApiError& error);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "server/access.h"
 
 namespace glyph {
 namespace {
@@ -36,7 +37,7 @@ RateLimiter::RateLimiter(const RateLimits& limits) : limits_(limits), state_(std
 RateLimiter::~RateLimiter() = default;
 
 std::string RateLimiter::client_of(const HttpRequest& request, bool by_key) {
-  if (by_key) return hex(sha256(request.header("authorization")));
+  if (by_key) return hex(sha256(given_key(request)));
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address_v6(request.client, error);
   if (error || address.is_loopback() || address.is_v4_mapped()) return request.client;

@@ -301,8 +301,10 @@ TEST_F(ServerTest, KeysAreNeededWhereThereAreSome) {
   options_.api_keys = {sha256("sk-0123456789abcdef")};
   start();
   EXPECT_EQ(request("GET", "/v1/models").status, 401);
-  EXPECT_EQ(request("GET", "/").status, 200);  // the page asks for the key
-  EXPECT_EQ(request("GET", "/api.js").status, 200);
+  const auto page = request("GET", "/");
+  EXPECT_EQ(page.status, 401);
+  EXPECT_THAT(page.head, testing::HasSubstr("\r\nWWW-Authenticate: Basic "));
+  EXPECT_EQ(request("GET", "/", "", "Authorization: Basic OnNrLTAxMjM0NTY3ODlhYmNkZWY=\r\n").status, 200);
   EXPECT_EQ(request("GET", "/health").status, 200);
   EXPECT_EQ(request("GET", "/v1/models", "", "Authorization: Bearer sk-0123456789abcdef\r\n").status, 200);
 }

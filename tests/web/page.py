@@ -84,7 +84,7 @@ class PageTest(unittest.TestCase):
 
     def tearDown(self):
         """Whatever a test did: nothing left this host, nothing broke the content policy, no script failed."""
-        hosts = {urlparse(url).netloc for url in probes.requested(self.browser) if urlparse(url).scheme in ("http", "https", "ws")}
+        hosts = {urlparse(url).netloc.rpartition("@")[2] for url in probes.requested(self.browser) if urlparse(url).scheme in ("http", "https", "ws")}
         self.assertLessEqual(hosts, {urlparse(self.url).netloc})
         bad = [entry["message"] for entry in self.browser.get_log("browser")
                if entry["level"] == "SEVERE" and "Failed to load resource" not in entry["message"]]

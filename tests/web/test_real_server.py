@@ -1,16 +1,10 @@
 """The whole path of a person, in both languages, against the real `glyph serve` with the model of the repository."""
 import json
-import os
-import re
-import subprocess
-import tempfile
-import threading
 import unittest
-import urllib.request
 from pathlib import Path
 
-import harness
 import page
+import real_server
 
 WORDS = "carries 48,213 vehicles a day"
 ON_PAGE_2 = "The lamp room was rebuilt by Harriet Quill in 1957"
@@ -19,38 +13,11 @@ LANGUAGES = {"en": ("Export as Markdown", "Question", "How many vehicles cross t
              "zh": ("导出为 Markdown", "问题", "每天有多少车辆通过港口大桥？", "它是什么时候开放的？")}
 
 
-class RealServer(page.PageTest):
+class RealServer(real_server.RealServerTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.report = cls.write("harbour report.txt", BOOK)
-
-    @classmethod
-    def command(cls):
-        return [harness.GLYPH, "serve", "-m", harness.ROOT / "models" / "glyph-mini"]
-
-    @classmethod
-    def start_server(cls):
-        cls.state = tempfile.TemporaryDirectory(prefix="glyph-web-state-")
-        environment = {**os.environ, "GLYPH_PORT": "0", "GLYPH_STATE": cls.state.name}
-        cls.process = subprocess.Popen(cls.command(), stderr=subprocess.PIPE, text=True, env=environment)
-        for line in cls.process.stderr:
-            if found := re.search(r"http://127\.0\.0\.1:\d+/", line):
-                threading.Thread(target=cls.process.stderr.read, daemon=True).start()
-                return found[0]
-        raise AssertionError("the server did not start")
-
-    @classmethod
-    def stop_server(cls):
-        cls.process.terminate()
-        assert cls.process.wait(60) == 0
-        cls.state.cleanup()
-
-    def call(self, path, body=None, method=None):
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
 
     def test_upload_ask_ask_again_cite_export(self):
         for language, (export_label, question_word, first, second) in LANGUAGES.items():
