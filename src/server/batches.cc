@@ -134,7 +134,7 @@ Result<Batch> Batches::cancel(const std::string& id) {
 Status Batches::save(const Batch& batch) const {
   std::error_code error;
   fs::create_directories(dir_ / batch.id, error);
-  if (error) return internal_error(fmt::format("the batch cannot be stored: {}", error.message()));
+  if (error) return not_stored("the batch", error);
   const Status status = write_file_atomically(dir_ / batch.id / "batch.json", boost::json::serialize(batch_json(batch)));
   return status.ok() ? status : not_stored("the batch", status);
 }
