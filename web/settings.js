@@ -11,7 +11,7 @@ export const DEFAULTS = Object.freeze({
   top_k: '',
   repetition_penalty: '',
   seed: '',
-  dpi: 72,                 // 72 | 96 | 120
+  dpi: 0,                  // 0 leaves it to the server's model, else 72 | 96 | 120
   font_size: 9,            // pt
   newline: 'break',        // break | mark
   zoom: 0,                 // 0 fits the width, else page pixels to CSS pixels
@@ -55,7 +55,7 @@ class Settings extends EventTarget {
     const {dpi, font_size: size, newline} = this.#values;
     if (dpi === DEFAULTS.dpi && size === DEFAULTS.font_size && newline === DEFAULTS.newline) return null;
     return {
-      'dpi': dpi, 'font-size': size, 'line-height': size + 1, 'margin-x': 10, 'margin-y': 10, 'alignment': 'LEFT',
+      ...(dpi ? {dpi} : {}), 'font-size': size, 'line-height': size + 1, 'margin-x': 10, 'margin-y': 10, 'alignment': 'LEFT',
       'auto-crop-width': true, 'auto-crop-last-page': true,
       'newline-markup': newline === 'mark' ? '<font color="#FF0000"> \\n </font>' : '<br/>',
     };

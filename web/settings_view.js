@@ -58,7 +58,7 @@ function readingSection() {
                             on: {input: () => { settings.setNumber('font_size', size.value); sizeText.textContent = t('set_font_unit', {n: String(settings.get('font_size'))}); preview(); }}});
   const sizeText = el('output', {for: 'set-font-size'}, t('set_font_unit', {n: String(settings.get('font_size'))}));
   return section(t('set_reading'), el('p', {class: 'help'}, t('set_reading_help')),
-    choice('dpi', t('set_dpi'), [72, 96, 120].map((dpi) => [dpi, t('set_dpi_unit', {n: dpi})])),
+    choice('dpi', t('set_dpi'), [[0, t('set_dpi_own')], ...[72, 96, 120].map((dpi) => [dpi, t('set_dpi_unit', {n: dpi})])]),
     el('div', {class: 'field'}, el('div', {class: 'label-row'}, el('label', {for: 'set-font-size'}, t('set_font')), sizeText), size),
     choice('newline', t('set_newline'), [['break', t('set_newline_break')], ['mark', t('set_newline_mark')]]),
     el('figure', {class: 'preview'}, el('figcaption', {}, el('strong', {}, t('set_preview')), el('span', {id: 'preview-figures', role: 'status'})),

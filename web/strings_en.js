@@ -164,6 +164,7 @@ export default {
   set_reading_help: 'For documents you upload from now on. More dots and larger letters read better and cost more tokens.',
   set_dpi: 'Resolution',
   set_dpi_unit: '{n} dpi',
+  set_dpi_own: 'Model’s own',
   set_font: 'Letter size',
   set_font_unit: '{n} pt',
   set_newline: 'Line ends',

@@ -164,6 +164,7 @@ export default {
   set_reading_help: '用于此后上传的文档。分辨率越高、字越大，读得越准，词元也越多。',
   set_dpi: '分辨率',
   set_dpi_unit: '{n} dpi',
+  set_dpi_own: '模型默认',
   set_font: '字号',
   set_font_unit: '{n} 磅',
   set_newline: '换行',

@@ -37,7 +37,7 @@ struct AskRequest {
   std::shared_ptr<const Document> document;
   std::string question;
   std::optional<int64_t> max_tokens;         // of the answer, thinking included
-  std::optional<PageStyle> style;            // the document's language chooses when absent
+  std::optional<PageStyle> style;            // usual_style() when absent
   std::optional<double> dpi;                 // replaces the style's
   SamplingRequest sampling;
   size_t draft_tokens = kDefaultDraftTokens; // guessed ahead in an answer that quotes the document; 0: none

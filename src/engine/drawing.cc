@@ -16,6 +16,12 @@ Digest page_key(const Image& page) {
   return hash.finish();
 }
 
+PageStyle usual_style(const Document& document, const ModelConfig& config) {
+  PageStyle style = PageStyle::for_document(document);
+  style.dpi = config.page_dpi.value_or(style.dpi);
+  return style;
+}
+
 Result<std::unique_ptr<Drawing>> Drawing::start(const Document& document, const PageStyle& style, const DrawingOptions& options,
                                                 std::stop_token stop) {
   GLYPH_ASSIGN_OR_RETURN(auto renderer, Renderer::open(style));

@@ -25,6 +25,9 @@
 
 namespace glyph {
 
+// The style of a document that nobody chose one for: the default of its language, at the resolution at which the model reads best.
+PageStyle usual_style(const Document& document, const ModelConfig& config);
+
 struct DrawingOptions {
   PreprocessorConfig preprocessor;           // tells how many image tokens a page becomes
   int64_t max_image_tokens = INT64_MAX;      // pages beyond are counted, not kept

@@ -66,7 +66,7 @@ Status Sequence::extract() {
 Status Sequence::start_drawing() {
   GLYPH_ASSIGN_OR_RETURN(const ChatPrompt prompt, build_prompt(model_.tokenizer(), model_.control(), {}, request_.question));
   question_tokens_ = static_cast<int64_t>(prompt.ids.size());
-  style_ = request_.style ? *request_.style : PageStyle::for_document(*document_);
+  style_ = request_.style ? *request_.style : usual_style(*document_, model_.config());
   if (request_.dpi) style_.dpi = *request_.dpi;
   DrawingOptions options;
   options.preprocessor = model_.preprocessor();

@@ -70,6 +70,7 @@ class Scheduler {
  public:
   // The model must outlive it; nobody else may compute with it meanwhile.
   Scheduler(const Model& model, const SchedulerOptions& options);
+  const Model& model() const { return model_; }
   // Stops every job (their listeners hear kCancelled) and joins the thread.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;

@@ -54,8 +54,8 @@ std::string_view name_of(DocumentState state) {
   return kNames[static_cast<size_t>(state)];
 }
 
-Result<PageStyle> style_with(const Document& document, const std::string& overrides) {
-  const PageStyle base = PageStyle::for_document(document);
+Result<PageStyle> style_with(const Document& document, const ModelConfig& config, const std::string& overrides) {
+  const PageStyle base = usual_style(document, config);
   if (overrides.empty()) return base;
   boost::system::error_code error;
   json::value given = json::parse(overrides, error);
@@ -149,7 +149,7 @@ std::string DocumentStore::id_of(const std::string& name, std::string_view bytes
 
 Result<DocumentInfo> DocumentStore::add(const std::string& name, std::string_view bytes, const std::string& style_overrides) {
   if (bytes.empty()) return refused(fmt::format("{}: the file is empty", name));
-  GLYPH_RETURN_IF_ERROR(style_with({}, style_overrides).status());
+  GLYPH_RETURN_IF_ERROR(style_with({}, scheduler_.model().config(), style_overrides).status());
   const std::string id = id_of(name, bytes, style_overrides);
   {
     const std::lock_guard lock(mutex_);
@@ -309,7 +309,7 @@ void DocumentStore::extract(const RecordPtr& record) {
   Result<Document> document = read_document(record->content(), ingest);
   if (!document.ok()) return fail(record, with_name(document.status(), record->content(), record->info.name));
   document->name = record->info.name;
-  Result<PageStyle> style = style_with(*document, record->style);
+  Result<PageStyle> style = style_with(*document, scheduler_.model().config(), record->style);
   if (!style.ok()) return fail(record, style.status());
   {
     std::unique_lock lock(mutex_);

@@ -52,9 +52,9 @@ struct DocumentStoreOptions {
   bool read_ahead = true;     // read documents before there is a question
 };
 
-// The default style of the document's language, with the keys of `overrides` (a style file, "" for none) in their places. kRefused
-// names the key; a font of the server's own files cannot be chosen.
-Result<PageStyle> style_with(const Document& document, const std::string& overrides);
+// usual_style(), with the keys of `overrides` (a style file, "" for none) in their places. kRefused names the key; a font of the
+// server's own files cannot be chosen.
+Result<PageStyle> style_with(const Document& document, const ModelConfig& config, const std::string& overrides);
 
 // Any thread.
 class DocumentStore {

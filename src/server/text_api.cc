@@ -95,7 +95,7 @@ HttpResponse render_preview(const Model& model, const std::string& body) {
   document.name = "text";
   document.format = "txt";
   document.blocks.push_back({Block::Kind::kText, *text, {}});
-  const auto style = style_with(document, overrides == nullptr ? "" : json::serialize(*overrides));
+  const auto style = style_with(document, model.config(), overrides == nullptr ? "" : json::serialize(*overrides));
   if (!style.ok()) return error_response(ApiError{400, style.status().message(), "style", "invalid_value"});
   const auto preview = draw_preview(model, document, *style, static_cast<size_t>(number));
   if (!preview.ok()) return error_response(preview.status());

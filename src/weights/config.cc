@@ -153,6 +153,7 @@ Status read_top_level(const std::string& where, const object& json, const object
   model->eos_token_ids = reader.token_ids("eos_token_id");
   if (model->eos_token_ids.empty()) model->eos_token_ids = text.token_ids("eos_token_id");
   model->scripts = reader.strings("scripts", 64, 64);
+  if (reader.has("page_dpi")) model->page_dpi = reader.number("page_dpi", 72, 18, 600);
   GLYPH_RETURN_IF_ERROR(text.status());
   return reader.status();
 }

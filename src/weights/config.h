@@ -75,6 +75,7 @@ struct ModelConfig {
   std::vector<int32_t> eos_token_ids;  // as config.json has them; generation_config.json comes first
   std::vector<std::string>
       scripts;  // own key: Unicode scripts the model reads ("Latin", "Han"); empty = not said
+  std::optional<double> page_dpi;  // own key: dots an inch at which it reads pages best
 };
 
 // How to generate unless the request says otherwise. Absent keys have the library's defaults.

@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 // As transformers 5 saves it.
 constexpr const char* kNew =
-    R"({"model_type":"glm4v","image_token_id":59280,"eos_token_id":null,"scripts":["Latin","Han"],
+    R"({"model_type":"glm4v","image_token_id":59280,"eos_token_id":null,"scripts":["Latin","Han"],"page_dpi":96,
  "text_config":{"hidden_act":"silu","hidden_size":48,"intermediate_size":80,"num_attention_heads":4,"num_hidden_layers":1,
   "num_key_value_heads":2,"vocab_size":60000,"pad_token_id":null,"rms_norm_eps":1e-6,"max_position_embeddings":4096,
   "rope_parameters":{"mrope_section":[1,1,1],"partial_rotary_factor":0.5,"rope_theta":500.0,"rope_type":"default"}},
@@ -55,6 +55,7 @@ TEST(ModelConfig, ReadsTheNewSpelling) {
   EXPECT_EQ(config->video_token_id, 151344);
   EXPECT_FALSE(config->tie_word_embeddings);
   EXPECT_THAT(config->scripts, ElementsAre("Latin", "Han"));
+  EXPECT_EQ(config->page_dpi, 96);
 }
 
 TEST(ModelConfig, ReadsTheOldSpelling) {

@@ -118,6 +118,12 @@ class Precedence(GlyphTest):
         self.write("note.txt", text_of_lines(60))
         tokens = lambda *args: self.run_glyph("ask", "--json", "note.txt", "Q?", "--max-tokens", "1", *args).json["usage"]["image_tokens"]
         self.assertGreater(tokens("--dpi", "120"), 2 * tokens())
+        usual, finer = tokens(), tokens("--dpi", "96")
+        self.model = self.tiny_model("page_dpi=96")  # the model's own resolution, unless another is asked for
+        self.assertEqual((tokens(), tokens("--dpi", "72")), (finer, usual))
+        self.write("style.json", '{"dpi": 72, "font-size": 9, "line-height": 10, "margin-x": 10, "margin-y": 10, "alignment": "LEFT",'
+                                 ' "auto-crop-width": true, "auto-crop-last-page": true}')
+        self.assertEqual(tokens("--style", "style.json"), usual)
 
 
 class UsageErrors(GlyphTest):

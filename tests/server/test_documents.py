@@ -155,6 +155,25 @@ class Documents(serving.ServeTest):
         self.assertEqual(self.metric("vllm:kv_cache_usage_perc"), 0)
         self.assertEqual(self.ask("And me?")[0], 200)
 
+    def test_pages_are_drawn_as_the_model_reads_best(self):
+        self.end(self.process)
+        self.model = self.tiny_model("page_dpi=96")
+        self.process = self.serve()
+        self.port = int(self.base_url.rsplit(":", 1)[1])
+        note = serving.form("note.txt", "One line of a note.\n" * 60)
+        style = b'--B\r\nContent-Disposition: form-data; name="style"\r\n\r\n%s\r\n'
+        for chosen, dpi in ((b'{"font-size": 10}', 96), (b'{"dpi": 72}', 72)):
+            document = json.loads(self.call("/v1/documents", style % chosen + note, serving.FORM)[2])["id"]
+            self.call(f"/v1/documents/{document}/events")
+            self.assertEqual(json.loads(self.call("/v1/documents/" + document)[2])["dpi"], dpi)
+        document = self.upload("note.txt", "One line of a note.\n" * 60)
+        figures = json.loads(self.call("/v1/documents/" + document)[2])
+        self.assertEqual(figures["dpi"], 96)
+        inline = {"type": "file", "file": {"filename": "note.txt", "file_data": base64.b64encode(b"One line of a note.\n" * 60).decode()}}
+        body = {"messages": [{"role": "user", "content": [inline, {"type": "text", "text": "What?"}]}], "max_tokens": 2}
+        usage = json.loads(self.call("/v1/chat/completions", json.dumps(body).encode())[2])["usage"]
+        self.assertEqual(usage["prompt_tokens_details"]["image_tokens"], figures["image_tokens"])
+
     def test_several_turns(self):
         document = self.upload("note.txt", "One line of a note.\n" * 50)
         turns = [{"role": "system", "content": "Be short."}, {"role": "user", "content": "What is it?"}, {"role": "assistant", "content": "A note."},

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument.starts_with("window=")) options.window = std::atoll(argument.c_str() + 7);
     else if (argument.starts_with("script=")) options.scripts.push_back(argument.substr(7));
+    else if (argument.starts_with("page_dpi=")) options.page_dpi = std::atof(argument.c_str() + 9);
     else if (argument.starts_with("seed=")) options.seed = static_cast<uint64_t>(std::atoll(argument.c_str() + 5));
     else if (argument == "nan") options.nan_weights = true;
     else return 2;

@@ -48,6 +48,7 @@ json::object config_json(const TinyModelOptions& options) {
     config[key] = id_of(token);
   }
   if (!options.scripts.empty()) config["scripts"] = json::value_from(options.scripts);
+  if (options.page_dpi > 0) config["page_dpi"] = options.page_dpi;
   return config;
 }
 

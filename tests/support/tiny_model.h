@@ -13,6 +13,7 @@ namespace glyph {
 struct TinyModelOptions {
   int64_t window = 32768;            // tokens
   std::vector<std::string> scripts = {};  // what config.json says it reads
+  double page_dpi = 0;                    // 0: config.json names none
   bool nan_weights = false;          // every logit is NaN
   int32_t nan_token = -1;            // reading this token makes every logit NaN
   uint64_t seed = 1;
