@@ -132,9 +132,11 @@ TORCH = {'<i8': torch.int64, '<i2': torch.int16, '<f4': torch.float32, '|u1': to
 
 
 def upload(packed, shape, artist):
-    """The arrays of a packed batch as tensors on the GPU, and the pixels of ink of each page."""
+    """The arrays of a packed batch as tensors on the artist's device, and the pixels of ink of each page."""
     data, table = packed
-    buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8).pin_memory().to(artist.device, non_blocking=True)
+    buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    if artist.device.type == 'cuda':
+        buffer = buffer.pin_memory().to(artist.device, non_blocking=True)
     out = {'buffer': buffer, 'ink': []}
     for name, many, at, dims, kind in table:
         size = int(np.prod(dims)) * np.dtype(kind).itemsize
@@ -161,6 +163,13 @@ def assemble(model, features, ids, prefix, begin, end):
     for page in features:
         parts += [begin, page, end]
     return torch.cat(parts + [text], 1)
+
+
+def special_ids(tokenizer, device):
+    """What stands around the pages of every document; see assemble()."""
+    tid = tokenizer.token_to_id
+    return {'prefix': torch.tensor([[tid('[gMASK]'), tid('<sop>'), tid('<|user|>'), tokenizer.encode('\n').ids[0]]], device=device),
+            'begin': torch.tensor([[tid('<|begin_of_image|>')]], device=device), 'end': torch.tensor([[tid('<|end_of_image|>')]], device=device)}
 
 
 def run_batch(model, artist, shape, batch, special, settle=False, measure=True):
@@ -336,9 +345,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
     log = Log(f'{args.out}/train.log' if rank == 0 else None)
     if rank == 0:
         log.say(f'parameters without aux head {sum(p.numel() for n, p in model.named_parameters() if "aux" not in n) / 1e6:.2f} M')
-    tid = tokenizer.token_to_id
-    special = {'prefix': torch.tensor([[tid('[gMASK]'), tid('<sop>'), tid('<|user|>'), tokenizer.encode('\n').ids[0]]], device=device),
-               'begin': torch.tensor([[tid('<|begin_of_image|>')]], device=device), 'end': torch.tensor([[tid('<|end_of_image|>')]], device=device)}
+    special = special_ids(tokenizer, device)
     flat = Flat(model, args.lr, args.muon)
     artist = Artist(args.data, device)
     if args.compile:
