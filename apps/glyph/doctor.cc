@@ -24,7 +24,7 @@ constexpr uint64_t kRoomBytes = uint64_t{512} << 20;  // to work
 constexpr uint64_t kOwnFiles = 100;                   // of a server, besides its clients' sockets
 
 Finding check_cpu() {
-  const CpuDevice device({.num_threads = 1});
+  const CpuDevice device;
   Finding finding{"cpu", {}, fmt::format("{}, {} cores; {}", cpu_model(), std::thread::hardware_concurrency(), device.description()), {}};
   if (device.level() < CpuLevel::kAvx2) {
     finding.state = Finding::State::kWarning;
@@ -35,10 +35,12 @@ Finding check_cpu() {
 
 Finding check_model(const Model& model) {
   const auto& scripts = model.config().scripts;
-  Finding finding{"model", {}, fmt::format("{}, {:.0f} MiB of weights, computes in {}, window {} tokens, reads {}", model.name(),
+  const auto& dpi = model.config().page_dpi;
+  Finding finding{"model", {}, fmt::format("{}, {:.0f} MiB of weights, computes in {}, window {} tokens, reads {}{}", model.name(),
                                            static_cast<double>(model.checkpoint().num_bytes()) / kMib, name_of(model.language().compute_type()),
                                            model.language().max_tokens(),
-                                           scripts.empty() ? "scripts it does not name" : fmt::format("{}", fmt::join(scripts, ", "))), {}};
+                                           scripts.empty() ? "scripts it does not name" : fmt::format("{}", fmt::join(scripts, ", ")),
+                                           dpi ? fmt::format(", pages best at {:g} dpi", *dpi) : ""), {}};
   if (!model.warnings().empty()) {
     finding.state = Finding::State::kWarning;
     finding.advice = model.warnings().front();

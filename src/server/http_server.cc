@@ -4,19 +4,64 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <memory>
 #include <unordered_set>
 
 #include "base/log.h"
+#include "server/api_error.h"
 #include "server/connection.h"
 
 namespace glyph {
 namespace asio = boost::asio;
 using asio::ip::tcp;
+
+// A client too many: it is told so, and what it sent is read, for a second at most. Closing upon bytes that nobody read would take the
+// answer away from it (RFC 9112, section 9.6).
+class Farewell : public std::enable_shared_from_this<Farewell> {
+ public:
+  explicit Farewell(tcp::socket socket) : socket_(std::move(socket)), timer_(socket_.get_executor()) {
+    const HttpResponse response = error_response(429, "too many connections are open; try again later");
+    text_ = "HTTP/1.1 429 Too Many Requests\r\nServer: glyph\r\nConnection: close\r\n";
+    for (const auto& [name, value] : response.headers) text_ += fmt::format("{}: {}\r\n", name, value);
+    text_ += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}", response.content_type, response.body.size(), response.body);
+  }
+
+  void start() {
+    timer_.expires_after(std::chrono::seconds(1));
+    timer_.async_wait([self = shared_from_this()](boost::system::error_code) { self->close(); });
+    asio::async_write(socket_, asio::buffer(text_), [self = shared_from_this()](boost::system::error_code error, size_t) {
+      boost::system::error_code ignored;
+      self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
+      if (error) return self->close();
+      self->read();
+    });
+  }
+
+ private:
+  void read() {
+    socket_.async_read_some(asio::buffer(unread_), [self = shared_from_this()](boost::system::error_code error, size_t) {
+      if (error) return self->close();
+      self->read();
+    });
+  }
+  void close() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    timer_.cancel();
+  }
+
+  tcp::socket socket_;
+  asio::steady_timer timer_;
+  std::string text_;
+  std::array<char, 4096> unread_;
+};
 
 struct HttpServer::Impl : ConnectionHost {
   Impl(const HttpServerOptions& opts, Router route, RequestObserver observe) : ConnectionHost(opts, std::move(route), std::move(observe)) {}
@@ -32,6 +77,7 @@ struct HttpServer::Impl : ConnectionHost {
         return;
       }
       if (connections.size() < options.max_connections) start_connection(*this, std::move(socket));
+      else std::make_shared<Farewell>(std::move(socket))->start();
       accept();
     });
   }

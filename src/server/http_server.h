@@ -18,7 +18,7 @@ namespace glyph {
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 7860;                     // 0: any free one
-  size_t max_connections = 12'000;          // one more is closed at once
+  size_t max_connections = 12'000;          // one more is told 429
   uint32_t max_header_bytes = 16 * 1024;
   double header_seconds = 10;               // for a whole header
   double body_idle_seconds = 30;            // without a byte of the body
