@@ -210,6 +210,16 @@ std::byte* CudaDevice::stage(size_t num_bytes) {
   return place;
 }
 
+// Weights come from files that are mapped: one thread alone does not copy, and take in their pages, as fast as the bus takes them (55 GB/s).
+void CudaDevice::copy_to_staging(std::byte* to, const std::byte* from, size_t num_bytes) {
+  if (num_bytes < kSharedCopyBytes) {
+    std::memcpy(to, from, num_bytes);
+    return;
+  }
+  if (copiers_ == nullptr) copiers_ = std::make_unique<ThreadPool>(std::min<int>(kCopiers, static_cast<int>(std::thread::hardware_concurrency())), "glyph-upload");
+  copiers_->parallel_for(num_bytes, kSharedCopyBytes / kCopiers, [&](size_t begin, size_t end) { std::memcpy(to + begin, from + begin, end - begin); });
+}
+
 void CudaDevice::upload(void* to, const void* from, size_t num_bytes) {
   const auto* bytes = static_cast<const std::byte*>(from);
   auto* target = static_cast<std::byte*>(to);
@@ -217,7 +227,7 @@ void CudaDevice::upload(void* to, const void* from, size_t num_bytes) {
   for (size_t done = 0; done < num_bytes && ok();) {
     const size_t count = std::min(kPiece, num_bytes - done);
     std::byte* place = stage(count);
-    std::memcpy(place, bytes + done, count);
+    copy_to_staging(place, bytes + done, count);
     note(cudaMemcpyAsync(target + done, place, count, cudaMemcpyHostToDevice, stream_), "upload");
     done += count;
   }

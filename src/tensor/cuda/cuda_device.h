@@ -20,6 +20,7 @@
 #include <typeindex>
 #include <unordered_map>
 
+#include "base/thread_pool.h"
 #include "tensor/cuda_backend.h"
 #include "tensor/device.h"
 
@@ -86,10 +87,13 @@ class CudaDevice : public Device {
  private:
   static constexpr size_t kBlasWorkspaceBytes = size_t{64} << 20;
   static constexpr size_t kStagingBytes = size_t{8} << 20;  // of each half
+  static constexpr size_t kSharedCopyBytes = size_t{1} << 20;  // and more are copied by several threads
+  static constexpr int kCopiers = 6;
 
   explicit CudaDevice(int index) : Device(DeviceKind::kCuda), index_(index) {}
   Status start();
   std::byte* stage(size_t num_bytes);
+  void copy_to_staging(std::byte* to, const std::byte* from, size_t num_bytes);
   void release_cached();
   void* take_free(std::multimap<size_t, void*>& from, size_t size);
 
@@ -113,6 +117,7 @@ class CudaDevice : public Device {
   std::array<StagingHalf, 2> staging_;
   size_t staging_half_ = 0;
   size_t staging_used_ = 0;  // bytes of this half
+  std::unique_ptr<ThreadPool> copiers_;  // made by the first large upload
 
   mutable std::mutex mutex_;
   Status error_;                            // guarded by mutex_: the first error
