@@ -23,6 +23,7 @@ def config_json(c, tokenizer):
         'model_type': 'glm4v',
         'dtype': 'bfloat16',
         'scripts': ['Latin'],
+        'page_dpi': 96,
         'image_start_token_id': tid('<|begin_of_image|>'), 'image_end_token_id': tid('<|end_of_image|>'),
         'video_start_token_id': tid('<|begin_of_video|>'), 'video_end_token_id': tid('<|end_of_video|>'),
         'image_token_id': tid('<|image|>'), 'video_token_id': tid('<|video|>'),

@@ -16,9 +16,9 @@ KINDS = {
     'look':     dict(docs=12, length=64, look=True, turns='read',           mix=[.00, .48, .08, .05, .04, .04]),
     'look row': dict(rows=(1, 9), docs=40, length=64, look=True, turns='read', mix=[.00, .22, .03, .01, .01, .01]),
     'line':     dict(rows=(1, 3), docs=72, length=192, turns='read',       mix=[.00, .10, .00, .00, .00, .00]),
-    'block':    dict(rows=(3, 9), docs=18, length=704, turns='read',        mix=[.00, .00, .12, .08, .04, .03]),
-    'find':     dict(rows=(1, 15), docs=18, length=448, turns='find',       mix=[.00, .08, .16, .08, .04, .03]),
-    'ask':      dict(rows=(1, 15), docs=18, length=320, turns='ask',        mix=[.00, .00, .18, .12, .06, .04]),
+    'block':    dict(rows=(1, 9), docs=18, length=704, turns='read',        mix=[.00, .00, .12, .08, .05, .04]),
+    'find':     dict(rows=(1, 15), docs=18, length=448, turns='find',       mix=[.00, .08, .16, .08, .05, .04]),
+    'ask':      dict(rows=(1, 15), docs=18, length=320, turns='ask',        mix=[.00, .00, .18, .14, .12, .10]),
     'page':     dict(docs=8, length=448, turns='ask',                      mix=[.00, .00, .24, .32, .26, .22]),
     'read':     dict(docs=4, length=3328, turns='read',                    mix=[.00, .00, .14, .20, .24, .26]),
     'pages':    dict(pages=(2, 5), total=8, length=448, turns='ask',       mix=[.00, .00, .05, .17, .20, .20]),
@@ -44,8 +44,9 @@ def learning_rate(progress, step, peak):
 class Lessons:
     """Where in the schedule the run stands: at a gate, on the ladder, or moving evenly to the end over the time that is left."""
 
-    def __init__(self, begin, progress_of, rung=0):
-        self.progress_of = progress_of
+    def __init__(self, begin, progress_of, rung=0, coarse=.62):
+        """coarse: the share of batches at 72 dpi; the others have 96."""
+        self.progress_of, self.coarse = progress_of, coarse
         self.gates = [g for g in GATES if g[0] >= begin]
         self.rung = rung if begin < POINTS[2] else len(LADDER)
         self.named, self.right = 0.0, dict.fromkeys(LADDER_RIGHT, 0.0)
@@ -72,10 +73,9 @@ class Lessons:
         kind = rng.choices(list(KINDS), weights)[0]
         return self.shape(rng, kind, rng.randint(*KINDS[kind]['rows']) if 'rows' in KINDS[kind] else None)
 
-    @staticmethod
-    def shape(rng, kind, rows):
+    def shape(self, rng, kind, rows):
         spec = KINDS[kind]
-        dpi = 72 if kind == 'easy' or rng.random() < .62 else 96
+        dpi = 72 if kind == 'easy' or rng.random() < self.coarse else 96
         shrink = (72 / dpi) ** 2
         num_pages = rng.randint(*spec['pages']) if 'pages' in spec else 1
         docs, length = spec['docs'] if 'docs' in spec else max(1, round(spec['total'] / num_pages)), spec['length']

@@ -324,6 +324,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu', rank)
     if device.type == 'cuda':
         torch.cuda.set_device(device)
+    torch.backends.cuda.enable_cudnn_sdp(False)   # it makes a plan for every new shape: 100 ms of a step of 130
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.manual_seed(args.seed)
     if args.gpus > 1:
@@ -357,7 +358,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
     progress_of = lambda: args.begin + (1 - args.begin) * min(1.0, max(0.0, (time.time() - start.value) / args.seconds))
 
     settle = bool(args.resume) and not args.resume.endswith('.pt')   # an exported directory has no auxiliary head
-    lessons = Lessons(args.begin, progress_of, args.rung)
+    lessons = Lessons(args.begin, progress_of, args.rung, args.coarse)
     lead = args.lead
     issued = [0]
     step_now = [0]
@@ -450,6 +451,7 @@ def main():
     parser.add_argument('--config', default='{}', help='fields of model.Config that differ, as JSON')
     parser.add_argument('--settle', type=int, default=500, help='steps after resuming from a directory in which the vision tower is left alone')
     parser.add_argument('--rung', type=int, default=0, help='where on the ladder of growing blocks to start')
+    parser.add_argument('--coarse', type=float, default=.62, help='share of batches at 72 dpi, the others have 96')
     parser.add_argument('--port', default='29511', help='where the processes of several GPUs meet')
     parser.add_argument('--begin', type=float, default=0.0, help='point of the schedule to start at')
     args = parser.parse_args()

@@ -26,12 +26,12 @@ from text import Sources
 
 # Lesson: its weight, rows or pages (none: one page), documents at 72 dpi, most of them.
 LESSONS = {
-    'block': (.12, (4, 12), 100, 16),
-    'find': (.16, (4, 15), 150, 24),
-    'ask': (.10, (4, 15), 150, 24),
-    'page': (.30, None, 6, 6),
-    'read': (.20, None, 3, 3),
-    'pages': (.12, (2, 4), 6, 3),
+    'block': (.09, (1, 12), 100, 16),
+    'find': (.11, (1, 15), 150, 24),
+    'ask': (.22, (1, 15), 150, 24),
+    'page': (.26, None, 6, 6),
+    'read': (.18, None, 3, 3),
+    'pages': (.14, (2, 4), 6, 3),
 }
 AUX_TOKENS = 4000      # visual tokens a step that the auxiliary loss looks at
 FINE_DOCS = .62        # documents at 96 dpi for one at 72

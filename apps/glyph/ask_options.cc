@@ -117,9 +117,9 @@ std::string describe(const AskResult& result) {
   const std::string guessed =
       result.drafted_tokens == 0 ? "" : fmt::format(", {} of {} guessed right", result.accepted_tokens, result.drafted_tokens);
   return fmt::format(
-      "{} pages, {} image tokens for {} text tokens ({:.2f}x); {:.2f} s: opening {:.2f}, drawing {:.2f}, encoding {:.2f}, reading {:.2f}, "
+      "{} {}, {} image tokens for {} text tokens ({:.2f}x); {:.2f} s: opening {:.2f}, drawing {:.2f}, encoding {:.2f}, reading {:.2f}, "
       "first token after {:.2f}, {} tokens at {:.1f}/s{}",
-      result.pages, result.usage.image_tokens, result.text_tokens, result.compression(), t.total_ms / 1e3, t.extract_ms / 1e3,
+      result.pages, result.pages == 1 ? "page" : "pages", result.usage.image_tokens, result.text_tokens, result.compression(), t.total_ms / 1e3, t.extract_ms / 1e3,
       t.render_ms / 1e3, t.vision_ms / 1e3, t.prefill_ms / 1e3, t.ttft_ms / 1e3, result.usage.completion_tokens, tokens_per_second, guessed);
 }
 

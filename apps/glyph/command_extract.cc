@@ -23,7 +23,10 @@ Result<int> run_extract(Context& context, const std::vector<std::filesystem::pat
   std::string text = document.text();
   const auto is_picture = [](const Block& block) { return block.kind == Block::Kind::kImage; };
   const auto pictures = std::count_if(document.blocks.begin(), document.blocks.end(), is_picture);
-  if (pictures > 0) log_warning("{}: {} pages are pictures, which have no text to print", document.name, pictures);
+  if (pictures > 0) {
+    log_warning("{}: {} which {} no text to print", document.name, pictures == 1 ? "1 page is a picture," : fmt::format("{} pages are pictures,", pictures),
+                pictures == 1 ? "has" : "have");
+  }
   if (!text.empty() && text.back() != '\n') text += '\n';
   GLYPH_RETURN_IF_ERROR(write_stdout(text));
   return 0;

@@ -51,6 +51,14 @@ TEST(Utf8, ReplacesMaximalSubparts) {
   EXPECT_TRUE(is_valid_utf8("\xE4\xB8\xAD"));
 }
 
+TEST(Utf8, ABeginningEndsBetweenCharacters) {
+  EXPECT_EQ(beginning_of("plain", 5), "plain");
+  EXPECT_EQ(beginning_of("plainer", 5), "plain...");
+  EXPECT_EQ(beginning_of("a\u4e2d\u6587", 5), "a\u4e2d...");
+  EXPECT_EQ(beginning_of("\xFF" "b", 9), "\uFFFDb");
+  EXPECT_EQ(beginning_of(std::string(1000, '\x80'), 4).size(), 3 * 2 + 3);  // each byte is replaced, and one more is no character's
+}
+
 TEST(ThreadPool, CoversEveryIndexOnce) {
   for (int threads : {1, 2, 5}) {
     ThreadPool pool(threads);

@@ -83,4 +83,11 @@ std::string sanitize_utf8(std::string_view text) {
   return out;
 }
 
+std::string beginning_of(std::string_view text, size_t most) {
+  if (text.size() <= most) return sanitize_utf8(text);
+  size_t end = most;
+  while (end > 0 && most - end < 3 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;  // not within a character
+  return sanitize_utf8(text.substr(0, end)) + "...";
+}
+
 }  // namespace glyph

@@ -23,5 +23,7 @@ bool is_valid_utf8(std::string_view text);
 void append_utf8(std::string& out, uint32_t code_point);
 // The text with every ill-formed sequence replaced by U+FFFD.
 std::string sanitize_utf8(std::string_view text);
+// Its beginning, for a message: sanitized, cut to `most` bytes before that; "..." says that more follows.
+std::string beginning_of(std::string_view text, size_t most);
 
 }  // namespace glyph

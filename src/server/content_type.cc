@@ -8,10 +8,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace glyph {
 namespace {
 
 constexpr std::array<std::string_view, 4> kTexts{"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"};
+constexpr size_t kMostShown = 80;  // bytes of a header in a message; header values need not be UTF-8
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -51,20 +54,20 @@ ApiError unsupported(std::string message) { return {415, std::move(message), {},
 std::optional<ApiError> check_content_type(const HttpRequest& request, BodyKind kind) {
   if (!has_body(request)) return std::nullopt;
   const std::string encoding = lower(trimmed(request.header("content-encoding")));
-  if (!encoding.empty() && encoding != "identity") return unsupported(fmt::format("a body in the Content-Encoding {:.40} is not accepted; send it unpacked", encoding));
+  if (!encoding.empty() && encoding != "identity") return unsupported(fmt::format("a body in the Content-Encoding {} is not accepted; send it unpacked", beginning_of(encoding, kMostShown)));
   const std::string_view header = request.header("content-type");
   const std::string type = lower(trimmed(header.substr(0, header.find(';'))));
   if (kind == BodyKind::kForm) {
     if (type == "multipart/form-data") return std::nullopt;
-    return unsupported(fmt::format("an upload must be multipart/form-data, not {:.80}", type.empty() ? "a body without a Content-Type" : type));
+    return unsupported(fmt::format("an upload must be multipart/form-data, not {}", type.empty() ? "a body without a Content-Type" : beginning_of(type, kMostShown)));
   }
   const bool is_json = type.starts_with("application/") && type.ends_with("+json");
   if (!type.empty() && !is_json && std::find(kTexts.begin(), kTexts.end(), type) == kTexts.end()) {
-    return unsupported(fmt::format("the body must be application/json, not {:.80}", type));
+    return unsupported(fmt::format("the body must be application/json, not {}", beginning_of(type, kMostShown)));
   }
   const std::string charset = charset_of(header.substr(std::min(header.find(';'), header.size())));
   if (charset.empty() || charset == "utf-8" || charset == "utf8" || charset == "us-ascii") return std::nullopt;
-  return unsupported(fmt::format("JSON must be in UTF-8, not in {:.40}", charset));
+  return unsupported(fmt::format("JSON must be in UTF-8, not in {}", beginning_of(charset, kMostShown)));
 }
 
 }  // namespace glyph

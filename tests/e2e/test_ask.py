@@ -16,7 +16,7 @@ class Output(GlyphTest):
         self.assert_ok(result)
         self.assertTrue(result.out.endswith("\n"))
         self.assertNotIn("glyph:", result.out)
-        self.assertIn("1 pages", result.err)
+        self.assertIn("1 page, ", result.err)
 
     def test_json_has_the_contract_s_fields(self):
         result = self.run_glyph("ask", "--json", "note.txt", "What is it?", "--max-tokens", "5")

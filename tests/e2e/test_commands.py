@@ -97,7 +97,7 @@ class Extract(GlyphTest):
         result = self.run_glyph("extract", "out/page_001.png")
         self.assert_ok(result)
         self.assertEqual(result.out, "")
-        self.assertIn("1 pages are pictures", result.err)
+        self.assertIn("1 page is a picture", result.err)
         answer = self.run_glyph("ask", "--json", "out/page_001.png", "What?", "--max-tokens", "1").json
         self.assertEqual(answer["pages"], 1)
         self.assertEqual(answer["compression"], 0)
