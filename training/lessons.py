@@ -44,9 +44,9 @@ def learning_rate(progress, step, peak):
 class Lessons:
     """Where in the schedule the run stands: at a gate, on the ladder, or moving evenly to the end over the time that is left."""
 
-    def __init__(self, begin, progress_of, rung=0, coarse=.62):
-        """coarse: the share of batches at 72 dpi; the others have 96."""
-        self.progress_of, self.coarse = progress_of, coarse
+    def __init__(self, begin, progress_of, rung=0, coarse=.62, scale=1.0):
+        """coarse: the share of batches at 72 dpi; the others have 96. scale: documents of a batch for one of KINDS."""
+        self.progress_of, self.coarse, self.scale = progress_of, coarse, scale
         self.gates = [g for g in GATES if g[0] >= begin]
         self.rung = rung if begin < POINTS[2] else len(LADDER)
         self.named, self.right = 0.0, dict.fromkeys(LADDER_RIGHT, 0.0)
@@ -84,7 +84,7 @@ class Lessons:
             docs = min(110, max(3, docs * (low + high) // 2 // rows))
             if kind == 'block':
                 length = max(length, 110 * rows)
-        return make_shape(kind, dpi, rng, num_pages, rows, max(2, round(docs * shrink)), length, spec['turns'], spec.get('look', False))
+        return make_shape(kind, dpi, rng, num_pages, rows, max(2, round(docs * shrink * self.scale)), length, spec['turns'], spec.get('look', False))
 
     def watch(self, kind, aux_right, right):
         """Notes how well the last batch went -> what was passed, or None. Waits for the GPU when the batch matters."""

@@ -24,6 +24,7 @@ MAX_TURNS = 64
 ONE_LINE = 37.0   # points: the height of a page with one line on it
 WORD = re.compile(r'[^\s"“”?,;:()]{4,}|\d+')
 NOWHERE = np.full((1, 3), -1, np.int32)
+MAX_PASSAGES = 24  # of a document
 AHEAD = 8          # characters after the cursor that the language model is asked to name
 LINE_END, NO_CHAR = 254, 255   # their classes beside those of the alphabet; a space is 0
 
@@ -252,10 +253,13 @@ class Builder:
     def question_document(self, rng, shape):
         """A document with facts and needles in it, and turns about them."""
         area = sum(shape.lines) * shape.wrap
-        style = rng.choices(['report', 'random', 'shuffled', 'prose', 'lines'], [.4, .17, .13, .2, .1])[0]
-        units = self.units(rng, area * rng.uniform(.75, 1.0), style)
-        scale = min(1.0, sum(shape.lines) / 40)
+        style = rng.choices(['passages', 'report', 'random', 'shuffled', 'prose', 'lines'], [.4, .22, .11, .08, .13, .06])[0]
+        wanted, scale = area * rng.uniform(.75, 1.0), min(1.0, sum(shape.lines) / 40)
         planted, turns = [], []
+        if style == 'passages':
+            units, turns = self.passages(rng, wanted)
+        else:
+            units = self.units(rng, wanted, style)
         if rng.random() < .5 + .2 * (len(shape.pages) > 1):
             group = facts.needle_group(rng, wrong=rng.choice([0, 1, 2, 3, 3, 3]) if scale > .3 else rng.choice([0, 1]))
             planted += group
@@ -265,7 +269,7 @@ class Builder:
             if rng.random() < .4:
                 f = facts.needle(rng)
                 turns.append((rng.choice(f.qa)[0], ABSENT, NO_NEEDLE, None))
-        known = facts.make_facts(rng, max(1, round(rng.randint(2, 12) * scale)), self.split)
+        known = facts.make_facts(rng, max(1, round(rng.randint(2, 12 if style != 'passages' else 3) * scale)), self.split)
         planted += known
         for f in known:
             for q, a in rng.sample(f.qa, min(len(f.qa), rng.choice([1, 1, 2]))):
@@ -285,6 +289,20 @@ class Builder:
         turns += self.continuations(rng, pages, text, extra + 1)
         rng.shuffle(turns)
         return pages, text, turns
+
+    def passages(self, rng, points):
+        """Passages of about `points` of total width -> units as units() gives them, and the turns about them for stated()."""
+        units, turns, used = [], [], 0.0
+        for passage in facts.passages(rng, MAX_PASSAGES, self.split):
+            if used >= points:
+                break
+            lines = passage.text.split('\n')
+            units += [(line, '\n') for line in lines[:-1]] + [(lines[-1], rng.choice(['\n', '\n\n', '\n\n']))]
+            used += sum(max(200, 5.2 * len(line)) for line in lines)
+            many = rng.randint(2, 5)
+            turns += [(facts.dress_question(rng, q), a, FACT, told) for q, a, told in rng.sample(passage.qa, min(many, len(passage.qa)))]
+            turns += [(facts.dress_question(rng, q), ABSENT, NO_FACT, None) for q in rng.sample(passage.absent, min(len(passage.absent), rng.randint(0, 2)))]
+        return units, turns
 
     @staticmethod
     def stated(flat, question, answer, task, statement):

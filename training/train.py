@@ -358,7 +358,7 @@ def rank_main(rank, args, task_queues, result_queue, start):
     progress_of = lambda: args.begin + (1 - args.begin) * min(1.0, max(0.0, (time.time() - start.value) / args.seconds))
 
     settle = bool(args.resume) and not args.resume.endswith('.pt')   # an exported directory has no auxiliary head
-    lessons = Lessons(args.begin, progress_of, args.rung, args.coarse)
+    lessons = Lessons(args.begin, progress_of, args.rung, args.coarse, args.scale)
     lead = args.lead
     issued = [0]
     step_now = [0]
@@ -452,6 +452,7 @@ def main():
     parser.add_argument('--settle', type=int, default=500, help='steps after resuming from a directory in which the vision tower is left alone')
     parser.add_argument('--rung', type=int, default=0, help='where on the ladder of growing blocks to start')
     parser.add_argument('--coarse', type=float, default=.62, help='share of batches at 72 dpi, the others have 96')
+    parser.add_argument('--scale', type=float, default=1.0, help='size of the batches; a step of 1 leaves an H200 idle for half of its time')
     parser.add_argument('--port', default='29511', help='where the processes of several GPUs meet')
     parser.add_argument('--begin', type=float, default=0.0, help='point of the schedule to start at')
     args = parser.parse_args()

@@ -14,6 +14,7 @@ from .dress import dress_question
 from .fact import Fact
 from .filler import filler_paragraph, filler_sentence, heading, list_item, table_row
 from .needles import needle, needle_group
+from .passages import passages
 
 __all__ = ["Fact", "absent_questions", "dress_question", "filler_paragraph", "filler_sentence", "heading", "list_item", "make_facts",
-           "needle", "needle_group", "table_row"]
+           "needle", "needle_group", "passages", "table_row"]

@@ -41,3 +41,4 @@ def read_openings():
 
 
 POOLS = {**read_pools("pools.txt"), **read_pools("filler_pools.txt"), "open": read_openings()}
+POOLS["first"] = POOLS["woman"] + POOLS["man"]

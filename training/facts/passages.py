@@ -1,0 +1,229 @@
+"""Short texts of many kinds, written for training, whose names and numbers change, with questions in many wordings.
+
+passages/*.txt hold passages, apart by lines of `====`. The first line of a passage is `@ kind`; its text follows, a line for each line or paragraph,
+up to the first question:
+
+    ? a wording | another wording | a third
+    = the answer, a piece of the text
+    ! a question that the text leaves open | the same in other words
+
+`{name:kind}` is a field where it stands first and `{name}` the same words elsewhere, in questions and answers, too; `{name.first}` and `{name.last}` are
+parts of a person's name. FIELDS has the kinds; `{day:3-12}` is a number in digits, `{day:words 3-12}` in words, `{fruit:plum|quince|fig}` one of these.
+
+A twelfth of the passages is held out. Print what is wrong in them, and some filled in: cd training && python3 -m facts.passages [FILE.txt]
+"""
+import functools
+import pathlib
+import random
+import re
+import sys
+import zlib
+from dataclasses import dataclass
+
+from . import names, values
+from .grammar import in_words
+from .pools import DATA, POOLS, pick
+
+FIELD = re.compile(r"\{(\w+)(?:\.(first|last))?(?::([^{}]+))?\}")
+NUMBERS = re.compile(r"(words )?(\d+)-(\d+)")
+WORD = re.compile(r"[^\W\d_]{4,}|\d+")
+SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')]?\s+")
+HELD_OUT_PERCENT = 8
+
+
+def code(rng):
+    return pick((lambda: f"{values.digits(4, rng)}-{values.letters(1, rng)}", lambda: f"{values.letters(2, rng)}-{values.digits(3, rng)}",
+                 lambda: f"{values.letters(1, rng)}{values.digits(5, rng)}", lambda: f"{values.digits(3, rng)}/{values.digits(2, rng)}"), rng)()
+
+
+def day(rng):
+    number, month = 1 + int(rng.random() * 28), pick(values.MONTHS, rng)
+    return pick((f"{number} {month}", f"{number} {month}", f"{month} {number}"), rng)
+
+
+def price(rng):
+    amount = f"{1 + int(rng.random() * 180)}.{int(rng.random() * 20) * 5:02}"
+    return pick(("{} euros", "€{}", "£{}", "${}", "{} francs"), rng).format(amount)
+
+
+FIELDS = {
+    "man": lambda rng: f"{pick(POOLS['man'], rng)} {names.surname(rng)}",
+    "woman": lambda rng: f"{pick(POOLS['woman'], rng)} {names.surname(rng)}",
+    "person": lambda rng: f"{names.forename(rng)} {names.surname(rng)}",
+    "surname": names.surname,
+    "town": names.place_name,
+    "street": names.street,
+    "company": lambda rng: f"{pick((names.surname, names.syllables), rng)(rng)} {pick(('Ltd', '& Sons', 'Works', 'Group', 'Brothers', 'Supplies', 'Press'), rng)}",
+    "weekday": lambda rng: pick(POOLS["weekday"], rng),
+    "month": lambda rng: pick(values.MONTHS, rng),
+    "day": day,
+    "date": values.day,
+    "year": lambda rng: str(values.year_between(1840, 2026, rng)),
+    "time": values.clock,
+    "price": price,
+    "sum": lambda rng: values.money(rng, 200, 90000),
+    "percent": values.percent,
+    "phone": values.phone,
+    "email": names.email,
+    "code": code,
+}
+
+
+@dataclass
+class Passage:
+    """A text with its fields filled in. qa: (question, answer, the sentence that tells); absent: questions that it leaves open."""
+    kind: str
+    text: str
+    qa: list
+    absent: list
+
+
+@dataclass
+class Pattern:
+    """A passage as it is written. questions: (wordings, answer); absent: wordings of each."""
+    where: str
+    kind: str
+    text: str
+    questions: list
+    absent: list
+
+    @property
+    def held_out(self):
+        return zlib.crc32(self.text.encode()) % 100 < HELD_OUT_PERCENT
+
+
+def read_pattern(block, where):
+    lines = block.strip("\n").splitlines()
+    if not lines or not lines[0].startswith("@ "):
+        raise ValueError(f"{where}: a passage begins with '@ kind'")
+    text, questions, absent = [], [], []
+    for line in lines[1:]:
+        wordings = [w.strip() for w in line[2:].split(" | ")]
+        if line.startswith("? "):
+            questions.append([wordings, None])
+        elif line.startswith("= ") and questions and questions[-1][1] is None:
+            questions[-1][1] = line[2:].strip()
+        elif line.startswith("! "):
+            absent.append(wordings)
+        elif questions or absent:
+            if line.strip():
+                raise ValueError(f"{where}: '{line}' is no question, answer or open question")
+        else:
+            text.append(line.rstrip())
+    if any(answer is None for _, answer in questions) or not questions:
+        raise ValueError(f"{where}: a question has no answer, or there is none")
+    return Pattern(where, lines[0][2:].strip(), "\n".join(text).strip("\n"), questions, absent)
+
+
+def read_patterns(path):
+    blocks = re.split(r"^====+\s*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [read_pattern(block, f"{path.name}, passage {i + 1}") for i, block in enumerate(blocks) if block.strip()]
+
+
+@functools.cache
+def patterns(split):
+    """The passages of 'train' or 'heldout'."""
+    every = [pattern for path in sorted((DATA / "passages").glob("*.txt")) for pattern in read_patterns(path)]
+    return [pattern for pattern in every if pattern.held_out == (split == "heldout")]
+
+
+def value_of(kind, rng):
+    if numbers := NUMBERS.fullmatch(kind):
+        number = values.between(int(numbers[2]), int(numbers[3]), rng)
+        return in_words(number) if numbers[1] else str(number)
+    return pick(kind.split("|"), rng) if "|" in kind else FIELDS[kind](rng)
+
+
+def fill_fields(text, known, rng):
+    """The text with its fields replaced; `known` maps names to values and grows. Values of one passage differ from each other."""
+    def replace(match):
+        name, part, kind = match.groups()
+        if name not in known:
+            if kind is None:
+                raise ValueError(f"the field {name} is used before it is made")
+            for _ in range(30):
+                known[name] = value_of(kind, rng)
+                if list(known.values()).count(known[name]) == 1:
+                    break
+        value = known[name]
+        return {"first": value.split(" ", 1)[0], "last": value.split(" ", 1)[-1], None: value}[part]
+    return FIELD.sub(replace, text)
+
+
+def telling_sentence(text, question, answer):
+    """Of the sentences with the answer, the one that shares most words with the question; a line counts as one."""
+    asked = {word.lower() for word in WORD.findall(question)}
+    whole = re.compile(rf"(?<!\w){re.escape(answer)}(?!\w)")
+    with_answer = [s for line in text.split("\n") for s in SENTENCE_END.split(line) if whole.search(s)]
+    return max(with_answer, key=lambda s: len(asked & {w.lower() for w in WORD.findall(s)}), default=None)
+
+
+def fill(pattern, rng):
+    known = {}
+    text = fill_fields(pattern.text, known, rng)
+    qa = []
+    for wordings, answer in pattern.questions:
+        question, answer = fill_fields(pick(wordings, rng), known, rng), fill_fields(answer, known, rng)
+        sentence = telling_sentence(text, question, answer)
+        if sentence is not None:   # an answer may reach over the end of a sentence: then it is left out
+            qa.append((question, answer, sentence))
+    return Passage(pattern.kind, text, qa, [fill_fields(pick(wordings, rng), known, rng) for wordings in pattern.absent])
+
+
+def passages(rng, count, split="train"):
+    """Up to `count` passages of kinds that differ, so that a question is about one of them."""
+    chosen, every = {}, patterns(split)
+    for _ in range(3 * count if every else 0):
+        pattern = pick(every, rng)
+        chosen.setdefault(pattern.kind, pattern)
+        if len(chosen) == count:
+            break
+    return [fill(pattern, rng) for pattern in chosen.values()]
+
+
+def problems_of(pattern, rng):
+    """What is wrong with a passage as it is written, filled in once."""
+    found = []
+    try:
+        text = fill_fields(pattern.text, known := {}, rng)
+        if "{" in text or "}" in text:
+            found.append("a field is not closed")
+        for wordings, answer in pattern.questions:
+            answer = fill_fields(answer, known, rng)
+            if telling_sentence(text, "", answer) is None:
+                found.append(f"no sentence has the answer '{answer}'")
+            for wording in wordings:
+                question = fill_fields(wording, known, rng)
+                if answer.lower() in question.lower() and len(answer) > 3:
+                    found.append(f"'{question}' has its answer in it")
+        for wordings in pattern.absent:
+            for wording in wordings:
+                fill_fields(wording, known, rng)
+    except (KeyError, ValueError) as error:
+        found.append(f"field {error}")
+    return [f"{pattern.where}: {problem}" for problem in found]
+
+
+def main():
+    paths = [pathlib.Path(p) for p in sys.argv[1:]] or sorted((DATA / "passages").glob("*.txt"))
+    rng, found, count, num_questions, num_wordings = random.Random(), [], 0, 0, 0
+    for path in paths:
+        try:
+            every = read_patterns(path)
+        except ValueError as error:
+            found.append(str(error))
+            continue
+        count += len(every)
+        num_questions += sum(len(p.questions) + len(p.absent) for p in every)
+        num_wordings += sum(len(w) for p in every for w, _ in p.questions) + sum(len(w) for p in every for w in p.absent)
+        found += [problem for pattern in every for problem in dict.fromkeys(sum((problems_of(pattern, rng) for _ in range(5)), []))]
+        if every and not found:
+            shown = fill(pick(every, rng), rng)
+            print(shown.text, *(f"    {q} -> {a}" for q, a, _ in shown.qa), *(f"    {q} -> ?" for q in shown.absent), sep="\n")
+    print(*found, sep="\n")
+    print(f"{count} passages, {num_questions} questions in {num_wordings} wordings, {len(found)} problems")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
