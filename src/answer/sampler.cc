@@ -214,13 +214,15 @@ std::optional<int32_t> Sampler::choose_of_largest(const ops::LogitsRow& row, For
   if (!only_lowers()) return {};
   const bool others = row.size() > top.count;
   const float bound = others ? top.values[top.count - 1] : kRemoved;
-  std::vector<std::pair<int32_t, float>> known;  // by id
+  std::vector<std::pair<int32_t, float>> known;
+  known.reserve(static_cast<size_t>(top.count));
   for (int32_t i = 0; i < top.count; ++i) known.emplace_back(top.ids[i], penalised(top.ids[i], top.values[i]));
-  std::sort(known.begin(), known.end());
-  const auto best = std::max_element(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (others && best->second <= bound) return {};
-  if (is_greedy()) return format == nullptr || format->permits(best->first) ? std::optional<int32_t>(best->first) : std::nullopt;
+  const auto worse = [](const auto& a, const auto& b) { return a.second != b.second ? a.second < b.second : a.first > b.first; };
+  const std::pair<int32_t, float> best = *std::max_element(known.begin(), known.end(), worse);
+  if (others && best.second <= bound) return {};
+  if (is_greedy()) return format == nullptr || format->permits(best.first) ? std::optional<int32_t>(best.first) : std::nullopt;
   if (format != nullptr) return {};
+  std::sort(known.begin(), known.end());  // by id
   // A draw is among the k best, and sees scores as distances from the best one.
   std::vector<float> order, scores;
   for (const auto& [id, score] : known) scores.push_back(score);
@@ -230,7 +232,7 @@ std::optional<int32_t> Sampler::choose_of_largest(const ops::LogitsRow& row, For
     const auto kth = order.begin() + (options_.top_k - 1);
     std::nth_element(order.begin(), kth, order.end(), std::greater<>());
     const auto temperature = static_cast<float>(options_.temperature);
-    if (!((*kth - best->second) / temperature > (bound - best->second) / temperature)) return {};
+    if (!((*kth - best.second) / temperature > (bound - best.second) / temperature)) return {};
   }
   return known[draw(scores)].first;
 }

@@ -165,7 +165,7 @@ TEST(Sampler, RefusesLogitsThatAreNotNumbers) {
   EXPECT_THAT(sampler.sample(std::vector<float>{1, kInfinity}).status().message(), HasSubstr("not a number"));
   EXPECT_THAT(sampler.sample(std::vector<float>{-kInfinity}).status().message(),
               HasSubstr("no finite logit"));
-  EXPECT_THAT(sampler.sample({}).status().message(), HasSubstr("no finite logit"));
+  EXPECT_THAT(sampler.sample(std::span<const float>()).status().message(), HasSubstr("no finite logit"));
   EXPECT_EQ(sampler.num_sampled(), 0);
   EXPECT_EQ(sampler.sample(std::vector<float>{1, 2})->id, 1);
 }

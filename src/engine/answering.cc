@@ -39,7 +39,7 @@ Answering::Answering(const Tokenizer& tokenizer, const AnsweringOptions& options
   if (options_.format != nullptr) format_.emplace(options_.format, options_.stop_ids);
 }
 
-Result<std::optional<int32_t>> Answering::step(std::span<const float> logits) {
+Result<std::optional<int32_t>> Answering::step(const ops::LogitsRow& logits) {
   GLYPH_ASSIGN_OR_RETURN(const SampledToken token, sampler_.sample(logits, format_ ? &*format_ : nullptr));
   ++num_tokens_;
   if (stop_ids_.contains(token.id)) {

@@ -39,9 +39,9 @@ class Answering {
   Answering(const Tokenizer& tokenizer, const AnsweringOptions& options, std::span<const int32_t> prompt,
             const AskListener& listener);
 
-  // Chooses a token from logits (vocab_size) and publishes the text it completes. Gives the token to decode next, or nothing when
-  // the answer is complete. kInternal when the logits are not numbers.
-  Result<std::optional<int32_t>> step(std::span<const float> logits);
+  // Chooses a token from a row of logits and publishes the text it completes. Gives the token to decode next, or nothing when
+  // the answer is complete. kInternal when the logits are not numbers; errors of fetching them.
+  Result<std::optional<int32_t>> step(const ops::LogitsRow& logits);
 
   int64_t num_tokens() const { return num_tokens_; }
   int64_t tokens_left() const { return options_.max_tokens - num_tokens_; }

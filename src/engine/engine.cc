@@ -56,8 +56,8 @@ Status Engine::step(Sequence& sequence) {
 Status Engine::decode(Sequence& sequence) {
   const std::vector<int32_t> ids = sequence.next_tokens();
   const NewTokens tokens[] = {{.ids = ids, .cache = &sequence.cache()}};
-  GLYPH_ASSIGN_OR_RETURN(const Tensor logits, model_->language().decode(tokens));
-  return sequence.take_decoded(ids, logits.view());
+  GLYPH_ASSIGN_OR_RETURN(const Logits logits, model_->language().decode(tokens));
+  return sequence.take_decoded(ids, logits);
 }
 
 }  // namespace glyph

@@ -34,6 +34,7 @@ struct ModelOptions {
   int first_gpu = 0;                       // of these, in the driver's order
   std::filesystem::path plan = {};         // Engine::open(): use_plan() in engine/compile.h
   bool use_plan = true;
+  bool as_on_gpu = false;                  // LanguageOptions::as_on_gpu
   std::function<Result<std::unique_ptr<Device>>()> open_device = {};  // instead of `device`, for tests; called for each
 };
 

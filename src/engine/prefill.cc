@@ -17,15 +17,15 @@ Result<std::unique_ptr<Prefill>> Prefill::start(const LanguageModel& language, K
   return prefill;
 }
 
-Result<std::optional<Tensor>> Prefill::step(int64_t chunk_tokens) {
+Result<std::optional<Logits>> Prefill::step(int64_t chunk_tokens) {
   const int64_t total = prompt_.num_tokens();
   const int64_t end = std::min(read_ + chunk_tokens, total);
   clock_.begin();
-  GLYPH_ASSIGN_OR_RETURN(Tensor logits, language_.read(prompt_, read_, end, cache_, end == total));
+  GLYPH_ASSIGN_OR_RETURN(Logits logits, language_.read(prompt_, read_, end, cache_, end == total));
   clock_.end();
   read_ = end;
-  if (end < total) return std::optional<Tensor>();
-  return std::optional<Tensor>(std::move(logits));
+  if (end < total) return std::optional<Logits>();
+  return std::optional<Logits>(std::move(logits));
 }
 
 void Prefill::drop_pages() {

@@ -22,8 +22,8 @@ class Prefill {
   Prefill(const Prefill&) = delete;
   Prefill& operator=(const Prefill&) = delete;
 
-  // Reads one chunk. Logits (vocab_size) after the last one, nothing before. kExhausted: no KV blocks.
-  Result<std::optional<Tensor>> step(int64_t chunk_tokens);
+  // Reads one chunk. A row of logits after the last one, nothing before. kExhausted: no KV blocks.
+  Result<std::optional<Logits>> step(int64_t chunk_tokens);
 
   const std::vector<int32_t>& ids() const { return ids_; }
   int64_t tokens_read() const { return read_; }

@@ -121,15 +121,14 @@ Status Sequence::start_prefill() {
 
 Status Sequence::read_chunk() {
   if (stop_.stop_requested()) return cancelled("the question was stopped");
-  GLYPH_ASSIGN_OR_RETURN(const std::optional<Tensor> logits, prefill_->step(model_.language().chunk_tokens()));
+  GLYPH_ASSIGN_OR_RETURN(const std::optional<Logits> logits, prefill_->step(model_.language().chunk_tokens()));
   progress_.tokens_read = prefill_->tokens_read();
   report(AskStage::kPrefill);
   if (!logits) return {};
   result_.timings.vision_ms = vision_clock_->ms();
   result_.timings.prefill_ms = prefill_->ms();
   prefill_->drop_pages();
-  const ConstTensorView view = logits->view();
-  return start_answering({view.data<float>(), static_cast<size_t>(view.shape().num_elements())});
+  return start_answering(logits->row(0));
 }
 
 Result<AnsweringOptions> Sequence::answering_options() const {
@@ -140,7 +139,7 @@ Result<AnsweringOptions> Sequence::answering_options() const {
   return options;
 }
 
-Status Sequence::start_answering(std::span<const float> logits) {
+Status Sequence::start_answering(const ops::LogitsRow& logits) {
   GLYPH_ASSIGN_OR_RETURN(AnsweringOptions options, answering_options());
   options.max_tokens = std::min(options.max_tokens, model_.language().max_tokens() - result_.usage.prompt_tokens);
   writing_.emplace(model_.tokenizer(), options, prefill_->ids(), listener_, [this] { took_token(); });
@@ -163,7 +162,7 @@ std::vector<int32_t> Sequence::next_tokens() const {
   return writing_->next_tokens(std::span(&quotable_, 1), std::min(request_.draft_tokens, room));
 }
 
-Status Sequence::take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits) {
+Status Sequence::take_decoded(std::span<const int32_t> decoded, const Logits& logits) {
   if (stop_.stop_requested()) return cancelled("the question was stopped");
   GLYPH_ASSIGN_OR_RETURN(const size_t accepted, writing_->take_decoded(decoded, logits, 0, cache()));
   result_.drafted_tokens += decoded.size() - 1;

@@ -42,7 +42,7 @@ class Sequence {
   Status read_chunk();
   std::vector<int32_t> next_tokens() const;  // to be decoded
   KvCache& cache() { return prefill_->cache(); }
-  Status take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits);  // (decoded, vocab_size)
+  Status take_decoded(std::span<const int32_t> decoded, const Logits& logits);  // a row behind each
 
   AskResult take_result();
 
@@ -50,7 +50,7 @@ class Sequence {
   Status extract();
   Status start_drawing();
   Status start_prefill();
-  Status start_answering(std::span<const float> logits);
+  Status start_answering(const ops::LogitsRow& logits);
   void took_token();
   Result<AnsweringOptions> answering_options() const;
   WindowUse window_use() const;

@@ -37,7 +37,7 @@ std::vector<int32_t> Writing::next_tokens(std::span<const DraftIndexPtr> texts, 
   return ids;
 }
 
-Status Writing::take_logits(std::span<const float> logits) {
+Status Writing::take_logits(const ops::LogitsRow& logits) {
   GLYPH_ASSIGN_OR_RETURN(const std::optional<int32_t> token, answering_.step(logits));
   if (token) {
     next_token_ = *token;
@@ -48,14 +48,11 @@ Status Writing::take_logits(std::span<const float> logits) {
   return {};
 }
 
-Result<size_t> Writing::take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits, int64_t first_row,
-                                     KvCache& cache) {
+Result<size_t> Writing::take_decoded(std::span<const int32_t> decoded, const Logits& logits, int64_t first_row, KvCache& cache) {
   const std::span<const int32_t> drafted = decoded.subspan(1);
   size_t taken = 0;
   for (;; ++taken) {
-    const int64_t at = first_row + static_cast<int64_t>(taken);
-    const ConstTensorView row = logits.rows(at, at + 1);
-    GLYPH_RETURN_IF_ERROR(take_logits({row.data<float>(), static_cast<size_t>(row.shape().num_elements())}));
+    GLYPH_RETURN_IF_ERROR(take_logits(logits.row(first_row + static_cast<int64_t>(taken))));
     if (done() || taken == drafted.size() || next_token_ != drafted[taken]) break;
   }
   const auto wrong = static_cast<int64_t>(drafted.size() - taken);

@@ -13,7 +13,7 @@
 #include "glyph/document.h"
 #include "glyph/status.h"
 #include "language/kv_cache.h"
-#include "tensor/tensor.h"
+#include "language/logits.h"
 #include "tokenize/tokenizer.h"
 
 namespace glyph {
@@ -37,12 +37,12 @@ class Writing {
   // What a pass decodes: the token that was chosen, behind it up to `max_drafted` that the texts make likely.
   std::vector<int32_t> next_tokens(std::span<const DraftIndexPtr> texts, size_t max_drafted) const;
 
-  // Chooses a token from logits (vocab_size).
-  Status take_logits(std::span<const float> logits);
+  // Chooses a token from a row of logits.
+  Status take_logits(const ops::LogitsRow& logits);
 
   // Logits behind each of next_tokens(), rows from `first_row` on. Takes tokens as long as they are the drafted ones, and one more;
   // what was decoded beyond is cut off the cache. Gives how many drafted tokens were taken.
-  Result<size_t> take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits, int64_t first_row, KvCache& cache);
+  Result<size_t> take_decoded(std::span<const int32_t> decoded, const Logits& logits, int64_t first_row, KvCache& cache);
 
  private:
   Answering answering_;

@@ -10,24 +10,24 @@ constexpr size_t kMaxKept = 64;  // a record of the 9B's step takes about a mega
 DecodeSteps::Step& DecodeSteps::step_of(const Shape& shape) {
   if (steps_.size() >= kMaxKept && !steps_.contains(shape)) steps_.clear();
   Step& step = steps_[shape];
-  if (step.logits.empty()) step.logits = Tensor(*device_, DType::kF32, {shape.rows, vocab_size_});
+  if (step.logits.all.empty()) step.logits = DeviceLogits(*device_, shape.rows, vocab_size_);
   return step;
 }
 
 // The first step of a shape runs call by call, so that everything it needs is there when the second is recorded.
-ConstTensorView DecodeSteps::queue(const Shape& shape, bool record, const std::function<void(const TensorView& logits)>& queue) {
+const DeviceLogits& DecodeSteps::queue(const Shape& shape, bool record, const std::function<void(DeviceLogits& logits)>& queue) {
   Step& step = step_of(shape);
   if (record && step.work == nullptr && step.recordable && step.num_runs > 0) {
-    step.work = device_->record([&] { queue(step.logits.view()); });
+    step.work = device_->record([&] { queue(step.logits); });
     step.recordable = step.work != nullptr;
   }
   if (record && step.work != nullptr) {
     step.work->repeat();
   } else {
-    queue(step.logits.view());
+    queue(step.logits);
   }
   ++step.num_runs;
-  return step.logits.view();
+  return step.logits;
 }
 
 }  // namespace glyph

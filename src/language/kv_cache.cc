@@ -103,6 +103,8 @@ Status KvCache::reserve(int64_t count) {
   const int64_t block_tokens = layout().block_tokens;
   const auto used = static_cast<size_t>((num_tokens_ + block_tokens - 1) / block_tokens);
   const auto wanted = static_cast<size_t>((num_tokens_ + count + block_tokens - 1) / block_tokens);
+  // Most tokens go into a block that nobody shares.
+  if (used == wanted && used > 0 && blocks_.size() == used && blocks_.back().use_count() == 1) return {};
   std::vector<KvBlockPool::BlockPtr> blocks(
       blocks_.begin(), blocks_.begin() + static_cast<ptrdiff_t>(std::min(used, blocks_.size())));
   if (count > 0 && num_tokens_ % block_tokens != 0 &&
@@ -129,7 +131,9 @@ void KvCache::truncate(int64_t num_tokens, int64_t next_position) {
   num_tokens_ = num_tokens;
   next_position_ = next_position;
   const int64_t block_tokens = layout().block_tokens;
-  blocks_.resize(static_cast<size_t>((num_tokens + block_tokens - 1) / block_tokens));
+  const auto wanted = static_cast<size_t>((num_tokens + block_tokens - 1) / block_tokens);
+  if (blocks_.size() == wanted) return;
+  blocks_.resize(wanted);
   update_pointers();
 }
 

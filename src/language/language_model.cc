@@ -7,6 +7,20 @@
 #include "language/language_rank.h"
 
 namespace glyph {
+namespace {
+
+// What the ranks found largest in their columns, row by row.
+std::vector<ops::TopLogits> merged(const std::vector<std::vector<ops::TopLogits>>& tops, std::span<const int64_t> first_ids) {
+  if (tops.size() == 1) return tops[0];
+  std::vector<ops::TopLogits> rows, pieces(tops.size());
+  for (size_t row = 0; row < tops[0].size(); ++row) {
+    for (size_t rank = 0; rank < tops.size(); ++rank) pieces[rank] = tops[rank][row];
+    rows.push_back(ops::merge(pieces, first_ids));
+  }
+  return rows;
+}
+
+}  // namespace
 
 struct LanguageModel::Impl {
   std::unique_ptr<DeviceGroup> own_group;  // where the caller has none
@@ -16,11 +30,16 @@ struct LanguageModel::Impl {
   DType compute;
   std::vector<std::unique_ptr<LanguageRank>> ranks;
   int64_t chunk_tokens = 0;  // 0: what suits the kind of device
+  uint64_t num_passes = 0;   // that were begun
 
-  Result<Tensor> read(std::span<const PromptPart> parts, const ReadPauses& pauses) const;
-  Result<Tensor> decode(std::span<const NewTokens> sequences) const;
+  // Logits of so many rows, from a pass that every rank does.
+  using RankPass = std::function<Status(LanguageRank& rank, const LogitsPlace& logits)>;
+  Result<Logits> run(int64_t num_rows, const RankPass& pass);
+  Status fetch(int64_t row, std::span<float> to) const;
+  Result<Logits> read(std::span<const PromptPart> parts, const ReadPauses& pauses);
+  Result<Logits> decode(std::span<const NewTokens> sequences);
   Status check(std::span<const int32_t> ids, int64_t num_tokens_before) const;
-  Status load(const ModelConfig& model, const Checkpoint& checkpoint, Precision precision);
+  Status load(const ModelConfig& model, const Checkpoint& checkpoint, const LanguageOptions& options);
 };
 
 Status LanguageModel::Impl::check(std::span<const int32_t> ids, int64_t num_tokens_before) const {
@@ -40,17 +59,44 @@ Status LanguageModel::Impl::check(std::span<const int32_t> ids, int64_t num_toke
 }
 
 // Every rank reads its share of the weights at the same time.
-Status LanguageModel::Impl::load(const ModelConfig& model, const Checkpoint& checkpoint, Precision precision) {
+Status LanguageModel::Impl::load(const ModelConfig& model, const Checkpoint& checkpoint, const LanguageOptions& options) {
   ranks.resize(static_cast<size_t>(group.size()));
   return group.run([&](int rank) -> Status {
-    Result<std::unique_ptr<LanguageRank>> loaded = LanguageRank::load(group, rank, model, checkpoint, precision);
+    Result<std::unique_ptr<LanguageRank>> loaded = LanguageRank::load(group, rank, model, checkpoint, options);
     GLYPH_RETURN_IF_ERROR(group.agree(rank, loaded.status()));
     ranks[static_cast<size_t>(rank)] = std::move(loaded).value();
     return {};
   });
 }
 
-Result<Tensor> LanguageModel::Impl::read(std::span<const PromptPart> parts, const ReadPauses& pauses) const {
+// On the host a pass may be begun inside of another (ReadPauses): each has rows of its own.
+Result<Logits> LanguageModel::Impl::run(int64_t num_rows, const RankPass& pass) {
+  const uint64_t number = ++num_passes;
+  if (ranks[0]->on_host()) {
+    Tensor all;
+    if (num_rows > 0) all = Tensor(host_device(), DType::kF32, {num_rows, config.vocab_size});
+    const LogitsPlace place{.all = all.view(), .top = {}};
+    GLYPH_RETURN_IF_ERROR(group.run([&](int rank) { return pass(*ranks[static_cast<size_t>(rank)], place); }));
+    return Logits(std::move(all));
+  }
+  std::vector<std::vector<ops::TopLogits>> tops(ranks.size(), std::vector<ops::TopLogits>(static_cast<size_t>(num_rows)));
+  GLYPH_RETURN_IF_ERROR(group.run([&](int rank) {
+    const auto index = static_cast<size_t>(rank);
+    return pass(*ranks[index], {.all = {}, .top = tops[index]});
+  }));
+  std::vector<int64_t> first_ids;
+  for (const auto& rank : ranks) first_ids.push_back(rank->columns().begin);
+  return Logits(merged(tops, first_ids), config.vocab_size, [this, number](int64_t row, std::span<float> to) {
+    GLYPH_CHECK(number == num_passes);
+    return fetch(row, to);
+  });
+}
+
+Status LanguageModel::Impl::fetch(int64_t row, std::span<float> to) const {
+  return group.run([&](int rank) { return ranks[static_cast<size_t>(rank)]->fetch(row, to); });
+}
+
+Result<Logits> LanguageModel::Impl::read(std::span<const PromptPart> parts, const ReadPauses& pauses) {
   std::vector<int32_t> outputs;
   int64_t num_rows = 0;
   for (const PromptPart& part : parts) {
@@ -60,10 +106,9 @@ Result<Tensor> LanguageModel::Impl::read(std::span<const PromptPart> parts, cons
     num_rows += part.num_rows();
     if (part.want_logits) outputs.push_back(static_cast<int32_t>(num_rows - 1));
   }
-  Tensor logits;
-  if (!outputs.empty()) logits = Tensor(host_device(), DType::kF32, {std::ssize(outputs), config.vocab_size});
-  const TensorView view = logits.view();
-  GLYPH_RETURN_IF_ERROR(group.run([&](int rank) { return ranks[static_cast<size_t>(rank)]->read(parts, outputs, pauses, view); }));
+  GLYPH_ASSIGN_OR_RETURN(Logits logits, run(std::ssize(outputs), [&](LanguageRank& rank, const LogitsPlace& place) {
+    return rank.read(parts, outputs, pauses, place);
+  }));
   for (const PromptPart& part : parts) {
     const Prompt& prompt = *part.prompt;
     const bool whole = part.end == prompt.num_tokens();
@@ -73,7 +118,7 @@ Result<Tensor> LanguageModel::Impl::read(std::span<const PromptPart> parts, cons
   return logits;
 }
 
-Result<Tensor> LanguageModel::Impl::decode(std::span<const NewTokens> sequences) const {
+Result<Logits> LanguageModel::Impl::decode(std::span<const NewTokens> sequences) {
   int64_t num_rows = 0;
   for (const NewTokens& sequence : sequences) {
     GLYPH_RETURN_IF_ERROR(check(sequence.ids, sequence.cache->num_tokens()));
@@ -81,9 +126,9 @@ Result<Tensor> LanguageModel::Impl::decode(std::span<const NewTokens> sequences)
     num_rows += std::ssize(sequence.ids);
   }
   GLYPH_CHECK(num_rows > 0);
-  Tensor logits(host_device(), DType::kF32, {num_rows, config.vocab_size});
-  const TensorView view = logits.view();
-  GLYPH_RETURN_IF_ERROR(group.run([&](int rank) { return ranks[static_cast<size_t>(rank)]->decode(sequences, view); }));
+  GLYPH_ASSIGN_OR_RETURN(Logits logits, run(num_rows, [&](LanguageRank& rank, const LogitsPlace& place) {
+    return rank.decode(sequences, place);
+  }));
   for (const NewTokens& sequence : sequences) {
     const auto count = static_cast<int64_t>(sequence.ids.size());
     sequence.cache->commit(count, sequence.cache->next_position() + count);
@@ -114,7 +159,7 @@ Result<LanguageModel> LanguageModel::load(DeviceGroup& group, const ModelConfig&
                                       .image_token_id = config.image_token_id,
                                       .compute = glyph::compute_type(group.device(), options.precision),
                                       .ranks = {}});
-  GLYPH_RETURN_IF_ERROR(impl->load(config, checkpoint, options.precision));
+  GLYPH_RETURN_IF_ERROR(impl->load(config, checkpoint, options));
   return LanguageModel(std::move(impl));
 }
 
@@ -137,49 +182,49 @@ Result<Prompt> LanguageModel::begin_prefill(std::span<const int32_t> ids,
   return make_prompt(ids, pages, impl_->image_token_id, cache.next_position());
 }
 
-Result<Tensor> LanguageModel::read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
+Result<Logits> LanguageModel::read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
                                    bool want_logits) const {
   const PromptPart part{.prompt = &prompt, .begin = begin, .end = end, .cache = &cache, .want_logits = want_logits};
   return impl_->read(std::span(&part, 1), {});
 }
 
-Result<Tensor> LanguageModel::read(std::span<const PromptPart> parts, const ReadPauses& pauses) const {
+Result<Logits> LanguageModel::read(std::span<const PromptPart> parts, const ReadPauses& pauses) const {
   return impl_->read(parts, pauses);
 }
 
-Result<Tensor> LanguageModel::prefill(std::span<const int32_t> ids,
+Result<Logits> LanguageModel::prefill(std::span<const int32_t> ids,
                                       std::span<const PageFeatures* const> pages, KvCache& cache,
                                       const PrefillOptions& options) const {
   GLYPH_CHECK(options.chunk_tokens >= 0);
   GLYPH_ASSIGN_OR_RETURN(const Prompt prompt, begin_prefill(ids, pages, cache));
   const int64_t tokens_before = cache.num_tokens(), position_before = cache.next_position();
-  Result<Tensor> logits = read_all(prompt, cache, options);
+  Result<Logits> logits = read_all(prompt, cache, options);
   if (!logits.ok()) cache.truncate(tokens_before, position_before);
   return logits;
 }
 
-Result<Tensor> LanguageModel::read_all(const Prompt& prompt, KvCache& cache,
+Result<Logits> LanguageModel::read_all(const Prompt& prompt, KvCache& cache,
                                        const PrefillOptions& options) const {
   const int64_t total = prompt.num_tokens();
   const int64_t chunk = options.chunk_tokens > 0 ? options.chunk_tokens : chunk_tokens();
   for (int64_t begin = 0;;) {
     if (options.stop.stop_requested()) return cancelled("reading the prompt was cancelled");
     const int64_t end = std::min(total, begin + chunk);
-    GLYPH_ASSIGN_OR_RETURN(Tensor logits, read(prompt, begin, end, cache, end == total));
+    GLYPH_ASSIGN_OR_RETURN(Logits logits, read(prompt, begin, end, cache, end == total));
     if (options.progress) options.progress(end, total);
-    if (end == total) return Tensor(std::move(logits));
+    if (end == total) return Logits(std::move(logits));
     begin = end;
   }
 }
 
-Result<Tensor> LanguageModel::decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const {
+Result<Logits> LanguageModel::decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const {
   GLYPH_CHECK(ids.size() == caches.size());
   std::vector<NewTokens> sequences;
   for (size_t i = 0; i < ids.size(); ++i) sequences.push_back({.ids = ids.subspan(i, 1), .cache = caches[i]});
   return impl_->decode(sequences);
 }
 
-Result<Tensor> LanguageModel::decode(std::span<const NewTokens> sequences) const { return impl_->decode(sequences); }
+Result<Logits> LanguageModel::decode(std::span<const NewTokens> sequences) const { return impl_->decode(sequences); }
 
 void LanguageModel::observe(StageObserver observer) {
   const bool observed = observer != nullptr;

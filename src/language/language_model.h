@@ -9,6 +9,7 @@
 
 #include "glyph/status.h"
 #include "language/kv_cache.h"
+#include "language/logits.h"
 #include "language/prompt.h"
 #include "ops/weight.h"
 #include "parallel/device_group.h"
@@ -20,6 +21,7 @@ namespace glyph {
 
 struct LanguageOptions {
   Precision precision = Precision::kAuto;
+  bool as_on_gpu = false;  // for tests: on any device, passes are done and give their logits as on a GPU
 };
 
 struct PrefillOptions {
@@ -71,29 +73,28 @@ class LanguageModel {
   KvLayout kv_layout(int64_t block_tokens = 64) const;
 
   // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a
-  // beginning. Logits of the last row, (1, vocab_size) f32 in host memory, like all logits. kRefused: placeholders and pages do not match, an id
-  // outside the vocabulary, past the context window; kExhausted: no KV blocks; kCancelled; the device's errors
-  // (Device::take_status). After an error the cache is as it was.
-  Result<Tensor> prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
+  // beginning. Logits of the last row; as with all logits, what they leave on a GPU is there until the next pass. kRefused: placeholders
+  // and pages do not match, an id outside the vocabulary, past the context window; kExhausted: no KV blocks; kCancelled; the device's
+  // errors (Device::take_status). After an error the cache is as it was.
+  Result<Logits> prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
                          KvCache& cache, const PrefillOptions& options = {}) const;
 
   // The steps of prefill() for a scheduler. begin_prefill() checks everything; read() appends tokens [begin,
   // end) of the prompt; begin is where the call before it ended.
   Result<Prompt> begin_prefill(std::span<const int32_t> ids, std::span<const PageFeatures* const> pages,
                                const KvCache& cache) const;
-  // Logits of row end - 1 when `want_logits`, else an empty tensor.
-  Result<Tensor> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
+  // Logits of row end - 1 when `want_logits`, else none.
+  Result<Logits> read(const Prompt& prompt, int64_t begin, int64_t end, KvCache& cache,
                       bool want_logits) const;
-  // The same for one part, or for several of up to kShortRows each. Logits (parts that want some, vocab_size),
-  // which do not depend on the other parts. kCancelled: stopped inside; the caches are as they were.
-  Result<Tensor> read(std::span<const PromptPart> parts, const ReadPauses& pauses = {}) const;
+  // The same for one part, or for several of up to kShortRows each. A row of logits for each part that wants some,
+  // which does not depend on the other parts. kCancelled: stopped inside; the caches are as they were.
+  Result<Logits> read(std::span<const PromptPart> parts, const ReadPauses& pauses = {}) const;
 
-  // One token for each of several sequences, appended to its cache: ids[i] to caches[i]. Logits (sequences,
-  // vocab_size) f32.
-  Result<Tensor> decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const;
-  // One or more for each: logits of every new token, (tokens of all, vocab_size) f32. With the tokens of all up to
+  // One token for each of several sequences, appended to its cache: ids[i] to caches[i]. A row of logits for each sequence.
+  Result<Logits> decode(std::span<const int32_t> ids, std::span<KvCache* const> caches) const;
+  // One or more for each: a row of logits for every new token. With the tokens of all up to
   // max_decode_rows() a row's logits do not depend on the other rows; the caller truncates what it does not keep.
-  Result<Tensor> decode(std::span<const NewTokens> sequences) const;
+  Result<Logits> decode(std::span<const NewTokens> sequences) const;
   int64_t max_decode_rows() const;
 
   // Stages "embed", "layer.0" ..., "norm" of each pass, (rows, hidden) f32.
@@ -109,7 +110,7 @@ class LanguageModel {
  private:
   struct Impl;
   explicit LanguageModel(std::unique_ptr<Impl> impl);
-  Result<Tensor> read_all(const Prompt& prompt, KvCache& cache, const PrefillOptions& options) const;
+  Result<Logits> read_all(const Prompt& prompt, KvCache& cache, const PrefillOptions& options) const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "ops/embedding.h"
 #include "ops/linear.h"
@@ -24,7 +23,7 @@ constexpr int64_t kManyRows = 64;  // of a pass whose sums are bound by the conn
 
 }  // namespace
 
-LanguageRank::LanguageRank(DeviceGroup& group, int rank, const ModelConfig& config, DType compute, LanguageWeights weights)
+LanguageRank::LanguageRank(DeviceGroup& group, int rank, const ModelConfig& config, DType compute, bool on_host, LanguageWeights weights)
     : group_(group),
       rank_(rank),
       device_(group.device(rank)),
@@ -32,19 +31,21 @@ LanguageRank::LanguageRank(DeviceGroup& group, int rank, const ModelConfig& conf
       config_(config.text),
       share_(language_share(config.text, rank, group.size())),
       compute_(compute),
+      on_host_(on_host),
       weights_(std::move(weights)),
       workspace_(device_),
       batch_(device_),
       steps_(device_, share_.vocab.size()) {}
 
 Result<std::unique_ptr<LanguageRank>> LanguageRank::load(DeviceGroup& group, int rank, const ModelConfig& config,
-                                                         const Checkpoint& checkpoint, Precision precision) {
+                                                         const Checkpoint& checkpoint, const LanguageOptions& options) {
   Device& device = group.device(rank);
-  const DType compute = compute_type(device, precision);
-  const WeightLoader loader(device, checkpoint, compute, glyph::weight_type(device, precision));
+  const DType compute = compute_type(device, options.precision);
+  const WeightLoader loader(device, checkpoint, compute, glyph::weight_type(device, options.precision));
   GLYPH_ASSIGN_OR_RETURN(LanguageWeights weights, load_language_weights(loader, config, rank, group.size()));
   GLYPH_RETURN_IF_ERROR(device.take_status());
-  return std::unique_ptr<LanguageRank>(new LanguageRank(group, rank, config, compute, std::move(weights)));
+  const bool on_host = device.host_memory() && !options.as_on_gpu;
+  return std::unique_ptr<LanguageRank>(new LanguageRank(group, rank, config, compute, on_host, std::move(weights)));
 }
 
 int64_t LanguageRank::max_decode_rows() const { return few_rows(device_); }
@@ -217,31 +218,34 @@ Status LanguageRank::agree() {
   return status.ok() ? status : group_.give_up(status);
 }
 
-// This rank's logits to where tokens are chosen. Waits for the pass on a GPU, whose errors show here.
-Status LanguageRank::take_logits(const ConstTensorView& part, const TensorView& logits) {
+// To where tokens are chosen. The only thing that waits for a pass on a GPU, whose errors show here.
+Status LanguageRank::take_top(const DeviceLogits& logits, std::span<ops::TopLogits> top) {
   GLYPH_RETURN_IF_ERROR(agree());
-  const TensorView columns = columns_of(logits);
-  if (columns.dense() || columns.size(0) == 1) {
-    device_.download(columns.raw(), part.raw(), static_cast<size_t>(part.shape().num_elements()) * sizeof(float));
-  } else {
-    const Tensor copy = host_copy(device_, part);
-    for (int64_t row = 0; row < part.size(0); ++row) {
-      std::memcpy(columns.row<float>(row), copy.view().row<float>(row), static_cast<size_t>(part.size(1)) * sizeof(float));
-    }
-  }
+  last_ = &logits;
+  device_.download(top.data(), logits.top.view().raw(), top.size_bytes());
   return device_.take_status();
 }
 
-Status LanguageRank::logits_of(const ConstTensorView& normed, const TensorView& logits) {
-  const ops::LinearPart head{.weight = weights_.head.view(), .bias = {}};
-  if (device_.host_memory()) {
-    ops::linear(device_, normed, head, columns_of(logits));
+Status LanguageRank::fetch(int64_t row, std::span<float> to) {
+  const std::span<float> own = to.subspan(static_cast<size_t>(share_.vocab.begin), static_cast<size_t>(share_.vocab.size()));
+  device_.download(own.data(), last_->all.view().row<float>(row), own.size_bytes());
+  return device_.take_status();
+}
+
+void LanguageRank::queue_logits(const ConstTensorView& normed, DeviceLogits& logits) {
+  ops::linear(device_, normed, {.weight = weights_.head.view(), .bias = {}}, logits.all.view());
+  ops::top_logits(device_, logits.all.view(), logits.top.view());
+}
+
+Status LanguageRank::logits_of(const ConstTensorView& normed, const LogitsPlace& logits) {
+  if (on_host_) {
+    const TensorView columns = logits.all.slice(1, share_.vocab.begin, share_.vocab.end);
+    ops::linear(device_, normed, {.weight = weights_.head.view(), .bias = {}}, columns);
     return agree();
   }
-  Workspace::Frame frame(workspace_);
-  const TensorView part = workspace_.take(DType::kF32, {normed.size(0), share_.vocab.size()});
-  ops::linear(device_, normed, head, part);
-  return take_logits(part, logits);
+  read_ = DeviceLogits(device_, normed.size(0), share_.vocab.size());
+  queue_logits(normed, read_);
+  return take_top(read_, logits.top);
 }
 
 // The rows of the parts lie one after the other.
@@ -282,12 +286,12 @@ void LanguageRank::attend_parts(std::span<const PromptPart> parts, int64_t layer
 
 // Only outputs become logits: rows are gathered as f32, so that a row's logits are the same beside any others.
 Status LanguageRank::read(std::span<const PromptPart> parts, std::span<const int32_t> outputs, const ReadPauses& pauses,
-                          const TensorView& logits) {
+                          const LogitsPlace& logits) {
   Workspace::Frame frame(workspace_);
   Pass pass = begin_parts(parts);
   const int64_t num_rows = pass.x.size(0);
   if (!outputs.empty()) pass.num_outputs = parts.size() > 1 ? num_rows : num_rows - outputs.front();
-  if (device_.host_memory() && communicator_ == nullptr) pass.pauses = &pauses;
+  if (on_host_ && communicator_ == nullptr) pass.pauses = &pauses;
   const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
                                                  const ConstTensorView& v, const TensorView& out) {
     attend_parts(parts, layer, q, k, v, out);
@@ -301,8 +305,8 @@ Status LanguageRank::read(std::span<const PromptPart> parts, std::span<const int
   return logits_of(rows, logits);
 }
 
-Status LanguageRank::decode(std::span<const NewTokens> sequences, const TensorView& logits) {
-  if (!device_.host_memory()) return decode_batch(sequences, logits);
+Status LanguageRank::decode(std::span<const NewTokens> sequences, const LogitsPlace& logits) {
+  if (!on_host_) return decode_batch(sequences, logits.top);
   std::vector<int32_t> ids;
   std::vector<ops::TokenPosition> positions;
   for (const NewTokens& sequence : sequences) {
@@ -335,7 +339,7 @@ Status LanguageRank::decode(std::span<const NewTokens> sequences, const TensorVi
 }
 
 // The same on a GPU, by steps that repeat: every new token is a row of its own, which sees the positions up to itself.
-Status LanguageRank::decode_batch(std::span<const NewTokens> sequences, const TensorView& logits) {
+Status LanguageRank::decode_batch(std::span<const NewTokens> sequences, std::span<ops::TopLogits> top) {
   std::vector<ops::DecodeSlot> slots;
   for (const NewTokens& sequence : sequences) {
     const KvCache& cache = *sequence.cache;
@@ -351,12 +355,11 @@ Status LanguageRank::decode_batch(std::span<const NewTokens> sequences, const Te
   }
   batch_.set(std::move(slots), 2 * sequences[0].cache->layout().half_layer_bytes());
   const DecodeSteps::Shape shape{std::ssize(batch_.slots()), batch_.max_tokens()};
-  const ConstTensorView part = steps_.queue(shape, !observed_, [&](const TensorView& out) { queue_batch(out); });
-  return take_logits(part, logits);
+  return take_top(steps_.queue(shape, !observed_, [&](DeviceLogits& logits) { queue_batch(logits); }), top);
 }
 
 // Queues the step of `batch_`. What changes from step to step is read from the batch alone.
-void LanguageRank::queue_batch(const TensorView& logits) {
+void LanguageRank::queue_batch(DeviceLogits& logits) {
   Workspace::Frame frame(workspace_);
   const auto num_rows = std::ssize(batch_.slots());
   Pass pass = take_pass(num_rows, decode_activation(num_rows));
@@ -369,7 +372,7 @@ void LanguageRank::queue_batch(const TensorView& logits) {
     ops::store_kv(device_, k, v, batch_, layer);
     ops::decode_attention(device_, q, batch_, layer, scale(), out);
   });
-  ops::linear(device_, normed, {.weight = weights_.head.view(), .bias = {}}, logits);
+  queue_logits(normed, logits);
 }
 
 }  // namespace glyph

@@ -20,17 +20,30 @@
 
 namespace glyph {
 
+// Where the ranks leave the logits of a pass, of whose rows each has its columns.
+struct LogitsPlace {
+  TensorView all;                  // (rows, vocab_size) f32 in host memory: each rank fills its columns; or empty, and
+  std::span<ops::TopLogits> top;   // (rows), of this rank's columns, whose ids begin with 0. The rest stays: fetch().
+};
+
 // Its calls come from the thread of its rank; a pass is called on all ranks at once, inside of DeviceGroup::run.
 class LanguageRank {
  public:
   // kRefused when a tensor is missing or has another shape; the device's errors.
   static Result<std::unique_ptr<LanguageRank>> load(DeviceGroup& group, int rank, const ModelConfig& config,
-                                                    const Checkpoint& checkpoint, Precision precision);
+                                                    const Checkpoint& checkpoint, const LanguageOptions& options);
 
-  // The steps of LanguageModel's calls of these names that every rank does: caches have room, which the caller commits. This rank's
-  // columns of the logits (rows wanted, vocabulary) f32 in host memory are filled; outputs: rows of all parts whose logits are wanted.
-  Status read(std::span<const PromptPart> parts, std::span<const int32_t> outputs, const ReadPauses& pauses, const TensorView& logits);
-  Status decode(std::span<const NewTokens> sequences, const TensorView& logits);
+  // Whether passes are done by the host, in its memory: logits are then wanted there, too.
+  bool on_host() const { return on_host_; }
+  // This rank's columns of the vocabulary.
+  Slice columns() const { return share_.vocab; }
+
+  // The steps of LanguageModel's calls of these names that every rank does: caches have room, which the caller commits. outputs: rows
+  // of all parts whose logits are wanted.
+  Status read(std::span<const PromptPart> parts, std::span<const int32_t> outputs, const ReadPauses& pauses, const LogitsPlace& logits);
+  Status decode(std::span<const NewTokens> sequences, const LogitsPlace& logits);
+  // A row of logits that stayed with the last pass: fills this rank's columns of `to` (vocab_size).
+  Status fetch(int64_t row, std::span<float> to);
 
   void observe(StageObserver observer, bool observed);
   int64_t max_decode_rows() const;
@@ -38,7 +51,7 @@ class LanguageRank {
   size_t workspace_bytes() const { return workspace_.num_bytes(); }
 
  private:
-  LanguageRank(DeviceGroup& group, int rank, const ModelConfig& config, DType compute, LanguageWeights weights);
+  LanguageRank(DeviceGroup& group, int rank, const ModelConfig& config, DType compute, bool on_host, LanguageWeights weights);
 
   // The rows of one pass through the layers.
   struct Pass {
@@ -69,8 +82,8 @@ class LanguageRank {
   ops::TextRotaryOptions rotary_options() const {
     return {.theta = config_.rope_theta, .sections = config_.mrope_section};
   }
-  Status decode_batch(std::span<const NewTokens> sequences, const TensorView& logits);
-  void queue_batch(const TensorView& logits);
+  Status decode_batch(std::span<const NewTokens> sequences, std::span<ops::TopLogits> top);
+  void queue_batch(DeviceLogits& logits);
   Pass begin_parts(std::span<const PromptPart> parts);
   void attend_parts(std::span<const PromptPart> parts, int64_t layer, const ConstTensorView& q,
                     const ConstTensorView& k, const ConstTensorView& v, const TensorView& out) const;
@@ -81,10 +94,10 @@ class LanguageRank {
   TensorView run_layers(const Pass& pass, const Attend& attend);
   TensorView attention(const LanguageLayerWeights& layer, int64_t index, const Pass& pass,
                        const ConstTensorView& normed, int64_t wanted, const Attend& attend);
-  Status logits_of(const ConstTensorView& normed, const TensorView& logits);
+  Status logits_of(const ConstTensorView& normed, const LogitsPlace& logits);
+  void queue_logits(const ConstTensorView& normed, DeviceLogits& logits);
   Status agree();
-  Status take_logits(const ConstTensorView& part, const TensorView& logits);
-  TensorView columns_of(const TensorView& logits) const { return logits.slice(1, share_.vocab.begin, share_.vocab.end); }
+  Status take_top(const DeviceLogits& logits, std::span<ops::TopLogits> top);
   float scale() const { return 1.0f / std::sqrt(static_cast<float>(config_.head_dim())); }
   void show(std::string_view stage, const ConstTensorView& values) const { show_stage(observer_, device_, stage, values); }
 
@@ -95,12 +108,15 @@ class LanguageRank {
   const TextConfig config_;
   const LanguageShare share_;
   const DType compute_;
+  const bool on_host_;
   LanguageWeights weights_;
   Workspace workspace_;
   StageObserver observer_;
   bool observed_ = false;  // rank 0 shows stages: nothing is left out or recorded
   ops::DecodeBatch batch_;  // of the decode step under way on a GPU
   DecodeSteps steps_;
+  DeviceLogits read_;                    // of the last prompts read on a GPU
+  const DeviceLogits* last_ = nullptr;   // of the last pass: those or a step's
 };
 
 }  // namespace glyph

@@ -2,8 +2,8 @@
 //
 //   parallel_bench TINY_MODEL_DIR [gpus=2] [precisions=bf16,fp8] [tokens=6358] [steps=64] [repeat=3] [phases=parity,sums,speed]
 //
-// TINY_MODEL_DIR holds the config.json of a tiny model. Times are of random weights of the 9B's size, from the call to the logits in
-// host memory, of the fastest run; "nccl" leaves all sums to NCCL. Ends with 1 when answers of the tiny model differ, or logits of the
+// TINY_MODEL_DIR holds the config.json of a tiny model. Times are of random weights of the 9B's size, from the call to the largest
+// logits in host memory, of the fastest run; "nccl" leaves all sums to NCCL. Ends with 1 when answers of the tiny model differ, or logits of the
 // large one are no numbers; how far these are from one GPU's is printed and not judged: shares of quantised rows have other scales.
 #include <fmt/format.h>
 
@@ -74,9 +74,8 @@ std::vector<int32_t> text_of(int64_t tokens, int64_t vocab_size) {
   return ids;
 }
 
-int32_t likeliest(const Tensor& logits) {
-  const auto* values = logits.data<float>();
-  return static_cast<int32_t>(std::max_element(values, values + logits.shape()[1]) - values);
+int32_t likeliest(std::span<const float> logits) {
+  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 struct Answer {
@@ -91,10 +90,11 @@ Result<Answer> answer(const LanguageModel& language, DeviceGroup& group, std::sp
   KvCache cache(pool);
   KvCache* const caches[] = {&cache};
   Answer answer;
-  GLYPH_ASSIGN_OR_RETURN(Tensor next, language.prefill(ids, {}, cache));
+  GLYPH_ASSIGN_OR_RETURN(Logits next, language.prefill(ids, {}, cache));
   for (int64_t step = 0;; ++step) {
-    answer.logits.insert(answer.logits.end(), next.data<float>(), next.data<float>() + next.shape()[1]);
-    answer.tokens.push_back(likeliest(next));
+    GLYPH_ASSIGN_OR_RETURN(const std::span<const float> row, next.row(0).all());
+    answer.logits.insert(answer.logits.end(), row.begin(), row.end());
+    answer.tokens.push_back(likeliest(row));
     if (step == steps) return answer;
     const int32_t token = given.empty() ? answer.tokens.back() : given[static_cast<size_t>(step)];
     GLYPH_ASSIGN_OR_RETURN(next, language.decode(std::span(&token, 1), caches));

@@ -45,7 +45,41 @@ void top_logits_on_host(const ConstTensorView& logits, const TensorView& out) {
   }
 }
 
+// log(sum(exp(values)))
+double log_sum_exp_of(std::span<const TopLogits> pieces) {
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (const TopLogits& piece : pieces) largest = std::max(largest, piece.log_sum);
+  if (largest == -std::numeric_limits<double>::infinity()) return largest;
+  for (const TopLogits& piece : pieces) sum += std::exp(piece.log_sum - largest);
+  return largest + std::log(sum);
+}
+
 }  // namespace
+
+TopLogits merge(std::span<const TopLogits> pieces, std::span<const int64_t> first_ids) {
+  GLYPH_CHECK(pieces.size() == first_ids.size());
+  TopLogits merged{};
+  int32_t known = 0;
+  for (const TopLogits& piece : pieces) {
+    known += piece.count;
+    merged.bad |= piece.bad;
+  }
+  merged.count = std::min(known, TopLogits::kMost);
+  if (merged.bad != 0) return merged;
+  std::vector<int32_t> taken(pieces.size());
+  for (int32_t i = 0; i < merged.count; ++i) {
+    size_t best = pieces.size();  // of equals the first, whose ids are lower
+    for (size_t p = 0; p < pieces.size(); ++p) {
+      if (taken[p] == pieces[p].count) continue;
+      if (best == pieces.size() || pieces[p].values[taken[p]] > pieces[best].values[taken[best]]) best = p;
+    }
+    const int32_t place = taken[best]++;
+    merged.values[i] = pieces[best].values[place];
+    merged.ids[i] = static_cast<int32_t>(first_ids[best]) + pieces[best].ids[place];
+  }
+  merged.log_sum = log_sum_exp_of(pieces);
+  return merged;
+}
 
 void top_logits(Device& device, const ConstTensorView& logits, const TensorView& out) {
   GLYPH_CHECK(logits.dtype() == DType::kF32 && is_matrix(logits, logits.size(0), logits.size(1)) && logits.size(1) > 0);

@@ -29,9 +29,14 @@ constexpr int64_t kTopLogitsSize = sizeof(TopLogits) / sizeof(float);
 // logits (rows, n) f32, rows dense, n >= 1; out (rows, kTopLogitsSize) dense f32: memory for a TopLogits each.
 void top_logits(Device& device, const ConstTensorView& logits, const TensorView& out);
 
+// Of a row that was cut into pieces: pieces[i] holds what top_logits() gives of ids first_ids[i] and up, with the first of them as 0; in
+// the order of ids.
+TopLogits merge(std::span<const TopLogits> pieces, std::span<const int64_t> first_ids);
+
 // A row of logits for who chooses a token: all of it in host memory, or its largest and a way to get all of it.
 class LogitsRow {
  public:
+  LogitsRow() = default;  // nothing
   LogitsRow(std::span<const float> all) : all_(all), size_(std::ssize(all)) {}  // NOLINT: a row is as good as its description
   // What `fetch` gives lives as long as whoever gave this row says.
   LogitsRow(const TopLogits& top, int64_t size, std::function<Result<std::span<const float>>()> fetch)

@@ -11,6 +11,14 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+TopLogits top_on_host(const ConstTensorView& row) {
+  Tensor out(host_device(), DType::kF32, {1, kTopLogitsSize});
+  top_logits(host_device(), row, out.view());
+  TopLogits top;
+  std::memcpy(&top, out.view().raw(), sizeof(top));
+  return top;
+}
+
 class TopLogitsTest : public OpsTest {
  protected:
   std::vector<TopLogits> top_of(const Tensor& logits) {
@@ -92,6 +100,46 @@ std::unique_ptr<Device> open_gpu() {
 }
 const DeviceCase kDevices[] = {{"Reference", open_reference}, {"Cuda", open_gpu}};
 INSTANTIATE_TEST_SUITE_P(Devices, TopLogitsTest, testing::ValuesIn(kDevices), name_of_case);
+
+// A row and its pieces, wherever it is cut.
+TEST(MergedTopLogits, AreThoseOfTheWholeRow) {
+  Data data(5);
+  for (const int64_t n : {3, 100, 1000}) {
+    for (const bool equals : {false, true}) {
+      Tensor row = data.floats({1, n}, DType::kF32, 4);
+      float* values = row.data<float>();
+      for (int64_t i = 0; i < n && equals; ++i) values[i] = std::round(values[i]);
+      const TopLogits whole = top_on_host(row.view());
+      for (const std::vector<int64_t>& cuts : {std::vector<int64_t>{0, n}, {0, 1, n}, {0, n / 2, n}, {0, n / 4, n / 3, n - 1, n}}) {
+        std::vector<TopLogits> pieces;
+        for (size_t i = 0; i + 1 < cuts.size(); ++i) {
+          if (cuts[i] < cuts[i + 1]) pieces.push_back(top_on_host(row.view().slice(1, cuts[i], cuts[i + 1])));
+          else pieces.push_back({.values = {}, .ids = {}, .log_sum = -kInfinity, .count = 0, .bad = 0});
+        }
+        const TopLogits merged = merge(pieces, std::span(cuts).first(pieces.size()));
+        ASSERT_EQ(merged.count, whole.count);
+        EXPECT_EQ(merged.bad, 0);
+        EXPECT_NEAR(merged.log_sum, whole.log_sum, 1e-9);
+        for (int32_t i = 0; i < whole.count; ++i) {
+          ASSERT_EQ(merged.ids[i], whole.ids[i]) << "place " << i << " of " << n;
+          ASSERT_EQ(merged.values[i], whole.values[i]);
+        }
+      }
+    }
+  }
+}
+
+TEST(MergedTopLogits, AreBadWhereAPieceIs) {
+  Data data(6);
+  Tensor row = data.floats({1, 200});
+  row.data<float>()[150] = kInfinity;
+  const TopLogits pieces[] = {top_on_host(row.view().slice(1, 0, 100)), top_on_host(row.view().slice(1, 100, 200))};
+  EXPECT_NE(merge(pieces, std::vector<int64_t>{0, 100}).bad, 0);
+  std::fill_n(row.data<float>(), 200, -kInfinity);
+  const TopLogits none[] = {top_on_host(row.view().slice(1, 0, 100)), top_on_host(row.view().slice(1, 100, 200))};
+  EXPECT_EQ(merge(none, std::vector<int64_t>{0, 100}).bad, 0);
+  EXPECT_EQ(merge(none, std::vector<int64_t>{0, 100}).log_sum, -kInfinity);
+}
 
 TEST(LogitsRow, IsAllOfItOrFetchesAllOfIt) {
   const std::vector<float> values{1, 3, 2};

@@ -236,7 +236,7 @@ size_t Job::num_page_ends(const PromptPart& part) const {
   return static_cast<size_t>(std::count_if(page_ends_.begin(), page_ends_.end(), in_part));
 }
 
-Status Job::finish_part(const PromptPart& part, std::span<const float> logits, Caches& caches) {
+Status Job::finish_part(const PromptPart& part, const ops::LogitsRow& logits, Caches& caches) {
   prefill_clock_->end();
   read_ = part.end;
   for (; !page_ends_.empty() && page_ends_.front().token <= read_; page_ends_.pop_front()) keep_prefix(page_ends_.front().token, caches);
@@ -262,7 +262,7 @@ void Job::keep_prefix(int64_t end, Caches& caches) {
   caches.insert_prefix(head_, reading_->prefix_keys().first(num_kept_pages_), *beginning, stored ? source.id : "");
 }
 
-Status Job::start_answers(std::span<const float> logits) {
+Status Job::start_answers(const ops::LogitsRow& logits) {
   rest_pages_.clear();
   rest_page_pointers_.clear();
   decode_watch_.emplace();

@@ -49,13 +49,13 @@ class Job {
   // Lets go of all that lies on the device, and begins again. False, and nothing happened: it had to before, or an answer is being
   // written.
   bool start_over();
-  // kPrefill: what is read next, and taking it in when the pass is over: `logits` (vocab_size) if the part wanted some.
+  // kPrefill: what is read next, and taking it in when the pass is over: its row of logits if the part wanted some.
   // Pages that a pass has room for are read together; after a document begins another part, so that what follows it does not change
   // how it is read.
   PromptPart next_part(bool soon_over);
   size_t num_page_ends(const PromptPart& part) const;  // in it: each takes a block, for what is kept of the page
   void begin_part() { prefill_clock_->begin(); }
-  Status finish_part(const PromptPart& part, std::span<const float> logits, Caches& caches);
+  Status finish_part(const PromptPart& part, const ops::LogitsRow& logits, Caches& caches);
 
   // kDecode: one answer that still goes on.
   class Branch {
@@ -63,7 +63,7 @@ class Job {
     KvCache& cache() { return cache_; }
     // As those of Writing; guesses come from the documents' text.
     std::vector<int32_t> next_tokens(size_t max_drafted);
-    Result<size_t> take_decoded(std::span<const int32_t> decoded, const ConstTensorView& logits, int64_t first_row) {
+    Result<size_t> take_decoded(std::span<const int32_t> decoded, const Logits& logits, int64_t first_row) {
       return writing_->take_decoded(decoded, logits, first_row, cache_);
     }
 
@@ -85,7 +85,7 @@ class Job {
  private:
   Status check();
   Status build_prompt();
-  Status start_answers(std::span<const float> logits);
+  Status start_answers(const ops::LogitsRow& logits);
   void took_token();
   AnsweringOptions answering_options(int index) const;
   int64_t max_tokens() const;

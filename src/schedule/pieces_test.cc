@@ -237,7 +237,7 @@ TEST_F(PiecesTest, APassPausesForOtherSequences) {
   const LanguageModel& language = model_->language();
   const std::vector<int32_t> ids = model_->tokenizer().encode_plain(std::string(300, 'x') + " and more");
   const int32_t next[] = {'a'};
-  const auto numbers = [](const Tensor& logits) { return std::vector<float>(logits.data<float>(), logits.data<float>() + logits.shape().num_elements()); };
+  const auto numbers = [](const Logits& logits) { return std::vector<float>(logits.row(0).all()->begin(), logits.row(0).all()->end()); };
   const auto pass = [&](const ReadPauses& pauses, KvCache& cache) {
     const Prompt prompt = language.begin_prefill(ids, {}, cache).value();
     const PromptPart part{.prompt = &prompt, .begin = 0, .end = prompt.num_tokens(), .cache = &cache, .want_logits = true};
@@ -263,7 +263,7 @@ TEST_F(PiecesTest, APassPausesForOtherSequences) {
   std::stop_source stop;
   KvCache stopped(model_->kv_blocks());
   int pauses_left = 2;
-  const Result<Tensor> none = pass({stop.get_token(), [&] { if (--pauses_left == 0) stop.request_stop(); }}, stopped);
+  const Result<Logits> none = pass({stop.get_token(), [&] { if (--pauses_left == 0) stop.request_stop(); }}, stopped);
   EXPECT_EQ(none.status().code(), StatusCode::kCancelled);
   EXPECT_EQ(pauses_left, 0);
   EXPECT_EQ(stopped.num_tokens(), 0);

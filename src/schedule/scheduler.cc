@@ -34,11 +34,6 @@ std::unique_ptr<DiskTier> open_disk(const Model& model, const SchedulerOptions& 
   return nullptr;
 }
 
-std::span<const float> row_of(const Tensor& logits, int64_t row) {
-  const ConstTensorView view = logits.view().rows(row, row + 1);
-  return {view.data<float>(), static_cast<size_t>(view.shape().num_elements())};
-}
-
 }  // namespace
 
 Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
@@ -198,14 +193,14 @@ bool Scheduler::decode() {
   if (!make_blocks(blocks)) return false;
   std::vector<NewTokens> tokens;
   for (size_t i = 0; i < branches.size(); ++i) tokens.push_back({.ids = ids[i], .cache = &branches[i]->cache()});
-  const Result<Tensor> logits = model_.language().decode(tokens);
+  const Result<Logits> logits = model_.language().decode(tokens);
   std::vector<std::pair<Job*, Status>> ended;
   int64_t row = 0;
   for (size_t i = 0; i < branches.size(); row += std::ssize(ids[i]), ++i) {
     if (!ended.empty() && ended.back().first == owners[i]) continue;  // one of its answers failed
     Status status = logits.status();
     if (logits.ok()) {
-      const Result<size_t> accepted = branches[i]->take_decoded(ids[i], logits->view(), row);
+      const Result<size_t> accepted = branches[i]->take_decoded(ids[i], *logits, row);
       status = accepted.status();
       if (accepted.ok()) count_draft(ids[i].size() - 1, *accepted);
     }
@@ -350,13 +345,13 @@ void Scheduler::prefill(Job& first) {
     job->begin_part();
   }
   make_blocks(blocks);
-  const Result<Tensor> logits = model_.language().read(parts, jobs.size() == 1 ? ReadPauses{first.stop_token(), pace.pause} : ReadPauses{});
+  const Result<Logits> logits = model_.language().read(parts, jobs.size() == 1 ? ReadPauses{first.stop_token(), pace.pause} : ReadPauses{});
   int64_t row = 0;
   for (size_t i = 0; i < jobs.size(); ++i) {
     Status status = logits.status();
     if (logits.ok()) {
-      std::span<const float> own;
-      if (parts[i].want_logits) own = row_of(*logits, row++);
+      ops::LogitsRow own;
+      if (parts[i].want_logits) own = logits->row(row++);
       status = jobs[i]->finish_part(parts[i], own, caches_);
     }
     if (!status.ok() || jobs[i]->stage() == Job::Stage::kDone) end_job(*jobs[i], std::move(status));

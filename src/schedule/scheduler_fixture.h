@@ -32,7 +32,7 @@ class SchedulerTest : public testing::Test {
   void load(const TinyModelOptions& tiny = {}) {
     const std::filesystem::path dir = fresh_test_dir();
     ASSERT_TRUE(write_tiny_model(dir, tiny).ok());
-    ModelOptions options;
+    ModelOptions options = model_options_;
     options.dir = dir;
     auto model = Model::load(options);
     ASSERT_TRUE(model.ok()) << model.status().message();
@@ -65,6 +65,7 @@ class SchedulerTest : public testing::Test {
     return request;
   }
 
+  ModelOptions model_options_;  // of load()
   std::unique_ptr<Model> model_;
   std::unique_ptr<Scheduler> scheduler_;
 };

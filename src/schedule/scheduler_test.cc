@@ -199,10 +199,19 @@ TEST_F(SchedulerTest, ManyQuestionsAtOnceAnswerAsOneAfterAnother) {
   EXPECT_EQ(alone, together);
 }
 
+// Whether the model does its passes as on a GPU.
+class NumbersTest : public SchedulerTest, public testing::WithParamInterface<bool> {
+ protected:
+  void SetUp() override {
+    model_options_.as_on_gpu = GetParam();
+    load({.nan_token = 'Z'});
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Devices, NumbersTest, testing::Bool(), [](const auto& as_on_gpu) { return as_on_gpu.param ? "AsOnGpu" : "Host"; });
+
 // Questions on one document share their passes, and the document's blocks. Whichever of them comes to numbers that are none, while its
 // prompt is read or in the middle of its answer, fails alone.
-TEST_F(SchedulerTest, NumbersThatAreNoneFailOneOfSeveral) {
-  load({.nan_token = 'Z'});
+TEST_P(NumbersTest, ThatAreNoneFailOneOfSeveral) {
   start();
   const SourcePtr source = source_of(100);
   ASSERT_TRUE(submit(read(source)).get().ok());

@@ -37,8 +37,8 @@ std::vector<double> reference_logprobs(const Model& model, const std::vector<int
   EXPECT_TRUE(prompt.ok()) << prompt.status().message();
   const auto logits = model.language().read(*prompt, 0, static_cast<int64_t>(ids.size()), cache, true);
   EXPECT_TRUE(logits.ok()) << logits.status().message();
-  const ConstTensorView view = logits->view();
-  std::vector<double> out(view.data<float>(), view.data<float>() + view.shape().num_elements());
+  const std::span<const float> row = logits->row(0).all().value();
+  std::vector<double> out(row.begin(), row.end());
   double largest = out[0], sum = 0;
   for (const double x : out) largest = std::max(largest, x);
   for (const double x : out) sum += std::exp(x - largest);

@@ -127,10 +127,6 @@ class Stages {
   std::map<std::string, Rows> stages_;
 };
 
-std::span<const float> last_row(const Tensor& logits) {
-  return {logits.data<float>(), static_cast<size_t>(logits.shape().num_elements())};
-}
-
 struct Report {
   Times load, patches, prefill, decode;  // patches: of all pages, together=1; decode: a token
   std::vector<Times> passes;    // of the vision model: one a page, or one for all
@@ -223,7 +219,7 @@ Result<std::vector<PageFeatures>> encode(const Options& options, Device& device,
 
 // What one run through a prompt and its continuation gives.
 struct Answer {
-  Tensor logits, last_logits;
+  std::vector<float> logits, last_logits;  // (vocab_size)
   std::vector<int32_t> tokens;
 };
 
@@ -232,23 +228,23 @@ Result<Answer> answer(const Options& options, LanguageModel& language, const Inp
   KvCache cache(pool);
   const Stopwatch reading;
   Answer answer;
-  GLYPH_ASSIGN_OR_RETURN(answer.logits, language.prefill(inputs.ids, pages, cache,
-                                                         {.chunk_tokens = options.number("chunk")}));
+  GLYPH_ASSIGN_OR_RETURN(Logits logits, language.prefill(inputs.ids, pages, cache, {.chunk_tokens = options.number("chunk")}));
   report.prefill = reading.elapsed();
   language.observe({});
-  Tensor logits = answer.logits.copy(host_device());
+  GLYPH_ASSIGN_OR_RETURN(std::span<const float> row, logits.row(0).all());
+  answer.logits.assign(row.begin(), row.end());
   const auto num_tokens = static_cast<size_t>(options.number("tokens"));
   const Stopwatch decoding;
   while (answer.tokens.size() < num_tokens) {
-    const std::span<const float> row = last_row(logits);
     answer.tokens.push_back(static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin()));
     if (answer.tokens.size() == num_tokens) break;
     KvCache* caches[] = {&cache};
     GLYPH_ASSIGN_OR_RETURN(logits, language.decode(std::span(&answer.tokens.back(), 1), caches));
+    GLYPH_ASSIGN_OR_RETURN(row, logits.row(0).all());
   }
   const double steps = std::max(1.0, static_cast<double>(num_tokens) - 1.0);
   report.decode = {decoding.elapsed().wall_ms / steps, decoding.elapsed().cpu_ms / steps};
-  answer.last_logits = std::move(logits);
+  answer.last_logits.assign(row.begin(), row.end());
   return answer;
 }
 
@@ -260,8 +256,8 @@ double total_ms(const Report& report) {
 
 Status write_output(const Options& options, const Answer& answer, const Stages& stages) {
   SafetensorsWriter writer;
-  writer.add_f32("logits", {answer.logits.shape().num_elements()}, last_row(answer.logits));
-  writer.add_f32("last_logits", {answer.last_logits.shape().num_elements()}, last_row(answer.last_logits));
+  writer.add_f32("logits", {std::ssize(answer.logits)}, answer.logits);
+  writer.add_f32("last_logits", {std::ssize(answer.last_logits)}, answer.last_logits);
   const auto* bytes = reinterpret_cast<const uint8_t*>(answer.tokens.data());
   writer.add("tokens", StoredType::kI32, {std::ssize(answer.tokens)},
              std::span(bytes, answer.tokens.size() * sizeof(int32_t)));

@@ -55,6 +55,7 @@ double max_difference(const std::vector<float>& a, const std::vector<float>& b) 
 }
 
 std::vector<float> floats_of(const Tensor& logits) { return floats_of(logits.view()); }
+std::vector<float> floats_of(const Logits& logits) { return floats_of(logits.copy().value()); }
 
 int32_t argmax(const std::vector<float>& values) {
   return static_cast<int32_t>(std::max_element(values.begin(), values.end()) - values.begin());
@@ -269,10 +270,10 @@ TEST(Decode, ABatchGivesWhatSingleSequencesGive) {
   for (int step = 0; step < 3; ++step) {
     std::vector<int32_t> next;
     for (int32_t i = 0; i < 20; ++i) next.push_back((i * 13 + step * 7) % 256);
-    const Tensor together = std::move(tiny.language->decode(next, pointers)).value();
+    const Tensor together = tiny.language->decode(next, pointers).value().copy().value();
     for (size_t i = 0; i < single.size(); ++i) {
       KvCache* one[] = {&single[i]};
-      const Tensor alone = std::move(tiny.language->decode(std::span(&next[i], 1), one)).value();
+      const Tensor alone = tiny.language->decode(std::span(&next[i], 1), one).value().copy().value();
       const auto row = static_cast<int64_t>(i);
       EXPECT_LT(max_difference(floats_of(together.view().rows(row, row + 1)), floats_of(alone)), 1e-4) << i;
     }
@@ -287,7 +288,7 @@ std::vector<float> logits_in(Precision precision, DType expected_weights) {
   std::vector<float> all = floats_of(tiny.language->prefill(tiny.ids, tiny.pages, cache).value());
   for (const int32_t token : {7, 77}) {
     KvCache* caches[] = {&cache};
-    const Tensor next = std::move(tiny.language->decode(std::span(&token, 1), caches)).value();
+    const Tensor next = tiny.language->decode(std::span(&token, 1), caches).value().copy().value();
     for (const float value : floats_of(next)) all.push_back(value);
   }
   return all;
@@ -337,11 +338,11 @@ TEST(Decode, SeveralTokensOfASequenceGiveWhatSingleStepsGive) {
       const auto kept = static_cast<size_t>(round % 7 + 1);
       const int64_t tokens = drafted.num_tokens(), position = drafted.next_position();
       const NewTokens sequences[] = {{.ids = next, .cache = &drafted}, {.ids = std::span(next).first(2), .cache = &other}};
-      const Tensor together = std::move(tiny.language->decode(sequences)).value();
+      const Tensor together = tiny.language->decode(sequences).value().copy().value();
       ASSERT_EQ(together.shape(), (Shape{9, tiny.language->vocab_size()}));
       for (size_t i = 0; i < kept; ++i) {
         KvCache* one[] = {&single};
-        const Tensor alone = std::move(tiny.language->decode(std::span(&next[i], 1), one)).value();
+        const Tensor alone = tiny.language->decode(std::span(&next[i], 1), one).value().copy().value();
         const auto row = static_cast<int64_t>(i);
         ASSERT_EQ(floats_of(together.view().rows(row, row + 1)), floats_of(alone)) << round << ", token " << i;
       }
@@ -373,11 +374,11 @@ TEST(Prefill, PartsOfSeveralPromptsShareAPass) {
     for (size_t i = 0; i < prompts.size(); ++i) {
       parts.push_back({.prompt = &prompts[i], .begin = 0, .end = prompts[i].num_tokens(), .cache = &together[i], .want_logits = i != 1});
     }
-    const Tensor logits = std::move(tiny.language->read(parts)).value();
+    const Tensor logits = tiny.language->read(parts).value().copy().value();
     ASSERT_EQ(logits.shape(), (Shape{3, tiny.language->vocab_size()}));
     int64_t row = 0;
     for (size_t i = 0; i < prompts.size(); ++i) {
-      const Tensor own = std::move(tiny.language->read(prompts[i], 0, prompts[i].num_tokens(), alone[i], true)).value();
+      const Tensor own = tiny.language->read(prompts[i], 0, prompts[i].num_tokens(), alone[i], true).value().copy().value();
       EXPECT_EQ(together[i].num_tokens(), alone[i].num_tokens());
       EXPECT_EQ(together[i].next_position(), alone[i].next_position());
       if (i == 1) continue;
@@ -386,7 +387,7 @@ TEST(Prefill, PartsOfSeveralPromptsShareAPass) {
     }
     KvCache* caches[] = {&together[1], &alone[1]};
     const int32_t next[] = {9, 9};
-    const Tensor after = std::move(tiny.language->decode(next, caches)).value();
+    const Tensor after = tiny.language->decode(next, caches).value().copy().value();
     EXPECT_LT(max_difference(floats_of(after.view().rows(0, 1)), floats_of(after.view().rows(1, 2))), 1e-4);
   }
 }
@@ -400,7 +401,7 @@ TEST(Refusals, NameWhatDoesNotFit) {
   Tiny tiny;
   KvCache cache(*tiny.pool);
   const auto message = [&](std::span<const int32_t> ids, std::span<const PageFeatures* const> pages) {
-    const Result<Tensor> result = tiny.language->prefill(ids, pages, cache);
+    const Result<Logits> result = tiny.language->prefill(ids, pages, cache);
     EXPECT_FALSE(result.ok());
     EXPECT_EQ(result.status().code(), StatusCode::kRefused);
     EXPECT_EQ(cache.num_tokens(), 0);
@@ -426,7 +427,7 @@ TEST(Refusals, AFullPoolLeavesTheCacheAsItWas) {
   KvBlockPool small(*tiny.device, tiny.language->kv_layout(), 2);
   KvCache cache(small);
   ASSERT_TRUE(tiny.language->prefill(std::vector<int32_t>(100, 7), {}, cache).ok());
-  const Result<Tensor> result =
+  const Result<Logits> result =
       tiny.language->prefill(std::vector<int32_t>(60, 7), {}, cache, {.chunk_tokens = 16});
   EXPECT_EQ(result.status().code(), StatusCode::kExhausted);
   EXPECT_THAT(result.status().message(), HasSubstr("all 2 blocks"));

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "language/language_model.h"
@@ -42,7 +43,7 @@ struct Setting {
   bool reference = false;
   bool random = false;  // weights from a seed instead of a file
   Precision precision = Precision::kF32;
-  int64_t chunk = 0;
+  bool as_on_gpu = false;
 };
 
 class Ranks {
@@ -63,7 +64,8 @@ class Ranks {
       checkpoint.emplace(Checkpoint::open_file(file).value());
       std::filesystem::remove(file);
     }
-    language.emplace(LanguageModel::load(*group, config, *checkpoint, {setting.precision}).value());
+    const LanguageOptions options{.precision = setting.precision, .as_on_gpu = setting.as_on_gpu};
+    language.emplace(LanguageModel::load(*group, config, *checkpoint, options).value());
     pool.emplace(group->devices(), language->kv_layout());
   }
 
@@ -80,13 +82,13 @@ class Ranks {
     KvCache cache(*pool);
     KvCache* const caches[] = {&cache};
     Said said;
-    Tensor next = std::move(language->prefill(prompt(page), pages, cache, {.chunk_tokens = chunk}).value());
+    Tensor next = language->prefill(prompt(page), pages, cache, {.chunk_tokens = chunk}).value().copy().value();
     for (;;) {
       const auto* values = next.data<float>();
       said.logits.insert(said.logits.end(), values, values + config.text.vocab_size);
       said.tokens.push_back(static_cast<int32_t>(std::max_element(values, values + config.text.vocab_size) - values));
       if (said.tokens.size() == kTokens) return said;
-      next = std::move(language->decode(std::span(&said.tokens.back(), 1), caches).value());
+      next = language->decode(std::span(&said.tokens.back(), 1), caches).value().copy().value();
     }
   }
 
@@ -123,6 +125,49 @@ TEST(LanguageRanks, SayWhatOneSays) {
   }
 }
 
+// What a GPU does, done by the host: steps through DecodeSteps, logits that stay with the ranks.
+TEST(LanguageRanks, SayTheSameAsOnAGpu) {
+  for (const bool reference : {true, false}) {
+    const Said one = Ranks({.reference = reference}).say(0);
+    for (const int num_ranks : {1, 2, 4}) {
+      const Said said = Ranks({.num_ranks = num_ranks, .reference = reference, .as_on_gpu = true}).say(7);
+      EXPECT_EQ(said.tokens, one.tokens) << num_ranks << " ranks";
+      EXPECT_LT(max_difference(said.logits, one.logits), 1e-4) << num_ranks << " ranks";
+    }
+  }
+}
+
+TEST(LanguageRanks, KnowTheLargestLogitsOfEachRow) {
+  for (const int num_ranks : {1, 2, 4}) {
+    Ranks ranks({.num_ranks = num_ranks, .as_on_gpu = true});
+    const std::vector<int32_t> first{1, 2, 3, 4, 5}, second{6, 7, 8}, draft{9, 10, 11}, single{12};
+    KvCache a(*ranks.pool), b(*ranks.pool);
+    ASSERT_TRUE(ranks.language->prefill(first, {}, a).ok());
+    ASSERT_TRUE(ranks.language->prefill(second, {}, b).ok());
+    const NewTokens tokens[] = {{.ids = draft, .cache = &a}, {.ids = single, .cache = &b}};
+    const Logits logits = ranks.language->decode(tokens).value();
+    ASSERT_EQ(logits.num_rows(), 4);
+    for (int64_t i = 0; i < 4; ++i) {
+      const ops::LogitsRow row = logits.row(i);
+      const std::span<const float> all = row.all().value();
+      ASSERT_EQ(std::ssize(all), ranks.config.text.vocab_size);
+      ASSERT_NE(row.top(), nullptr);
+      ASSERT_EQ(row.top()->count, ops::TopLogits::kMost);
+      std::vector<int32_t> order(all.size());
+      std::iota(order.begin(), order.end(), 0);
+      const auto larger = [&](int32_t x, int32_t y) { return all[static_cast<size_t>(x)] > all[static_cast<size_t>(y)]; };
+      std::stable_sort(order.begin(), order.end(), larger);
+      double sum = 0;
+      for (const float value : all) sum += std::exp(static_cast<double>(value));
+      EXPECT_NEAR(row.top()->log_sum, std::log(sum), 1e-6);
+      for (int32_t n = 0; n < row.top()->count; ++n) {
+        ASSERT_EQ(row.top()->ids[n], order[static_cast<size_t>(n)]) << num_ranks << " ranks, row " << i;
+        ASSERT_EQ(row.top()->values[n], all[static_cast<size_t>(row.top()->ids[n])]);
+      }
+    }
+  }
+}
+
 // Quantised after they were shared, and of the fewest rows that the types take.
 TEST(LanguageRanks, QuantisedWeightsStayNear) {
   for (const Precision precision : {Precision::kBF16, Precision::kFp8, Precision::kInt8}) {
@@ -150,7 +195,7 @@ TEST(LanguageRanks, SeveralSequencesAndTokensAtOnce) {
     ASSERT_TRUE(ranks.language->prefill(second, {}, b).ok());
     KvCache fork = a.fork();  // its last block is copied, on every rank
     const NewTokens tokens[] = {{.ids = draft, .cache = &fork}, {.ids = single, .cache = &b}, {.ids = single, .cache = &a}};
-    const Tensor result = std::move(ranks.language->decode(tokens).value());
+    const Tensor result = ranks.language->decode(tokens).value().copy().value();
     EXPECT_EQ(result.shape(), (Shape{5, ranks.config.text.vocab_size}));
     logits[i].assign(result.data<float>(), result.data<float>() + result.shape().num_elements());
   }
@@ -182,7 +227,7 @@ TEST(LanguageRanks, ManyRowsAreCutInTwo) {
     std::vector<int32_t> ids(1100);
     for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 7 % 250);
     KvCache cache(*ranks.pool);
-    const Tensor result = std::move(ranks.language->prefill(ids, {}, cache, {.chunk_tokens = 2000}).value());
+    const Tensor result = ranks.language->prefill(ids, {}, cache, {.chunk_tokens = 2000}).value().copy().value();
     logits[num_ranks - 1].assign(result.data<float>(), result.data<float>() + result.shape().num_elements());
   }
   EXPECT_LT(max_difference(logits[0], logits[1]), 1e-4);

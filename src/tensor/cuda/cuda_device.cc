@@ -233,12 +233,17 @@ void CudaDevice::upload(void* to, const void* from, size_t num_bytes) {
   }
 }
 
+// Little passes through pinned memory: for any other the driver does that itself, and takes longer.
 void CudaDevice::download(void* to, const void* from, size_t num_bytes) {
+  constexpr size_t kMaxStaged = size_t{1} << 20;
+  void* place = to;
   if (ok() && num_bytes > 0) {
-    note(cudaMemcpyAsync(to, from, num_bytes, cudaMemcpyDeviceToHost, stream_), "download");
+    if (num_bytes <= kMaxStaged) place = stage(num_bytes);
+    note(cudaMemcpyAsync(place, from, num_bytes, cudaMemcpyDeviceToHost, stream_), "download");
   }
   if (ok()) note(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
   if (!ok()) std::memset(to, 0, num_bytes);
+  else if (place != to) std::memcpy(to, place, num_bytes);
 }
 
 }  // namespace glyph
