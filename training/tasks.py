@@ -294,14 +294,14 @@ class Builder:
         """Passages of about `points` of total width -> units as units() gives them, and the turns about them for stated()."""
         units, turns, used = [], [], 0.0
         for passage in facts.passages(rng, MAX_PASSAGES, self.split):
-            if used >= points:
-                break
             lines = passage.text.split('\n')
             units += [(line, '\n') for line in lines[:-1]] + [(lines[-1], rng.choice(['\n', '\n\n', '\n\n']))]
             used += sum(max(200, 5.2 * len(line)) for line in lines)
             many = rng.randint(2, 5)
             turns += [(facts.dress_question(rng, q), a, FACT, told) for q, a, told in rng.sample(passage.qa, min(many, len(passage.qa)))]
             turns += [(facts.dress_question(rng, q), ABSENT, NO_FACT, None) for q in rng.sample(passage.absent, min(len(passage.absent), rng.randint(0, 2)))]
+            if used >= points:
+                break
         return units, turns
 
     @staticmethod

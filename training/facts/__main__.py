@@ -7,10 +7,11 @@ import random
 import re
 import time
 
-from . import absent_questions, dress_question, filler_paragraph, filler_sentence, heading, list_item, make_facts, needle_group, table_row
+from . import absent_questions, dress_question, filler_paragraph, filler_sentence, heading, list_item, make_facts, needle_group, passages, table_row
 from .documents import make_fact
 from .filler import PATTERNS
 from .frames import WORDINGS
+from .passages import patterns, problems_of
 from .relations import RELATIONS
 from .verbs import CLUSTERS, OBJECTS
 from .wordings import SPLITS
@@ -32,6 +33,8 @@ def self_check(count):
     """Checks `count` facts in documents of 20, half of them held out; returns the problems."""
     problems = [f"{name}: nothing held out" for name, pool in WORDINGS.items() if not pool.held]
     rng, made = random.Random(7), 0
+    for pattern in every_passage():
+        problems += problems_of(pattern, rng)
     while made < count:
         split = ("train", "heldout")[made // 20 % 2]
         facts = make_facts(rng, 20, split)
@@ -56,6 +59,10 @@ def self_check(count):
     return problems
 
 
+def every_passage():
+    return patterns("train") + patterns("heldout")
+
+
 def counts():
     lines = {"q": set(), "s": set()}
     for name, pool in WORDINGS.items():
@@ -68,7 +75,9 @@ def counts():
     objects = sum(kind.size for kind in OBJECTS.values())
     return (f"{len(RELATIONS)} relations of {len({r.kind for r in RELATIONS})} kinds, {verbs} verbs in {len(CLUSTERS)} clusters, "
             f"{objects} object phrases before tails, {len(lines['s'])} statement wordings, {len(lines['q'])} question wordings, "
-            f"{len(SPLITS['held'] - SPLITS['train'])} held out, {len(PATTERNS['sentence'])} filler patterns")
+            f"{len(SPLITS['held'] - SPLITS['train'])} held out, {len(PATTERNS['sentence'])} filler patterns, "
+            f"{len(every_passage())} passages with {sum(len(p.questions) + len(p.absent) for p in every_passage())} questions in "
+            f"{sum(len(w) for p in every_passage() for w in [q[0] for q in p.questions] + p.absent)} wordings")
 
 
 def facts_per_second():
@@ -89,6 +98,8 @@ def print_samples(count, seed, split):
         print(f"absent: {question}")
     for fact in needle_group(rng):
         print(f"needle: {fact.statement} {fact.qa[0]}")
+    for passage in passages(rng, 1, split):
+        print(f"passage, {passage.kind}:\n{passage.text}", *(f"    {q} -> {a}" for q, a, _ in passage.qa), *(f"    {q} -> ?" for q in passage.absent), sep="\n")
     print(heading(rng), filler_paragraph(rng), list_item(rng), table_row(rng), sep="\n")
 
 

@@ -10,13 +10,10 @@ up to the first question:
 `{name:kind}` is a field where it stands first and `{name}` the same words elsewhere, in questions and answers, too; `{name.first}` and `{name.last}` are
 parts of a person's name. FIELDS has the kinds; `{day:3-12}` is a number in digits, `{day:words 3-12}` in words, `{fruit:plum|quince|fig}` one of these.
 
-A twelfth of the passages is held out. Print what is wrong in them, and some filled in: cd training && python3 -m facts.passages [FILE.txt]
+A twelfth of the passages is held out.
 """
 import functools
-import pathlib
-import random
 import re
-import sys
 import zlib
 from dataclasses import dataclass
 
@@ -171,14 +168,13 @@ def fill(pattern, rng):
 
 
 def passages(rng, count, split="train"):
-    """Up to `count` passages of kinds that differ, so that a question is about one of them."""
-    chosen, every = {}, patterns(split)
+    """Yields up to `count` passages of kinds that differ, so that a question is about one of them."""
+    kinds, every = set(), patterns(split)
     for _ in range(3 * count if every else 0):
         pattern = pick(every, rng)
-        chosen.setdefault(pattern.kind, pattern)
-        if len(chosen) == count:
-            break
-    return [fill(pattern, rng) for pattern in chosen.values()]
+        if pattern.kind not in kinds and len(kinds) < count:
+            kinds.add(pattern.kind)
+            yield fill(pattern, rng)
 
 
 def problems_of(pattern, rng):
@@ -202,28 +198,3 @@ def problems_of(pattern, rng):
     except (KeyError, ValueError) as error:
         found.append(f"field {error}")
     return [f"{pattern.where}: {problem}" for problem in found]
-
-
-def main():
-    paths = [pathlib.Path(p) for p in sys.argv[1:]] or sorted((DATA / "passages").glob("*.txt"))
-    rng, found, count, num_questions, num_wordings = random.Random(), [], 0, 0, 0
-    for path in paths:
-        try:
-            every = read_patterns(path)
-        except ValueError as error:
-            found.append(str(error))
-            continue
-        count += len(every)
-        num_questions += sum(len(p.questions) + len(p.absent) for p in every)
-        num_wordings += sum(len(w) for p in every for w, _ in p.questions) + sum(len(w) for p in every for w in p.absent)
-        found += [problem for pattern in every for problem in dict.fromkeys(sum((problems_of(pattern, rng) for _ in range(5)), []))]
-        if every and not found:
-            shown = fill(pick(every, rng), rng)
-            print(shown.text, *(f"    {q} -> {a}" for q, a, _ in shown.qa), *(f"    {q} -> ?" for q in shown.absent), sep="\n")
-    print(*found, sep="\n")
-    print(f"{count} passages, {num_questions} questions in {num_wordings} wordings, {len(found)} problems")
-    return 1 if found else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
