@@ -30,6 +30,7 @@ template <typename Problem>
 __global__ void __launch_bounds__(kCombineThreads) combine_splits(const __grid_constant__ Problem problem) {
   constexpr int kWarps = kCombineThreads / 32, kColumns = kMaxHeadDim / 32;
   __shared__ float weights[kMaxSplits], tops[kWarps], sums[kWarps][kMaxHeadDim];
+  let_next_kernel_start();
   wait_for_kernel_before();
   const int row = static_cast<int>(blockIdx.y), keys = problem.keys_of_row(row);
   if (keys <= 0) return;
@@ -86,7 +87,7 @@ template <typename Problem>
 void combine(CudaDevice& device, const ConstTensorView& q, const Problem& problem) {
   if (problem.partials.num_splits == 1) return;
   const dim3 grid(count_of(q.size(1)), count_of(q.size(0)));
-  launch(device, "combine_splits", combine_splits<Problem>, {grid, kCombineThreads, 0, true}, problem);
+  launch(device, "combine_splits", combine_splits<Problem>, {grid, kCombineThreads, 0, Start::kEarly}, problem);
 }
 
 }  // namespace glyph::ops::cuda

@@ -65,8 +65,8 @@ void attend(CudaDevice& device, const ConstTensorView& q, const DecodeTable& tab
   if constexpr (!std::is_same_v<T, float>) {
     if (on_tensor_cores(q, table)) {
       choose_tensor_cores<Q, T>(head_dim, [&](auto kernel) {
-        launch(device, "decode_attention", kernel, {grid, kDecodeThreads, decode_shared_bytes(head_dim)},
-               problem);
+        launch(device, "decode_attention", kernel,
+               {grid, kDecodeThreads, decode_shared_bytes(head_dim), Start::kRecorded}, problem);
       });
       done = true;
     }
@@ -143,7 +143,7 @@ StoreSource source_of(const ConstTensorView& x) {
 }
 
 void store(CudaDevice& device, const StoreProblem& problem, int64_t rows) {
-  if (rows > 0) launch(device, "store_kv", store_rows, {dim3(count_of(rows)), kStoreThreads, 0}, problem);
+  if (rows > 0) launch(device, "store_kv", store_rows, {count_of(rows), kStoreThreads, 0, Start::kRecorded}, problem);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ops/cuda/attention_flash.cuh"
+#include "ops/cuda/launch.cuh"
 
 namespace glyph::ops::cuda {
 
@@ -167,16 +168,22 @@ struct DecodeCopies {
 template <int kHeadDim, typename Q, typename T>
 __global__ void __launch_bounds__(kDecodeThreads, 2)
     decode_on_tensor_cores(const __grid_constant__ DecodeProblem<Q, T> problem) {
+  let_next_kernel_start();
   const Tile tile = problem.template tile<kDecodeHeads>();
-  if (tile.num_rows <= 0) return;
+  if (tile.num_rows <= 0) return wait_for_kernel_before();
   extern __shared__ __align__(256) unsigned char shared_memory[];
   using Copies = DecodeCopies<kHeadDim, T>;
   const int index = static_cast<int>(threadIdx.x) / 32;
   const Copies copies{
       problem.kv, tile, problem.sequences[blockIdx.z].blocks, tile.first_row / problem.group,
       reinterpret_cast<T*>(shared_memory) + index * kDecodeStages * 2 * Copies::kElements};
+  // The step stores keys and values at no more positions of a sequence than it has rows, the last ones; what lies before
+  // them is there already.
+  const int num_before = problem.keys_of_row(static_cast<int>(blockIdx.z)) - static_cast<int>(gridDim.z);
+  if (tile.end > num_before) wait_for_kernel_before();
 #pragma unroll
   for (int step = 0; step < kDecodeStages - 1; ++step) copies.start(step);
+  wait_for_kernel_before();
   uint32_t q[kHeadDim / 16][4];
   load_query<T, kHeadDim>(q, problem, tile);
 

@@ -1,4 +1,4 @@
-// From tensor views to kernel parameters, and starting a kernel.
+// From tensor views to the parameters of the attention kernels.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -7,50 +7,12 @@
 
 #include "ops/attention.h"
 #include "ops/cuda/attention_problem.cuh"
+#include "ops/cuda/launch.cuh"
 #include "tensor/cuda/cuda_device.h"
 
 namespace glyph::ops::cuda {
 
 inline constexpr float kLog2E = 1.44269504088896341f;
-
-struct LaunchShape {
-  dim3 grid;
-  int threads;
-  size_t shared_bytes;
-  // May start while the kernel before it ends; it then waits itself (wait_for_kernel_before).
-  bool early = false;
-};
-
-// Where a kernel was started early: until all of the kernel before it can be seen.
-__device__ inline void wait_for_kernel_before() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  cudaGridDependencySynchronize();
-#endif
-}
-
-// Starts a kernel whose one parameter is the problem.
-template <typename Problem>
-void launch(CudaDevice& device, const char* name, void (*kernel)(Problem), const LaunchShape& shape,
-            const Problem& problem) {
-  if (!device.ok()) return;
-  constexpr size_t kFreelyGiven = size_t{48} << 10;  // more must be asked for
-  if (shape.shared_bytes > kFreelyGiven) {
-    device.note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                     static_cast<int>(shape.shared_bytes)),
-                name);
-  }
-  cudaLaunchConfig_t config{};
-  config.gridDim = shape.grid;
-  config.blockDim = dim3(static_cast<unsigned>(shape.threads));
-  config.dynamicSmemBytes = shape.shared_bytes;
-  config.stream = device.stream();
-  cudaLaunchAttribute early{};
-  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  early.val.programmaticStreamSerializationAllowed = 1;
-  config.attrs = &early;
-  config.numAttrs = shape.early && device.architecture() >= 90 ? 1 : 0;
-  device.note(cudaLaunchKernelEx(&config, kernel, problem), name);
-}
 
 template <typename T>
 HeadRows<T> head_rows(const ConstTensorView& x) {

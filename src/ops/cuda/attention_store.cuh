@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include "ops/cuda/attention_problem.cuh"
+#include "ops/cuda/launch.cuh"
 
 namespace glyph::ops::cuda {
 
@@ -49,6 +50,7 @@ __device__ inline void store_element(const StoreProblem& problem, const void* bl
 
 // Grid: rows.
 __global__ void __launch_bounds__(kStoreThreads) store_rows(const __grid_constant__ StoreProblem problem) {
+  let_next_kernel_start();
   const int64_t row = blockIdx.x;
   const void* const* blocks = problem.blocks;
   int64_t position = problem.first + row;
@@ -56,9 +58,10 @@ __global__ void __launch_bounds__(kStoreThreads) store_rows(const __grid_constan
     blocks = problem.sequences[row].blocks;
     position = problem.sequences[row].num_tokens - 1;
   }
-  if (position < 0) return;
   const KvGeometry& kv = problem.kv;
-  const void* const block = blocks[position / kv.block_tokens];
+  const void* const block = position < 0 ? nullptr : blocks[position / kv.block_tokens];
+  wait_for_kernel_before();
+  if (position < 0) return;
   const int64_t row_of_block = position % kv.block_tokens;
   for (int i = static_cast<int>(threadIdx.x); i < kv.num_kv_heads * kv.head_dim; i += kStoreThreads) {
     const int head = i / kv.head_dim, column = i % kv.head_dim;

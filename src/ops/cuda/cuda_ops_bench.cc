@@ -1,6 +1,7 @@
 // ops_bench [NAME]: speed of the ops but attention on the GPU at the shapes of the 9B model, ten pages; only rows whose
 // name contains NAME. One line a shape: microseconds, TFLOP/s, GB/s, and how often a question of ten pages or a token
-// runs it.
+// runs it. The lines "step" are layers of a decode step without attention, recorded, over weights that no cache holds: the
+// time of a layer, and GB/s of weights.
 #include <fmt/format.h>
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "ops/cuda/cuda_step_chain.h"
 #include "ops/linear.h"
 #include "ops/load.h"
 #include "ops/norm.h"
@@ -65,6 +67,19 @@ class Bench {
                         out.view());
         });
   }
+  void step(int64_t rows, DType type) {
+    const StepChain::Sizes sizes{.rows = rows};
+    const std::string name = fmt::format("step{} layer {}", rows, name_of(type));
+    if (name.find(filter_) == std::string::npos) return;
+    StepChain chain(device_, sizes, type);
+    for (int i = 0; i < 20; ++i) chain.queue();  // so often that a library's products were chosen
+    const std::unique_ptr<RecordedWork> work = device_.record([&] { chain.queue(); });
+    if (work == nullptr) return;
+    work->repeat();
+    const double seconds = seconds_of([&] { work->repeat(); }) / sizes.num_layers;
+    const double bytes = static_cast<double>(chain.weight_bytes()) / sizes.num_layers;
+    print({name, 40, 0, bytes}, seconds);
+  }
   void norms(const std::string& name, int times, int64_t rows, int64_t n, DType out_type) {
     Tensor x = make(DType::kF32, {rows, n});
     const Tensor branch = make(DType::kF32, {rows, n}), weight = make(DType::kF32, {n});
@@ -88,6 +103,10 @@ class Bench {
   void run(const Line& line, const std::function<void()>& work) {
     if (line.name.find(filter_) == std::string::npos) return;
     for (int i = 0; i < 3; ++i) work();
+    print(line, seconds_of(work));
+  }
+  // Of one of many calls.
+  double seconds_of(const std::function<void()>& work) {
     constexpr int kRepeat = 20;
     float milliseconds = 0;
     device_.note(cudaEventRecord(begin_, device_.stream()), "cudaEventRecord");
@@ -95,7 +114,9 @@ class Bench {
     device_.note(cudaEventRecord(end_, device_.stream()), "cudaEventRecord");
     device_.note(cudaEventSynchronize(end_), "cudaEventSynchronize");
     device_.note(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
-    const double seconds = static_cast<double>(milliseconds) * 1e-3 / kRepeat;
+    return static_cast<double>(milliseconds) * 1e-3 / kRepeat;
+  }
+  static void print(const Line& line, double seconds) {
     fmt::print("{:44} {:9.1f} us {:8.1f} TFLOP/s {:8.0f} GB/s   x {:3} = {:7.2f} ms\n", line.name, seconds * 1e6,
                line.flop / seconds * 1e-12, line.bytes / seconds * 1e-9, line.times, seconds * 1e3 * line.times);
   }
@@ -129,6 +150,9 @@ void run_all(Bench& bench) {
     bench.linear_layer(name + " head", 1, rows, 4096, 151552, false);
     bench.norms(name, 80, rows, 4096, DType::kF32);
     bench.rotary_heads(name, 40, rows, 34, RotaryPairs::kInterleaved);
+  }
+  for (const DType type : {DType::kBF16, DType::kE4M3}) {
+    for (const int64_t rows : {1, 8, 32}) bench.step(rows, type);
   }
 }
 

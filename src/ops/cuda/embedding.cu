@@ -1,5 +1,6 @@
 // Rows of tables, and bytes as numbers.
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/lookups.h"
 #include "ops/cuda/ops.h"
 #include "tensor/cuda/cuda_device.h"
@@ -13,6 +14,8 @@ constexpr int kPack = 4;
 // One block a row.
 template <typename T, int kWidth>
 __global__ void embedding_kernel(const int32_t* ids, Matrix<const T> table, int64_t n, Matrix<float> out) {
+  let_next_kernel_start();
+  wait_for_kernel_before();
   const T* from = table.row(ids[blockIdx.x]);
   float* to = out.row(blockIdx.x);
   for (int64_t i = static_cast<int64_t>(threadIdx.x) * kWidth; i < n; i += blockDim.x * kWidth) {
@@ -83,10 +86,9 @@ void look_up_rows(CudaDevice& device, const int32_t* ids, const ConstTensorView&
   with_type(table.dtype(), [&](auto type) {
     using T = decltype(type);
     auto* kernel = wide ? embedding_kernel<T, kPack> : embedding_kernel<T, 1>;
-    kernel<<<static_cast<unsigned>(out.size(0)), kThreads, 0, device.stream()>>>(
-        ids, matrix_of<T>(table), table.size(1), matrix_of<float>(out));
+    launch(device, "embedding", kernel, {static_cast<unsigned>(out.size(0)), kThreads, 0, Start::kRecorded}, ids,
+           matrix_of<T>(table), table.size(1), matrix_of<float>(out));
   });
-  device.note_launch("embedding");
 }
 
 void embedding(CudaDevice& device, std::span<const int32_t> ids, const ConstTensorView& table,

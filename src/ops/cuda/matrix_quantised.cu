@@ -10,6 +10,7 @@
 
 #include "ops/cuda/attention_ptx.cuh"
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/products.h"
 
 namespace glyph::ops::cuda {
@@ -17,7 +18,7 @@ namespace {
 
 constexpr int kWarps = 8;
 constexpr int kThreads = 32 * kWarps;
-constexpr int kAhead = 4;    // 16 bytes of each of a lane's two weight rows in flight, so many times
+constexpr int kAhead = 4;    // 16 bytes of each of a lane's two weight rows under way, so many times
 constexpr int kOutputs = 16;  // weight rows of a block
 constexpr int kColumns = 8;   // rows of x in one product of the tensor cores
 
@@ -130,38 +131,64 @@ __device__ inline uint32_t group_scale(const void* scales, int64_t row, int64_t 
   return bits | bits << 16;
 }
 
+// A lane's pieces of its two weight rows and their scales, kAhead of each under way at any time. A piece is what the lane
+// has of a chunk: kCount of the 4 kCount inputs that the four lanes of a row take together.
+template <typename W, bool kSwiglu>
+struct WeightStream {
+  static constexpr int64_t kChunk = 4 * W::kCount;
+  const uint8_t* weights[2];
+  const void* scales[2];
+  int64_t rows[2];
+  int64_t depth;
+  uint4 bits[kAhead][2];
+  uint32_t group_scales[kAhead][2];
+
+  __device__ explicit WeightStream(const QuantisedWork& work) : depth(work.depth) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    const int64_t first_row = static_cast<int64_t>(blockIdx.x) * (kSwiglu ? kOutputs / 2 : kOutputs) + lane / 4;
+    const int64_t last = work.outputs - 1;
+    rows[0] = min(first_row, last);
+    rows[1] = min(kSwiglu ? first_row : first_row + kOutputs / 2, last);
+    weights[0] = work.weight + rows[0] * work.row_bytes;
+    weights[1] = (kSwiglu ? work.up : work.weight) + rows[1] * work.row_bytes;
+    scales[0] = work.weight_scales;
+    scales[1] = kSwiglu ? work.up_scales : work.weight_scales;
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) start(a, first() + chunk_after(a));
+  }
+  // The warps take turns: two chunks each, which are a line of memory.
+  __device__ static int64_t first() { return threadIdx.x / 32 * 2; }
+  __device__ static int64_t chunk_after(int a) { return a / 2 * 2 * kWarps + a % 2; }
+  __device__ int64_t num_chunks() const { return (depth + kChunk - 1) / kChunk; }
+  // The lane's first input of a chunk, which may lie behind the last one: its weights are zeros then.
+  __device__ static int64_t input_of(int64_t chunk) { return chunk * kChunk + threadIdx.x % 4 * W::kCount; }
+  __device__ void start(int a, int64_t chunk) {
+    const int64_t k = input_of(chunk);
+    const bool there = k < depth;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      bits[a][i] = there ? __ldcs(reinterpret_cast<const uint4*>(weights[i] + k * 16 / W::kCount)) : uint4{};
+      group_scales[a][i] = there ? group_scale<W>(scales[i], rows[i], depth, k) : 0;
+    }
+  }
+};
+
 // sums[i] as multiply_add() leaves them: weight rows by rows of x.
 template <typename W, int kTiles, bool kSwiglu>
-__device__ inline void add_products(const QuantisedWork& work, float (&sums)[kTiles][4]) {
-  constexpr int64_t kChunk = 4 * W::kCount;
-  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * (kSwiglu ? kOutputs / 2 : kOutputs) + lane / 4;
-  const int64_t last = work.outputs - 1;
-  const int64_t rows[2] = {min(first, last), min(kSwiglu ? first : first + kOutputs / 2, last)};
-  const uint8_t* weights[2] = {work.weight + rows[0] * work.row_bytes,
-                               (kSwiglu ? work.up : work.weight) + rows[1] * work.row_bytes};
-  const void* scales[2] = {work.weight_scales, kSwiglu ? work.up_scales : work.weight_scales};
-  const int64_t num_chunks = (work.depth + kChunk - 1) / kChunk;
-  for (int64_t chunk = static_cast<int64_t>(warp) * kAhead; chunk < num_chunks; chunk += kWarps * kAhead) {
-    uint4 bits[kAhead][2] = {};
-    uint32_t group_scales[kAhead][2] = {};
+__device__ inline void add_products(const QuantisedWork& work, WeightStream<W, kSwiglu>& stream,
+                                    float (&sums)[kTiles][4]) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int64_t num_chunks = stream.num_chunks();
+  for (int64_t begin = stream.first(); begin < num_chunks; begin += kWarps * kAhead) {
 #pragma unroll
     for (int a = 0; a < kAhead; ++a) {
-      const int64_t k = (chunk + a) * kChunk + lane % 4 * W::kCount;
-      if (k >= work.depth) continue;
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        bits[a][i] = __ldcs(reinterpret_cast<const uint4*>(weights[i] + k * 16 / W::kCount));
-        group_scales[a][i] = group_scale<W>(scales[i], rows[i], work.depth, k);
-      }
-    }
-#pragma unroll
-    for (int a = 0; a < kAhead; ++a) {
-      if (chunk + a >= num_chunks) break;
-      const int64_t k = (chunk + a) * kChunk + lane % 4 * W::kCount;
+      const int64_t chunk = begin + stream.chunk_after(a);
+      if (chunk >= num_chunks) break;
+      const int64_t k = stream.input_of(chunk);
       uint32_t left[2][W::kCount / 4][2];
 #pragma unroll
-      for (int i = 0; i < 2; ++i) widen_all<W>(bits[a][i], group_scales[a][i], left[i]);
+      for (int i = 0; i < 2; ++i) widen_all<W>(stream.bits[a][i], stream.group_scales[a][i], left[i]);
+      stream.start(a, chunk + kWarps * kAhead);
 #pragma unroll
       for (int tile = 0; tile < kTiles; ++tile) {
         const int64_t row = tile * kColumns + lane / 4;
@@ -192,11 +219,27 @@ __device__ inline void put_result(const QuantisedWork& work, int64_t row, int64_
   }
 }
 
+// What the results are made with at the end: scales of e4m3 rows, biases.
+template <typename W, bool kSwiglu>
+__device__ inline void fetch_epilogue(const QuantisedWork& work) {
+  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
+  if (threadIdx.x != 0) return;
+  const int64_t n = static_cast<int64_t>(blockIdx.x) * kWritten;
+  if (work.bias != nullptr) fetch_line(work.bias + n);
+  if (W::kGroups) return;
+  fetch_line(static_cast<const float*>(work.weight_scales) + n);
+  if (kSwiglu) fetch_line(static_cast<const float*>(work.up_scales) + n);
+}
+
 template <typename W, int kTiles, bool kSwiglu>
-__global__ void __launch_bounds__(kThreads) quantised_kernel(const __grid_constant__ QuantisedWork work) {
+__global__ void __launch_bounds__(kThreads, 2) quantised_kernel(const __grid_constant__ QuantisedWork work) {
   __shared__ float4 partial[kWarps][kTiles][32];
+  let_next_kernel_start();
+  WeightStream<W, kSwiglu> stream(work);
+  fetch_epilogue<W, kSwiglu>(work);
+  wait_for_kernel_before();
   float sums[kTiles][4] = {};
-  add_products<W, kTiles, kSwiglu>(work, sums);
+  add_products<W, kTiles>(work, stream, sums);
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile) {
@@ -230,11 +273,11 @@ void launch_type(CudaDevice& device, const QuantisedWork& work) {
   auto* kernel = work.rows <= kColumns       ? quantised_kernel<W, 1, kSwiglu>
                  : work.rows <= 2 * kColumns ? quantised_kernel<W, 2, kSwiglu>
                                              : quantised_kernel<W, 4, kSwiglu>;
-  kernel<<<blocks, kThreads, 0, device.stream()>>>(work);
+  launch(device, "matrix_quantised", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
 }
 
 template <bool kSwiglu>
-void launch(CudaDevice& device, DType weights, const QuantisedWork& work) {
+void launch_types(CudaDevice& device, DType weights, const QuantisedWork& work) {
   if (weights == DType::kE4M3) {
     launch_type<E4M3Weights, kSwiglu>(device, work);
   } else if (weights == DType::kI8) {
@@ -242,7 +285,6 @@ void launch(CudaDevice& device, DType weights, const QuantisedWork& work) {
   } else {
     launch_type<I4Weights, kSwiglu>(device, work);
   }
-  device.note_launch("matrix_quantised");
 }
 
 // Every lane's 16 bytes of weights, and its inputs, are aligned to 16 bytes.
@@ -258,7 +300,7 @@ bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
 
 bool matrix_quantised(CudaDevice& device, const Product& p) {
   if (p.x.dtype() != DType::kBF16 || !fits(p.x, p.weight)) return false;
-  launch<false>(device, p.weight.dtype(),
+  launch_types<false>(device, p.weight.dtype(),
                 {.x = static_cast<const __nv_bfloat16*>(p.x.raw()),
                  .x_stride = p.x.stride(0),
                  .weight = static_cast<const uint8_t*>(p.weight.raw()),
@@ -280,7 +322,7 @@ bool matrix_quantised(CudaDevice& device, const Product& p) {
 bool swiglu_matrix_quantised(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                              const ConstTensorView& up, const TensorView& out) {
   if (x.dtype() != DType::kBF16 || !fits(x, gate) || !fits(x, up) || gate.stride(0) != up.stride(0)) return false;
-  launch<true>(device, gate.dtype(),
+  launch_types<true>(device, gate.dtype(),
                {.x = static_cast<const __nv_bfloat16*>(x.raw()),
                 .x_stride = x.stride(0),
                 .weight = static_cast<const uint8_t*>(gate.raw()),

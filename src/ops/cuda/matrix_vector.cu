@@ -1,6 +1,8 @@
 // Products of a few rows, bound by reading the weights once. A block owns kOutputs rows of the weight matrix; its
-// threads share the inputs, 16 bytes of each weight row at a time, and add up at the end.
+// threads share the inputs, 16 bytes of each weight row at a time, and add up at the end. The first weights are asked
+// for while the kernel before still makes the inputs.
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/products.h"
 #include "ops/cuda/reduce.cuh"
 
@@ -9,7 +11,7 @@ namespace {
 
 constexpr int kThreads = 128;
 constexpr int kOutputs = 4;
-constexpr int kAhead = 2;  // loads of each weight row in flight a thread
+constexpr int kAhead = 2;  // loads of each weight row under way a thread
 
 struct Work {
   const void* x;
@@ -47,88 +49,114 @@ __device__ const W* weight_row(const Work& work, int i) {
   return static_cast<const W*>(second ? work.up : work.weight) + row * work.weight_stride;
 }
 
-template <typename X, typename W, int kRows, bool kSwiglu>
-__device__ void add_products(const Work& work, float (&sums)[kOutputs][kRows]) {
+// This thread's pieces of the block's weight rows, kAhead of each under way at any time.
+template <typename W, bool kSwiglu>
+struct WeightStream {
+  static constexpr int kCount = Weights<W>::kCount;
+  static constexpr int64_t kStep = static_cast<int64_t>(kThreads) * kCount;  // elements from one piece to the next
+  const W* rows[kOutputs];
+  int64_t depth;
+  Weights<W> pieces[kAhead][kOutputs];
+
+  __device__ explicit WeightStream(const Work& work) : depth(work.depth) {
+#pragma unroll
+    for (int i = 0; i < kOutputs; ++i) rows[i] = weight_row<W, kSwiglu>(work, i);
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) start(a, first() + a * kStep);
+  }
+  __device__ static int64_t first() { return static_cast<int64_t>(threadIdx.x) * kCount; }
+  __device__ void start(int a, int64_t k) {
+    if (k >= depth) return;
+#pragma unroll
+    for (int i = 0; i < kOutputs; ++i) pieces[a][i].bits = stream_load(rows[i] + k);
+  }
+};
+
+// Products of one piece of each weight row.
+template <typename X, typename W, int kRows>
+__device__ void add_piece(const Work& work, int64_t k, const Weights<W> (&weights)[kOutputs],
+                          float (&sums)[kOutputs][kRows]) {
   constexpr int kCount = Weights<W>::kCount;
-  constexpr int64_t kStep = static_cast<int64_t>(kThreads) * kCount;
-  const W* weights[kOutputs];
 #pragma unroll
-  for (int i = 0; i < kOutputs; ++i) weights[i] = weight_row<W, kSwiglu>(work, i);
-  for (int64_t begin = static_cast<int64_t>(threadIdx.x) * kCount; begin < work.depth; begin += kAhead * kStep) {
-    Weights<W> w[kAhead][kOutputs];
+  for (int r = 0; r < kRows; ++r) {
+    const int64_t row = r < work.rows ? r : work.rows - 1;
+    float x[kCount];
+    load(static_cast<const X*>(work.x) + row * work.x_stride + k, x);
 #pragma unroll
-    for (int a = 0; a < kAhead; ++a) {
-      const int64_t k = begin + a * kStep;
+    for (int i = 0; i < kOutputs; ++i) {
 #pragma unroll
-      for (int i = 0; i < kOutputs; ++i) {
-        if (k < work.depth) w[a][i].bits = stream_load(weights[i] + k);
-      }
+      for (int j = 0; j < kCount; ++j) sums[i][r] += to_f32(weights[i].value[j]) * x[j];
     }
+  }
+}
+
+template <typename X, typename W, int kRows, bool kSwiglu>
+__device__ void add_products(const Work& work, WeightStream<W, kSwiglu>& stream, float (&sums)[kOutputs][kRows]) {
+  constexpr int64_t kStep = WeightStream<W, kSwiglu>::kStep;
+  for (int64_t begin = stream.first(); begin < work.depth; begin += kAhead * kStep) {
 #pragma unroll
     for (int a = 0; a < kAhead; ++a) {
       const int64_t k = begin + a * kStep;
       if (k >= work.depth) break;
-#pragma unroll
-      for (int r = 0; r < kRows; ++r) {
-        const int64_t row = r < work.rows ? r : work.rows - 1;
-        float x[kCount];
-        load(static_cast<const X*>(work.x) + row * work.x_stride + k, x);
-#pragma unroll
-        for (int i = 0; i < kOutputs; ++i) {
-#pragma unroll
-          for (int j = 0; j < kCount; ++j) sums[i][r] += to_f32(w[a][i].value[j]) * x[j];
-        }
-      }
+      add_piece<X>(work, k, stream.pieces[a], sums);
+      stream.start(a, k + kAhead * kStep);
     }
   }
 }
 
-// Afterwards totals[i][r] hold the block's sums.
+// What the warps of a block leave for each other.
 template <int kRows>
-__device__ void add_up(const float (&sums)[kOutputs][kRows], float (&totals)[kOutputs][kRows]) {
-  __shared__ float partial[kThreads / kWarp][kOutputs][kRows];
-  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+struct Partials {
+  float sum[kThreads / kWarp][kOutputs][kRows];
+
+  __device__ void leave(const float (&sums)[kOutputs][kRows]) {
 #pragma unroll
-  for (int i = 0; i < kOutputs; ++i) {
+    for (int i = 0; i < kOutputs; ++i) {
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const float sum = reduce_warp(sums[i][r], [](float a, float b) { return a + b; });
-      if (lane == 0) partial[warp][i][r] = sum;
+      for (int r = 0; r < kRows; ++r) {
+        const float of_warp = reduce_warp(sums[i][r], [](float a, float b) { return a + b; });
+        if (threadIdx.x % kWarp == 0) sum[threadIdx.x / kWarp][i][r] = of_warp;
+      }
     }
   }
-  __syncthreads();
-  for (int at = static_cast<int>(threadIdx.x); at < kOutputs * kRows; at += kThreads) {
-    float sum = 0;
-    for (int w = 0; w < kThreads / kWarp; ++w) sum += partial[w][at / kRows][at % kRows];
-    totals[at / kRows][at % kRows] = sum;
+  __device__ float total(int i, int r) const {
+    float all = 0;
+#pragma unroll
+    for (int w = 0; w < kThreads / kWarp; ++w) all += sum[w][i][r];
+    return all;
   }
-  __syncthreads();
-}
+};
 
 __device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
 
 template <typename X, typename W, typename Out, int kRows, bool kSwiglu>
-__global__ void __launch_bounds__(kThreads) matrix_vector_kernel(Work work) {
-  __shared__ float totals[kOutputs][kRows];
-  float sums[kOutputs][kRows] = {};
-  add_products<X, W, kRows, kSwiglu>(work, sums);
-  add_up(sums, totals);
+__global__ void __launch_bounds__(kThreads) matrix_vector_kernel(const __grid_constant__ Work work) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
-  for (int at = static_cast<int>(threadIdx.x); at < kWritten * kRows; at += kThreads) {
-    const int i = at / kRows, r = at % kRows;
-    const int64_t n = static_cast<int64_t>(blockIdx.x) * kWritten + i;
-    if (n >= work.outputs || r >= work.rows) continue;
-    Out* to = static_cast<Out*>(work.out) + r * work.out_stride + n;
-    float value = totals[i][r];
-    if (kSwiglu) value = silu(value) * totals[i + kOutputs / 2][r];
-    if (work.bias != nullptr) value += work.bias[n];
-    if (work.accumulate) value += to_f32(*to);
-    put(to, value);
-  }
+  static_assert(kWritten * kRows <= kThreads, "a thread writes one result at most");
+  __shared__ Partials<kRows> partials;
+  let_next_kernel_start();
+  WeightStream<W, kSwiglu> stream(work);
+  const int i = static_cast<int>(threadIdx.x) / kRows, r = static_cast<int>(threadIdx.x) % kRows;
+  const int64_t n = static_cast<int64_t>(blockIdx.x) * kWritten + i;
+  const bool writes = i < kWritten && n < work.outputs && r < work.rows;
+  const float bias = writes && work.bias != nullptr ? work.bias[n] : 0.0f;
+  wait_for_kernel_before();
+
+  float sums[kOutputs][kRows] = {};
+  add_products<X>(work, stream, sums);
+  partials.leave(sums);
+  __syncthreads();
+  if (!writes) return;
+  Out* to = static_cast<Out*>(work.out) + r * work.out_stride + n;
+  float value = partials.total(i, r);
+  if (kSwiglu) value = silu(value) * partials.total(i + kOutputs / 2, r);
+  value += bias;
+  if (work.accumulate) value += to_f32(*to);
+  put(to, value);
 }
 
 template <typename X, typename W, bool kSwiglu>
-void launch(CudaDevice& device, const Work& work, DType out_type) {
+void launch_rows(CudaDevice& device, const Work& work, DType out_type) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
   with_type(out_type, [&](auto type) {
@@ -137,9 +165,8 @@ void launch(CudaDevice& device, const Work& work, DType out_type) {
                    : work.rows == 2 ? matrix_vector_kernel<X, W, Out, 2, kSwiglu>
                    : work.rows <= 4 ? matrix_vector_kernel<X, W, Out, 4, kSwiglu>
                                     : matrix_vector_kernel<X, W, Out, 8, kSwiglu>;
-    kernel<<<blocks, kThreads, 0, device.stream()>>>(work);
+    launch(device, "matrix_vector", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
   });
-  device.note_launch("matrix_vector");
 }
 
 // A thread reads 16 bytes of weights and as many inputs.
@@ -152,12 +179,12 @@ bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
 template <bool kSwiglu>
 void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Work& work, DType out_type) {
   if (x_type == DType::kBF16) {
-    launch<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, out_type);
+    launch_rows<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, out_type);
   } else if (x_type == DType::kF16) {
-    launch<__half, __half, kSwiglu>(device, work, out_type);
+    launch_rows<__half, __half, kSwiglu>(device, work, out_type);
   } else {
     with_type(weight_type,
-                     [&](auto type) { launch<float, decltype(type), kSwiglu>(device, work, out_type); });
+                     [&](auto type) { launch_rows<float, decltype(type), kSwiglu>(device, work, out_type); });
   }
 }
 

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/ops.h"
 #include "ops/cuda/quantise.cuh"
 #include "ops/cuda/reduce.cuh"
@@ -70,6 +71,11 @@ struct RowPart {
       for (int j = 0; j < kPack; ++j) value[item][j] *= w[j] * scale;
     });
   }
+  // Where a row will be read after a wait.
+  template <typename T>
+  __device__ static void fetch(const T* row, int64_t n) {
+    each(n, [&](int, int64_t i) { fetch_line(row + i); });
+  }
   // As the block's row of the result.
   template <typename Out>
   __device__ void write(int64_t n, const Result<Out>& result) {
@@ -89,7 +95,11 @@ struct RowPart {
 template <int kPack, int kItems, typename Out>
 __global__ void rms_norm_kernel(Matrix<const float> x, const float* weight, int64_t n, float eps,
                                 Result<Out> out) {
-  RowPart<kPack, kItems> part(x.row(blockIdx.x), n);
+  using Part = RowPart<kPack, kItems>;
+  let_next_kernel_start();
+  Part::fetch(weight, n);
+  wait_for_kernel_before();
+  Part part(x.row(blockIdx.x), n);
   part.multiply(rsqrtf(part.mean_square(n) + eps), weight, n);
   part.write(n, out);
 }
@@ -104,6 +114,10 @@ struct AddNorm {
 template <int kPack, int kItems, typename Branch, typename Out>
 __global__ void add_norm_kernel(Matrix<float> x, Matrix<const Branch> branch, AddNorm norm, Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
+  let_next_kernel_start();
+  Part::fetch(norm.branch_weight, norm.n);
+  Part::fetch(norm.next_weight, norm.n);
+  wait_for_kernel_before();
   float* row = x.row(blockIdx.x);
   const Part added(branch.row(blockIdx.x), norm.n);
   Part part(row, norm.n);
@@ -168,18 +182,18 @@ constexpr int64_t kMaxThreads = 1024;
 
 int64_t whole_warps(int64_t threads) { return (threads + kWarp - 1) / kWarp * kWarp; }
 
-// launch(kernel, threads) with the kernel that `pick` gives for the pack and item counts that fit a row of n.
+// start(kernel, threads) with the kernel that `pick` gives for the pack and item counts that fit a row of n.
 template <typename Pick, typename Launch>
-void launch_rows(int64_t n, bool wide, const Pick& pick, const Launch& launch) {
+void launch_rows(int64_t n, bool wide, const Pick& pick, const Launch& start) {
   using std::integral_constant;
   const auto threads_for = [n](int pack, int items) {
     return static_cast<unsigned>(whole_warps((n + pack * items - 1) / (pack * items)));
   };
   if (wide && n <= kWide * kFew * kMaxThreads) {
-    launch(pick(integral_constant<int, kWide>(), integral_constant<int, kFew>()), threads_for(kWide, kFew));
+    start(pick(integral_constant<int, kWide>(), integral_constant<int, kFew>()), threads_for(kWide, kFew));
   } else {
     GLYPH_CHECK(n <= kMany * kMaxThreads);
-    launch(pick(integral_constant<int, 1>(), integral_constant<int, kMany>()), std::max(128u, threads_for(1, kMany)));
+    start(pick(integral_constant<int, 1>(), integral_constant<int, kMany>()), std::max(128u, threads_for(1, kMany)));
   }
 }
 
@@ -195,11 +209,10 @@ void rms_norm(CudaDevice& device, const ConstTensorView& x, const ConstTensorVie
     launch_rows(
         n, wide, [](auto pack, auto items) { return rms_norm_kernel<pack(), items(), Out>; },
         [&](auto* kernel, unsigned threads) {
-          kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-              matrix_of<float>(x), weight.data<float>(), n, eps, result_of<Out>(out));
+          launch(device, "rms_norm", kernel, {static_cast<unsigned>(x.size(0)), threads, 0, Start::kRecorded},
+                 matrix_of<float>(x), weight.data<float>(), n, eps, result_of<Out>(out));
         });
   });
-  device.note_launch("rms_norm");
 }
 
 namespace {
@@ -216,8 +229,8 @@ void add_norm_of(CudaDevice& device, const TensorView& x, const ConstTensorView&
     launch_rows(
         n, wide, [](auto pack, auto items) { return add_norm_kernel<pack(), items(), Branch, Out>; },
         [&](auto* kernel, unsigned threads) {
-          kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(
-              matrix_of<float>(x), matrix_of<Branch>(branch), norm, result_of<Out>(out));
+          launch(device, "add_norm", kernel, {static_cast<unsigned>(x.size(0)), threads, 0, Start::kRecorded},
+                 matrix_of<float>(x), matrix_of<Branch>(branch), norm, result_of<Out>(out));
         });
   });
 }
@@ -229,7 +242,6 @@ void add_norm(CudaDevice& device, const TensorView& x, const ConstTensorView& br
   if (!device.ok() || x.size(0) == 0) return;
   if (branch.dtype() == DType::kBF16) add_norm_of<__nv_bfloat16>(device, x, branch, weights, out);
   else add_norm_of<float>(device, x, branch, weights, out);
-  device.note_launch("add_norm");
 }
 
 void layer_norm_gelu(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& weight,

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/lookups.h"
 #include "ops/cuda/ops.h"
 #include "tensor/cuda/cuda_device.h"
@@ -27,6 +28,8 @@ struct Heads {
 // One thread turns kPairs neighbouring pairs.
 template <typename T, int kPairs, bool kInterleaved>
 __global__ void rotary_kernel(T* x, Heads heads, Angles angles) {
+  let_next_kernel_start();
+  wait_for_kernel_before();
   const int64_t index = thread_index(), in_head = angles.half / kPairs;
   if (index >= heads.rows * heads.count * in_head) return;
   const int64_t i = index % in_head * kPairs, head = index / in_head % heads.count,
@@ -78,7 +81,7 @@ void launch_rotary(CudaDevice& device, const TensorView& x, const Angles& angles
   const Heads heads{x.size(0), x.size(1), x.stride(0), x.stride(1)};
   const unsigned blocks = blocks_for(heads.rows * heads.count * angles.half / kPairs);
   auto* kernel = pairs == RotaryPairs::kInterleaved ? rotary_kernel<T, kPairs, true> : rotary_kernel<T, kPairs, false>;
-  kernel<<<blocks, kThreads, 0, device.stream()>>>(static_cast<T*>(x.raw()), heads, angles);
+  launch(device, "rotary", kernel, {blocks, kThreads, 0, Start::kRecorded}, static_cast<T*>(x.raw()), heads, angles);
 }
 
 // Kernel arguments, so that no transfer is needed for them.
@@ -120,6 +123,8 @@ __global__ void vision_table_kernel(const PatchPosition* positions, Frequencies 
 
 __global__ void text_table_kernel(const TokenPosition* positions, Frequencies frequencies, int64_t time,
                                   int64_t height, Table table) {
+  let_next_kernel_start();
+  wait_for_kernel_before();
   const int64_t index = thread_index();
   if (index >= table.tokens * table.width) return;
   const TokenPosition position = positions[index / table.width];
@@ -150,7 +155,6 @@ void rotary(CudaDevice& device, const TensorView& x, const ConstTensorView& cos,
       launch_rotary<T, 1>(device, x, angles, pairs);
     }
   });
-  device.note_launch("rotary");
 }
 
 void vision_rotary_table(CudaDevice& device, std::span<const PatchPosition> positions,
@@ -167,9 +171,8 @@ void fill_text_table(CudaDevice& device, const TokenPosition* positions, std::sp
                      const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin) {
   const int64_t count = cos.size(0) * cos.size(1);
   if (!device.ok() || count == 0) return;
-  text_table_kernel<<<blocks_for(count), kThreads, 0, device.stream()>>>(
-      positions, as_argument(frequencies), options.sections[0], options.sections[1], table_of(cos, sin));
-  device.note_launch("text_rotary_table");
+  launch(device, "text_rotary_table", text_table_kernel, {blocks_for(count), kThreads, 0, Start::kRecorded}, positions,
+         as_argument(frequencies), options.sections[0], options.sections[1], table_of(cos, sin));
 }
 
 void text_rotary_table(CudaDevice& device, std::span<const TokenPosition> positions,

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/ops.h"
 #include "ops/cuda/products.h"
 #include "ops/cuda/quantise.cuh"
@@ -16,6 +17,8 @@ __device__ float silu(float x) { return x / (1.0f + expf(-x)); }
 
 template <typename T, typename Out, int kWidth>
 __global__ void swiglu_kernel(Matrix<const T> gates, Matrix<const T> ups, int64_t n, Matrix<Out> out) {
+  let_next_kernel_start();
+  wait_for_kernel_before();
   const int64_t i = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kWidth, row = blockIdx.y;
   if (i >= n) return;
   float g[kWidth], u[kWidth];
@@ -42,6 +45,8 @@ __device__ void gated(const T* gates, const T* ups, float (&g)[kPack]) {
 template <typename T>
 __global__ void __launch_bounds__(kRowThreads)
     swiglu_rows_kernel(Matrix<const T> gates, Matrix<const T> ups, int64_t n, Matrix<E4M3> out, float* scales) {
+  let_next_kernel_start();
+  wait_for_kernel_before();
   const int64_t row = blockIdx.x;
   float value[kItems][kPack], largest = 0;
 #pragma unroll
@@ -68,10 +73,10 @@ bool swiglu_rows(CudaDevice& device, const ConstTensorView& gates, const ConstTe
   if (!packs(gates, kPack) || !packs(ups, kPack) || !packs(out, kPack)) return false;
   with_type(gates.dtype(), [&](auto type) {
     using T = decltype(type);
-    swiglu_rows_kernel<T><<<static_cast<unsigned>(out.size(0)), kRowThreads, 0, device.stream()>>>(
-        matrix_of<T>(gates), matrix_of<T>(ups), out.size(1), matrix_of<E4M3>(out), static_cast<float*>(out.scales()));
+    launch(device, "swiglu", swiglu_rows_kernel<T>,
+           {static_cast<unsigned>(out.size(0)), kRowThreads, 0, Start::kRecorded}, matrix_of<T>(gates), matrix_of<T>(ups),
+           out.size(1), matrix_of<E4M3>(out), static_cast<float*>(out.scales()));
   });
-  device.note_launch("swiglu");
   return true;
 }
 
@@ -101,11 +106,11 @@ void swiglu(CudaDevice& device, const ConstTensorView& gates, const ConstTensorV
         using T = decltype(type);
         using Out = decltype(out_type);
         auto* kernel = wide ? swiglu_kernel<T, Out, kPack> : swiglu_kernel<T, Out, 1>;
-        kernel<<<grid, kThreads, 0, device.stream()>>>(matrix_of<T>(g), matrix_of<T>(u), n, matrix_of<Out>(o));
+        launch(device, "swiglu", kernel, {grid, kThreads, 0, Start::kRecorded}, matrix_of<T>(g), matrix_of<T>(u), n,
+               matrix_of<Out>(o));
       });
     });
   }
-  device.note_launch("swiglu");
 }
 
 }  // namespace glyph::ops::cuda

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/launch.cuh"
 #include "ops/cuda/ops.h"
 #include "ops/cuda/reduce.cuh"
 #include "ops/top_logits.h"
@@ -91,6 +92,8 @@ __device__ double sum_of_block(double value) {
 // Block (part, row): elements [part * each, + each) of the row.
 __global__ void __launch_bounds__(kThreads) parts_kernel(Matrix<const float> logits, int64_t n, int64_t each, Part* parts) {
   __shared__ Key keys[kKeys];
+  let_next_kernel_start();
+  wait_for_kernel_before();
   const float* row = logits.row(blockIdx.y);
   const int64_t begin = blockIdx.x * each, end = min(n, begin + each);
   float largest = -INFINITY;
@@ -131,6 +134,8 @@ __global__ void __launch_bounds__(kThreads) parts_kernel(Matrix<const float> log
 // Block (row).
 __global__ void __launch_bounds__(kThreads) rows_kernel(const Part* parts, int num_parts, int64_t n, TopLogits* out) {
   __shared__ Key keys[kKeys];
+  let_next_kernel_start();
+  wait_for_kernel_before();
   const Part* part = parts + static_cast<int64_t>(blockIdx.x) * num_parts;
   for (int i = static_cast<int>(threadIdx.x); i < kKeys; i += kThreads) {
     keys[i] = i < num_parts * kMost ? part[i / kMost].keys[i % kMost] : 0;
@@ -169,11 +174,9 @@ void top_logits(CudaDevice& device, const ConstTensorView& logits, const TensorV
   if (memory == nullptr) return;
   auto* parts = static_cast<Part*>(memory.get());
   const dim3 grid(static_cast<unsigned>(num_parts), static_cast<unsigned>(rows));
-  parts_kernel<<<grid, kThreads, 0, device.stream()>>>(matrix_of<float>(logits), n, each, parts);
-  device.note_launch("top_logits");
-  rows_kernel<<<static_cast<unsigned>(rows), kThreads, 0, device.stream()>>>(parts, static_cast<int>(num_parts), n,
-                                                                            static_cast<TopLogits*>(out.raw()));
-  device.note_launch("top_logits");
+  launch(device, "top_logits", parts_kernel, {grid, kThreads, 0, Start::kEarly}, matrix_of<float>(logits), n, each, parts);
+  launch(device, "top_logits", rows_kernel, {static_cast<unsigned>(rows), kThreads, 0, Start::kEarly}, parts,
+         static_cast<int>(num_parts), n, static_cast<TopLogits*>(out.raw()));
 }
 
 }  // namespace glyph::ops::cuda
