@@ -18,8 +18,8 @@ TEST_P(OpsTest, Linear) {
   for (const DType weight_type : {DType::kF32, DType::kF16, DType::kBF16}) {
     for (const DType x_type : types()) {
       if (x_type != DType::kF32 && weight_type != x_type) continue;
-      for (const int64_t rows : {1, 3, 8, 11, 17, 33, 130}) {
-        for (const int64_t depth : {1, 15, 64, 197, 1088}) {
+      for (const int64_t rows : {1, 2, 3, 5, 8, 9, 17, 32, 33, 130}) {
+        for (const int64_t depth : {1, 15, 64, 72, 197, 1088, 1096}) {
           const Tensor x = data.floats({rows, depth}, x_type);
           const Tensor first = data.floats({67, depth}, weight_type),
                        second = data.floats({130, depth}, weight_type);
@@ -92,9 +92,13 @@ TEST_P(OpsTest, LinearReadsStridedRowsAndColumns) {
 TEST_P(OpsTest, SwigluLinear) {
   Data data(3);
   for (const DType type : types()) {
-    for (const int64_t rows : {1, 9, 70}) {
-      for (const int64_t depth : {61, 64}) {
-        const Tensor x = data.floats({rows, depth}, type), gate = data.floats({83, depth}, type, 0.3f),
+    for (const int64_t rows : {1, 2, 5, 8, 9, 17, 32, 70}) {
+      struct Case {
+        int64_t depth;
+        DType x;
+      };
+      for (const auto& [depth, x_type] : {Case{61, type}, Case{64, type}, Case{200, type}, Case{200, DType::kF32}}) {
+        const Tensor x = data.floats({rows, depth}, x_type), gate = data.floats({83, depth}, type, 0.3f),
                      up = data.floats({83, depth}, type);
         Tensor expected = data.empty({rows, 83}), actual = data.empty({rows, 83}),
                narrow = data.empty({rows, 83}, DType::kBF16);

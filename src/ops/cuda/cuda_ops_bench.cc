@@ -72,7 +72,7 @@ class Bench {
     const std::string name = fmt::format("step{} layer {}", rows, name_of(type));
     if (name.find(filter_) == std::string::npos) return;
     StepChain chain(device_, sizes, type);
-    for (int i = 0; i < 20; ++i) chain.queue();  // so often that a library's products were chosen
+    chain.queue();
     const std::unique_ptr<RecordedWork> work = device_.record([&] { chain.queue(); });
     if (work == nullptr) return;
     work->repeat();

@@ -111,6 +111,7 @@ void multiply(CudaDevice& device, const Product& product) {
     if (multiply_few(device, product) || multiply_e4m3(device, product)) return;
     return multiply_widened(device, product);
   }
+  if (product.rows() > 1 && matrix_few(device, product)) return;
   if (product.rows() <= kMaxVectorRows && matrix_vector(device, product)) return;
   if (product.x.dtype() == product.weight.dtype() && matrix_blas(device, product)) return;
   matrix_any(device, product);
@@ -139,6 +140,8 @@ void swiglu_linear(CudaDevice& device, const ConstTensorView& x, const ConstTens
   if (!device.ok() || rows == 0 || n == 0) return;
   if (is_quantised(gate.dtype())) {
     if (!is_quantised(out.dtype()) && swiglu_matrix_quantised(device, x, gate, up, out)) return;
+  } else if (rows > 1 && swiglu_matrix_few(device, x, gate, up, out)) {
+    return;
   } else if (rows <= kMaxVectorRows && swiglu_matrix_vector(device, x, gate, up, out)) {
     return;
   }
