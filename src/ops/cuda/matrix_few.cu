@@ -63,7 +63,7 @@ struct WeightStream {
 #pragma unroll
     for (int i = 0; i < kLaneRows; ++i) {
       const int64_t row = min(first + i % kPartRows * 8, work.outputs - 1);
-      rows[i] = static_cast<const W*>(i < kPartRows ? work.weight : work.up) + row * work.weight_stride;
+      rows[i] = kept(static_cast<const W*>(i < kPartRows ? work.weight : work.up) + row * work.weight_stride);
     }
 #pragma unroll
     for (int a = 0; a < kAhead; ++a) start(a, first_chunk() + chunk_after(a), work.depth);
@@ -168,7 +168,7 @@ __device__ inline void add_products(const Work& work, WeightStream<W, kSwiglu, k
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile) {
     const int64_t row = min(tile * kColumns + static_cast<int>(threadIdx.x) % 32 / 4, work.rows - 1);
-    rows[tile] = static_cast<const X*>(work.x) + row * work.x_stride;
+    rows[tile] = kept(static_cast<const X*>(work.x) + row * work.x_stride);
   }
   const int num_chunks = (work.depth + kChunk - 1) / kChunk;
   Inputs<X, kTiles> inputs[2];  // of this chunk and of the warp's next

@@ -8,6 +8,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <limits>
+
 #include "ops/cuda/attention_ptx.cuh"
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/launch.cuh"
@@ -99,20 +101,18 @@ __device__ inline void widen_all(const uint4& bits, uint32_t scale, uint32_t (&p
   }
 }
 
-// The inputs of the same elements, pair by pair; x is null where there is no such row, or no such input.
+// The inputs of the same elements, pair by pair.
 template <typename W>
 __device__ inline void load_inputs(const __nv_bfloat16* x, uint32_t (&pairs)[W::kCount / 4][2]) {
   constexpr int kWords = W::kCount / 2;
-  uint32_t words[kWords] = {};
-  if (x != nullptr) {
+  uint32_t words[kWords];
 #pragma unroll
-    for (int i = 0; i < kWords; i += 4) {
-      const uint4 some = *reinterpret_cast<const uint4*>(x + 2 * i);
-      words[i] = some.x;
-      words[i + 1] = some.y;
-      words[i + 2] = some.z;
-      words[i + 3] = some.w;
-    }
+  for (int i = 0; i < kWords; i += 4) {
+    const uint4 some = *reinterpret_cast<const uint4*>(x + 2 * i);
+    words[i] = some.x;
+    words[i + 1] = some.y;
+    words[i + 2] = some.z;
+    words[i + 3] = some.w;
   }
 #pragma unroll
   for (int i = 0; i < W::kCount / 4; ++i) {
@@ -123,52 +123,45 @@ __device__ inline void load_inputs(const __nv_bfloat16* x, uint32_t (&pairs)[W::
   }
 }
 
-// The scale of the group that input k belongs to, twice.
-template <typename W>
-__device__ inline uint32_t group_scale(const void* scales, int64_t row, int64_t depth, int64_t k) {
-  if constexpr (!W::kGroups) return 0;
-  const uint32_t bits = static_cast<const uint16_t*>(scales)[row * (depth / kQuantGroup) + k / kQuantGroup];
-  return bits | bits << 16;
-}
-
 // A lane's pieces of its two weight rows and their scales, kAhead of each under way at any time. A piece is what the lane
 // has of a chunk: kCount of the 4 kCount inputs that the four lanes of a row take together.
 template <typename W, bool kSwiglu>
 struct WeightStream {
-  static constexpr int64_t kChunk = 4 * W::kCount;
+  static constexpr int kChunk = 4 * W::kCount;
   const uint8_t* weights[2];
-  const void* scales[2];
-  int64_t rows[2];
-  int64_t depth;
+  const uint16_t* scales[2];  // of groups
+  int depth;
   uint4 bits[kAhead][2];
   uint32_t group_scales[kAhead][2];
 
-  __device__ explicit WeightStream(const QuantisedWork& work) : depth(work.depth) {
+  __device__ explicit WeightStream(const QuantisedWork& work) : depth(static_cast<int>(work.depth)) {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int64_t first_row = static_cast<int64_t>(blockIdx.x) * (kSwiglu ? kOutputs / 2 : kOutputs) + lane / 4;
     const int64_t last = work.outputs - 1;
-    rows[0] = min(first_row, last);
-    rows[1] = min(kSwiglu ? first_row : first_row + kOutputs / 2, last);
-    weights[0] = work.weight + rows[0] * work.row_bytes;
-    weights[1] = (kSwiglu ? work.up : work.weight) + rows[1] * work.row_bytes;
-    scales[0] = work.weight_scales;
-    scales[1] = kSwiglu ? work.up_scales : work.weight_scales;
+    const int64_t rows[2] = {min(first_row, last), min(kSwiglu ? first_row : first_row + kOutputs / 2, last)};
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const bool up = kSwiglu && i == 1;
+      weights[i] = kept((up ? work.up : work.weight) + rows[i] * work.row_bytes);
+      if (!W::kGroups) continue;
+      scales[i] = kept(static_cast<const uint16_t*>(up ? work.up_scales : work.weight_scales) + rows[i] * (depth / kQuantGroup));
+    }
 #pragma unroll
     for (int a = 0; a < kAhead; ++a) start(a, first() + chunk_after(a));
   }
   // The warps take turns: two chunks each, which are a line of memory.
-  __device__ static int64_t first() { return threadIdx.x / 32 * 2; }
-  __device__ static int64_t chunk_after(int a) { return a / 2 * 2 * kWarps + a % 2; }
-  __device__ int64_t num_chunks() const { return (depth + kChunk - 1) / kChunk; }
+  __device__ static int first() { return static_cast<int>(threadIdx.x) / 32 * 2; }
+  __device__ static int chunk_after(int a) { return a / 2 * 2 * kWarps + a % 2; }
+  __device__ int num_chunks() const { return (depth + kChunk - 1) / kChunk; }
   // The lane's first input of a chunk, which may lie behind the last one: its weights are zeros then.
-  __device__ static int64_t input_of(int64_t chunk) { return chunk * kChunk + threadIdx.x % 4 * W::kCount; }
-  __device__ void start(int a, int64_t chunk) {
-    const int64_t k = input_of(chunk);
+  __device__ static int input_of(int chunk) { return chunk * kChunk + static_cast<int>(threadIdx.x) % 4 * W::kCount; }
+  __device__ void start(int a, int chunk) {
+    const int k = input_of(chunk);
     const bool there = k < depth;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      bits[a][i] = there ? __ldcs(reinterpret_cast<const uint4*>(weights[i] + k * 16 / W::kCount)) : uint4{};
-      group_scales[a][i] = there ? group_scale<W>(scales[i], rows[i], depth, k) : 0;
+      bits[a][i] = there ? __ldcs(reinterpret_cast<const uint4*>(weights[i] + k / (W::kCount / 16))) : uint4{};
+      group_scales[a][i] = W::kGroups && there ? scales[i][k / kQuantGroup] * 0x10001u : 0;  // twice
     }
   }
 };
@@ -177,23 +170,27 @@ struct WeightStream {
 template <typename W, int kTiles, bool kSwiglu>
 __device__ inline void add_products(const QuantisedWork& work, WeightStream<W, kSwiglu>& stream,
                                     float (&sums)[kTiles][4]) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int64_t num_chunks = stream.num_chunks();
-  for (int64_t begin = stream.first(); begin < num_chunks; begin += kWarps * kAhead) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, num_chunks = stream.num_chunks();
+  // Of each tile, or of the last row where there are not as many: what a tile's columns have too many of is never looked at.
+  const __nv_bfloat16* rows[kTiles];
+#pragma unroll
+  for (int tile = 0; tile < kTiles; ++tile) {
+    rows[tile] = kept(work.x + min(static_cast<int64_t>(tile * kColumns + lane / 4), work.rows - 1) * work.x_stride);
+  }
+  for (int begin = stream.first(); begin < num_chunks; begin += kWarps * kAhead) {
 #pragma unroll
     for (int a = 0; a < kAhead; ++a) {
-      const int64_t chunk = begin + stream.chunk_after(a);
+      const int chunk = begin + stream.chunk_after(a);
       if (chunk >= num_chunks) break;
-      const int64_t k = stream.input_of(chunk);
+      const int k = stream.input_of(chunk), there = k < stream.depth ? k : 0;  // zeros take any inputs
       uint32_t left[2][W::kCount / 4][2];
 #pragma unroll
       for (int i = 0; i < 2; ++i) widen_all<W>(stream.bits[a][i], stream.group_scales[a][i], left[i]);
       stream.start(a, chunk + kWarps * kAhead);
 #pragma unroll
       for (int tile = 0; tile < kTiles; ++tile) {
-        const int64_t row = tile * kColumns + lane / 4;
         uint32_t right[W::kCount / 4][2];
-        load_inputs<W>(row < work.rows && k < work.depth ? work.x + row * work.x_stride + k : nullptr, right);
+        load_inputs<W>(rows[tile] + there, right);
 #pragma unroll
         for (int s = 0; s < W::kCount / 4; ++s) {
           const uint32_t operand[4] = {left[0][s][0], left[1][s][0], left[0][s][1], left[1][s][1]};
@@ -231,8 +228,12 @@ __device__ inline void fetch_epilogue(const QuantisedWork& work) {
   if (kSwiglu) fetch_line(static_cast<const float*>(work.up_scales) + n);
 }
 
+// Of a multiprocessor: what the registers allow without spilling.
+template <typename W, int kTiles>
+constexpr int kBlocksAtOnce = W::kGroups || kTiles > 1 ? 2 : 3;
+
 template <typename W, int kTiles, bool kSwiglu>
-__global__ void __launch_bounds__(kThreads, 2) quantised_kernel(const __grid_constant__ QuantisedWork work) {
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>) quantised_kernel(const __grid_constant__ QuantisedWork work) {
   __shared__ float4 partial[kWarps][kTiles][32];
   let_next_kernel_start();
   WeightStream<W, kSwiglu> stream(work);
@@ -291,7 +292,7 @@ void launch_types(CudaDevice& device, DType weights, const QuantisedWork& work) 
 bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
   const int64_t inputs = weight.dtype() == DType::kI4 ? 32 : 16;
   const int64_t row_bytes = bytes_of(weight.dtype(), weight.stride(0));
-  return x.size(0) <= kMaxQuantisedVectorRows && x.size(1) % inputs == 0 && row_bytes % 16 == 0 &&
+  return x.size(0) <= kMaxQuantisedVectorRows && x.size(1) % inputs == 0 && x.size(1) < std::numeric_limits<int>::max() / 2 && row_bytes % 16 == 0 &&
          reinterpret_cast<uintptr_t>(weight.raw()) % 16 == 0 && reinterpret_cast<uintptr_t>(x.raw()) % 16 == 0 &&
          (x.size(0) == 1 || x.stride(0) % 8 == 0);
 }
