@@ -47,6 +47,12 @@ struct LaunchShape {
 // GLYPH_EARLY_KERNELS or GLYPH_HOPPER_KERNELS is "off" in the environment.
 bool starts_early(CudaDevice& device, Start start);
 
+// Whether a product that starts early should fetch more of its weights than its registers take, before it waits: when all
+// of its blocks wait at once, `at_once` on a multiprocessor. Blocks of a later round have nothing to wait for.
+inline bool fetches_more(CudaDevice& device, unsigned blocks, int at_once) {
+  return blocks <= static_cast<unsigned>(at_once * device.num_multiprocessors()) && starts_early(device, Start::kRecorded);
+}
+
 // Until all of the kernel before can be seen.
 __device__ inline void wait_for_kernel_before() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -61,7 +67,9 @@ __device__ inline void let_next_kernel_start() {
 #endif
 }
 
-// Brings the line of `address` near, in time for a load behind the wait: cold weights are far away.
+// Brings the line of `address` as far as the cache, in time for a load behind the wait: cold weights are far away. Once a
+// line is enough.
+constexpr int kLineBytes = 128;
 __device__ inline void fetch_line(const void* address) { asm volatile("prefetch.global.L2 [%0];" ::"l"(address)); }
 
 template <typename... Parameters>

@@ -20,6 +20,7 @@ namespace {
 
 constexpr int kWarps = 8;
 constexpr int kThreads = 32 * kWarps;
+constexpr int kBlocksAtOnce = 2;  // of a multiprocessor
 constexpr int kOutputs = 32;      // weight rows of a block
 constexpr int kLaneRows = 4;      // weight rows of a lane: lane / 4 and every eighth after it
 constexpr int kColumns = 8;       // rows of x in one product of the tensor cores
@@ -42,6 +43,7 @@ struct Work {
   DType out_type;
   int rows, outputs, depth;
   bool accumulate;
+  bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
 };
 
 // Chunks take turns among the warps: two each, which are a line of memory. A warp's a-th chunk of a round, and the round.
@@ -67,6 +69,18 @@ struct WeightStream {
     }
 #pragma unroll
     for (int a = 0; a < kAhead; ++a) start(a, first_chunk() + chunk_after(a), work.depth);
+  }
+  // What follows the pieces that are under way, and is as much. The warp's two chunks are a line.
+  __device__ void fetch_next(int depth) const {
+    if (threadIdx.x % 4 != 0) return;
+#pragma unroll
+    for (int a = 0; a < kAhead; a += 2) {
+      const int k = input_of(first_chunk() + chunk_after(a) + kWarps * kAhead);
+#pragma unroll
+      for (int i = 0; i < kLaneRows; ++i) {
+        if (k < depth) fetch_line(rows[i] + k);
+      }
+    }
   }
   __device__ void start(int a, int chunk, int depth) {
     const int k = input_of(chunk);
@@ -200,7 +214,7 @@ __device__ inline void put_result(const Work& work, int row, int n, float value)
 }
 
 template <typename X, typename W, int kTiles, bool kSwiglu>
-__global__ void __launch_bounds__(kThreads, 2) few_rows_kernel(const __grid_constant__ Work work) {
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce) few_rows_kernel(const __grid_constant__ Work work) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   static_assert(kThreads % (kColumns * kWritten) == 0, "all results of a thread are of one output");
   __shared__ float4 partial[kWarps][kTiles][2][32];
@@ -209,6 +223,7 @@ __global__ void __launch_bounds__(kThreads, 2) few_rows_kernel(const __grid_cons
   const int m = static_cast<int>(threadIdx.x) / kColumns % kWritten, column = static_cast<int>(threadIdx.x) % kColumns;
   const int n = static_cast<int>(blockIdx.x) * kWritten + m;
   const float bias = work.bias != nullptr && n < work.outputs ? work.bias[n] : 0.0f;
+  if (work.fetches) stream.fetch_next(work.depth);
   wait_for_kernel_before();
 
   Sums<X, kTiles> sums;
@@ -242,7 +257,7 @@ __global__ void __launch_bounds__(kThreads, 2) few_rows_kernel(const __grid_cons
 }
 
 template <typename X, typename W, bool kSwiglu>
-void launch_type(CudaDevice& device, const Work& work) {
+void launch_type(CudaDevice& device, Work work) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
   auto* kernel = few_rows_kernel<X, W, 1, kSwiglu>;
@@ -250,6 +265,7 @@ void launch_type(CudaDevice& device, const Work& work) {
     if (work.rows > kColumns) kernel = few_rows_kernel<X, W, 2, kSwiglu>;
     if (work.rows > 2 * kColumns) kernel = few_rows_kernel<X, W, 4, kSwiglu>;
   }
+  work.fetches = fetches_more(device, blocks, kBlocksAtOnce);
   launch(device, "matrix_few", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
 }
 

@@ -38,6 +38,7 @@ struct QuantisedWork {
   DType out_type;
   int64_t rows, outputs, depth;
   bool accumulate;
+  bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
 };
 
 __device__ inline uint32_t multiply_pair(uint32_t pair, uint32_t factor) {
@@ -152,6 +153,18 @@ struct WeightStream {
   // The warps take turns: two chunks each, which are a line of memory.
   __device__ static int first() { return static_cast<int>(threadIdx.x) / 32 * 2; }
   __device__ static int chunk_after(int a) { return a / 2 * 2 * kWarps + a % 2; }
+  // What follows the pieces that are under way, and is as much. The warp's two chunks are a line.
+  __device__ void fetch_next() const {
+    if (threadIdx.x % 4 != 0) return;
+#pragma unroll
+    for (int a = 0; a < kAhead; a += 2) {
+      const int k = input_of(first() + chunk_after(a) + kWarps * kAhead);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        if (k < depth) fetch_line(weights[i] + k / (W::kCount / 16));
+      }
+    }
+  }
   __device__ int num_chunks() const { return (depth + kChunk - 1) / kChunk; }
   // The lane's first input of a chunk, which may lie behind the last one: its weights are zeros then.
   __device__ static int input_of(int chunk) { return chunk * kChunk + static_cast<int>(threadIdx.x) % 4 * W::kCount; }
@@ -238,6 +251,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>) quantised_
   let_next_kernel_start();
   WeightStream<W, kSwiglu> stream(work);
   fetch_epilogue<W, kSwiglu>(work);
+  if (work.fetches) stream.fetch_next();
   wait_for_kernel_before();
   float sums[kTiles][4] = {};
   add_products<W, kTiles>(work, stream, sums);
@@ -268,12 +282,13 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>) quantised_
 }
 
 template <typename W, bool kSwiglu>
-void launch_type(CudaDevice& device, const QuantisedWork& work) {
+void launch_type(CudaDevice& device, QuantisedWork work) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
   auto* kernel = work.rows <= kColumns       ? quantised_kernel<W, 1, kSwiglu>
                  : work.rows <= 2 * kColumns ? quantised_kernel<W, 2, kSwiglu>
                                              : quantised_kernel<W, 4, kSwiglu>;
+  work.fetches = fetches_more(device, blocks, work.rows <= kColumns ? kBlocksAtOnce<W, 1> : kBlocksAtOnce<W, 4>);
   launch(device, "matrix_quantised", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
 }
 

@@ -12,6 +12,7 @@ namespace {
 constexpr int kThreads = 128;
 constexpr int kOutputs = 4;
 constexpr int kAhead = 2;  // loads of each weight row under way a thread
+constexpr int kBlocksAtOnce = 9;  // of a multiprocessor, for one row
 
 struct Work {
   const void* x;
@@ -24,6 +25,7 @@ struct Work {
   int64_t out_stride;
   int64_t rows, outputs, depth;
   bool accumulate;
+  bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
 };
 
 // The weights are read once and by one block: they need not stay in a cache.
@@ -65,6 +67,18 @@ struct WeightStream {
     for (int a = 0; a < kAhead; ++a) start(a, first() + a * kStep);
   }
   __device__ static int64_t first() { return static_cast<int64_t>(threadIdx.x) * kCount; }
+  // What follows the pieces that are under way, and is as much.
+  __device__ void fetch_next() const {
+    if (threadIdx.x % (kLineBytes / 16) != 0) return;
+#pragma unroll
+    for (int a = kAhead; a < 2 * kAhead; ++a) {
+      const int64_t k = first() + a * kStep;
+#pragma unroll
+      for (int i = 0; i < kOutputs; ++i) {
+        if (k < depth) fetch_line(rows[i] + k);
+      }
+    }
+  }
   __device__ void start(int a, int64_t k) {
     if (k >= depth) return;
 #pragma unroll
@@ -130,7 +144,7 @@ struct Partials {
 __device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
 
 template <typename X, typename W, typename Out, int kRows, bool kSwiglu>
-__global__ void __launch_bounds__(kThreads) matrix_vector_kernel(const __grid_constant__ Work work) {
+__global__ void __launch_bounds__(kThreads, kRows == 1 ? kBlocksAtOnce : 1) matrix_vector_kernel(const __grid_constant__ Work work) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   static_assert(kWritten * kRows <= kThreads, "a thread writes one result at most");
   __shared__ Partials<kRows> partials;
@@ -140,6 +154,7 @@ __global__ void __launch_bounds__(kThreads) matrix_vector_kernel(const __grid_co
   const int64_t n = static_cast<int64_t>(blockIdx.x) * kWritten + i;
   const bool writes = i < kWritten && n < work.outputs && r < work.rows;
   const float bias = writes && work.bias != nullptr ? work.bias[n] : 0.0f;
+  if (work.fetches) stream.fetch_next();
   wait_for_kernel_before();
 
   float sums[kOutputs][kRows] = {};
@@ -156,9 +171,10 @@ __global__ void __launch_bounds__(kThreads) matrix_vector_kernel(const __grid_co
 }
 
 template <typename X, typename W, bool kSwiglu>
-void launch_rows(CudaDevice& device, const Work& work, DType out_type) {
+void launch_rows(CudaDevice& device, Work work, DType out_type) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
+  work.fetches = work.rows == 1 && fetches_more(device, blocks, kBlocksAtOnce);
   with_type(out_type, [&](auto type) {
     using Out = decltype(type);
     auto* kernel = work.rows == 1   ? matrix_vector_kernel<X, W, Out, 1, kSwiglu>

@@ -74,7 +74,9 @@ struct RowPart {
   // Where a row will be read after a wait.
   template <typename T>
   __device__ static void fetch(const T* row, int64_t n) {
-    each(n, [&](int, int64_t i) { fetch_line(row + i); });
+    each(n, [&](int, int64_t i) {
+      if (i % (kLineBytes / static_cast<int64_t>(sizeof(T))) == 0) fetch_line(row + i);
+    });
   }
   // As the block's row of the result.
   template <typename Out>
