@@ -48,11 +48,12 @@ __device__ inline void load_transposed(uint32_t (&r)[4], uint32_t row) {
 // Keeps the compiler from computing what follows from x ahead of this point, in registers that are scarce.
 __device__ inline void compute_from_here(uint32_t& x) { asm volatile("" : "+r"(x)); }
 
-// Keeps the compiler from working out an address again wherever it is used.
+// An address in global memory, which the compiler is kept from working out again wherever it is used.
 template <typename T>
 __device__ inline T* kept(T* address) {
-  asm("" : "+l"(address));
-  return address;
+  size_t global = __cvta_generic_to_global(address);
+  asm("" : "+l"(global));
+  return static_cast<T*>(__cvta_global_to_generic(global));
 }
 
 // d (16, 8) += a (16, 16) b (16, 8): products of T (bf16 or f16), f32 sums. d[0], d[1]: row lane / 4, columns

@@ -46,12 +46,11 @@ struct Work {
   bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
 };
 
-// Chunks take turns among the warps: two each, which are a line of memory. A warp's a-th chunk of a round, and the round.
-__device__ inline int first_chunk() { return static_cast<int>(threadIdx.x) / 32 * 2; }
-__device__ inline int chunk_after(int a) { return a / 2 * 2 * kWarps + a % 2; }
+// The warp's j-th chunk. The warps take turns: two chunks each, which are a line of memory.
+__device__ inline int chunk_of(int j) { return static_cast<int>(threadIdx.x) / 32 * 2 + j / 2 * 2 * kWarps + j % 2; }
 
-// The lane's first input of a chunk. It may lie behind the last one: weights are then zeros, and inputs any others.
-__device__ inline int input_of(int chunk) { return chunk * kChunk + static_cast<int>(threadIdx.x) % 4 * kCount; }
+// The lane's first input of the warp's j-th chunk. It may lie behind the last one: weights and inputs are zeros then.
+__device__ inline int input_of(int j) { return chunk_of(j) * kChunk + static_cast<int>(threadIdx.x) % 4 * kCount; }
 
 // A lane's pieces of its weight rows, kAhead of each under way at any time.
 template <typename W, bool kSwiglu, int kAhead>
@@ -68,25 +67,26 @@ struct WeightStream {
       rows[i] = kept(static_cast<const W*>(i < kPartRows ? work.weight : work.up) + row * work.weight_stride);
     }
 #pragma unroll
-    for (int a = 0; a < kAhead; ++a) start(a, first_chunk() + chunk_after(a), work.depth);
+    for (int j = 0; j < kAhead; ++j) start(j, 0, work.depth);
   }
   // What follows the pieces that are under way, and is as much. The warp's two chunks are a line.
   __device__ void fetch_next(int depth) const {
     if (threadIdx.x % 4 != 0) return;
 #pragma unroll
-    for (int a = 0; a < kAhead; a += 2) {
-      const int k = input_of(first_chunk() + chunk_after(a) + kWarps * kAhead);
+    for (int j = kAhead; j < 2 * kAhead; j += 2) {
+      const int k = input_of(j);
 #pragma unroll
       for (int i = 0; i < kLaneRows; ++i) {
         if (k < depth) fetch_line(rows[i] + k);
       }
     }
   }
-  __device__ void start(int a, int chunk, int depth) {
-    const int k = input_of(chunk);
+  // Of the warp's chunk first + j, where a round of chunks begins with `first`.
+  __device__ void start(int j, int first, int depth) {
+    const int k = input_of(first + j);
 #pragma unroll
     for (int i = 0; i < kLaneRows; ++i) {
-      bits[a][i] = k < depth ? __ldcs(reinterpret_cast<const uint4*>(rows[i] + k)) : uint4{};
+      bits[j][i] = k < depth ? __ldcs(reinterpret_cast<const uint4*>(rows[i] + k)) : uint4{};
     }
   }
 };
@@ -97,14 +97,49 @@ template <typename X, int kTiles>
 struct Inputs {
   static constexpr int kLoads = static_cast<int>(kCount * sizeof(X) / 16);
   uint4 bits[kTiles][kLoads];
+};
 
-  __device__ void start(const X* const (&rows)[kTiles], int chunk, int depth) {
-    const int k = input_of(chunk), there = k < depth ? k : 0;
+// The inputs of chunks to come, on their way into shared memory: registers are taken by weights. A lane copies what it reads
+// itself, so that it need not wait for others.
+template <typename X, int kTiles>
+struct InputQueue {
+  using Lane = Inputs<X, kTiles>;
+  static constexpr int kPieces = kTiles * Lane::kLoads;
+  static constexpr int kStages = kPieces <= 2 ? 4 : 2;  // chunks there is room for
+  using Buffer = uint4[kWarps][kStages][kPieces][32];
+  const X* rows[kTiles];
+  uint4* slots;  // this lane's
+
+  __device__ InputQueue(const Work& work, Buffer& buffer)
+      : slots(&buffer[threadIdx.x / 32][0][0][threadIdx.x % 32]) {
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) {
-#pragma unroll
-      for (int i = 0; i < kLoads; ++i) bits[tile][i] = reinterpret_cast<const uint4*>(rows[tile] + there)[i];
+      const int64_t row = min(tile * kColumns + static_cast<int>(threadIdx.x) % 32 / 4, work.rows - 1);
+      rows[tile] = kept(static_cast<const X*>(work.x) + row * work.x_stride);
     }
+#pragma unroll
+    for (int j = 0; j < kStages - 1; ++j) start(j, 0, work.depth);
+  }
+  // Of the warp's chunk first + j, where a round of chunks begins with `first`; always ends a group of copies.
+  __device__ void start(int j, int first, int depth) const {
+    const int k = input_of(first + j);
+#pragma unroll
+    for (int piece = 0; piece < kPieces; ++piece) {
+      const auto* from = reinterpret_cast<const uint4*>(rows[piece / Lane::kLoads] + k) + piece % Lane::kLoads;
+      copy_async(slots + (j % kStages * kPieces + piece) * 32, from, k < depth);
+    }
+    commit_copies();
+  }
+  // The oldest, of chunk first + j; the place of the one before is filled again.
+  __device__ Lane take(int j, int first, int depth) const {
+    wait_copies<kStages - 2>();
+    Lane inputs;
+#pragma unroll
+    for (int piece = 0; piece < kPieces; ++piece) {
+      inputs.bits[piece / Lane::kLoads][piece % Lane::kLoads] = slots[(j % kStages * kPieces + piece) * 32];
+    }
+    start(j + kStages - 1, first, depth);
+    return inputs;
   }
 };
 
@@ -176,25 +211,18 @@ struct Sums {
 };
 
 template <typename X, typename W, int kTiles, bool kSwiglu>
-__device__ inline void add_products(const Work& work, WeightStream<W, kSwiglu, kAheadOf<kTiles>>& stream, Sums<X, kTiles>& sums) {
-  constexpr int kAhead = kAheadOf<kTiles>, kRound = kWarps * kAhead;
-  const X* rows[kTiles];
-#pragma unroll
-  for (int tile = 0; tile < kTiles; ++tile) {
-    const int64_t row = min(tile * kColumns + static_cast<int>(threadIdx.x) % 32 / 4, work.rows - 1);
-    rows[tile] = kept(static_cast<const X*>(work.x) + row * work.x_stride);
-  }
+__device__ inline void add_products(const Work& work, WeightStream<W, kSwiglu, kAheadOf<kTiles>>& stream,
+                                    const InputQueue<X, kTiles>& queue, Sums<X, kTiles>& sums) {
+  constexpr int kAhead = kAheadOf<kTiles>;
+  static_assert(kAhead % InputQueue<X, kTiles>::kStages == 0, "places of a round are known to the compiler");
   const int num_chunks = (work.depth + kChunk - 1) / kChunk;
-  Inputs<X, kTiles> inputs[2];  // of this chunk and of the warp's next
-  inputs[0].start(rows, first_chunk(), work.depth);
-  for (int begin = first_chunk(); begin < num_chunks; begin += kRound) {
+  for (int first = 0; chunk_of(first) < num_chunks; first += kAhead) {
 #pragma unroll
-    for (int a = 0; a < kAhead; ++a) {
-      const int chunk = begin + chunk_after(a);
-      if (chunk >= num_chunks) break;
-      inputs[(a + 1) % 2].start(rows, a + 1 < kAhead ? begin + chunk_after(a + 1) : begin + kRound, work.depth);
-      sums.template add<W>(stream.bits[a], inputs[a % 2]);
-      stream.start(a, chunk + kRound, work.depth);
+    for (int j = 0; j < kAhead; ++j) {
+      if (chunk_of(first + j) >= num_chunks) break;
+      const Inputs<X, kTiles> inputs = queue.take(j, first, work.depth);
+      sums.template add<W>(stream.bits[j], inputs);
+      stream.start(j, first + kAhead, work.depth);
     }
   }
 }
@@ -217,7 +245,11 @@ template <typename X, typename W, int kTiles, bool kSwiglu>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) few_rows_kernel(const __grid_constant__ Work work) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   static_assert(kThreads % (kColumns * kWritten) == 0, "all results of a thread are of one output");
-  __shared__ float4 partial[kWarps][kTiles][2][32];
+  using Queue = InputQueue<X, kTiles>;
+  __shared__ union {
+    typename Queue::Buffer inputs;
+    float4 partial[kWarps][kTiles][2][32];
+  } shared;
   let_next_kernel_start();
   WeightStream<W, kSwiglu, kAheadOf<kTiles>> stream(work);
   const int m = static_cast<int>(threadIdx.x) / kColumns % kWritten, column = static_cast<int>(threadIdx.x) % kColumns;
@@ -227,12 +259,14 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) few_rows_kernel(const
   wait_for_kernel_before();
 
   Sums<X, kTiles> sums;
-  add_products<X, W>(work, stream, sums);
+  add_products(work, stream, Queue(work, shared.inputs), sums);
+  wait_copies<0>();
+  __syncthreads();  // nobody needs inputs any more
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile) {
 #pragma unroll
-    for (int half = 0; half < 2; ++half) partial[warp][tile][half][lane] = sums.of(tile, half);
+    for (int half = 0; half < 2; ++half) shared.partial[warp][tile][half][lane] = sums.of(tile, half);
   }
   __syncthreads();
   if (n >= work.outputs) return;
@@ -241,7 +275,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) few_rows_kernel(const
     float sum = 0;
 #pragma unroll
     for (int w = 0; w < kWarps; ++w) {
-      const auto* of_lane = reinterpret_cast<const float*>(&partial[w][tile][of / 16][of % 8 * 4 + column / 2]);
+      const auto* of_lane = reinterpret_cast<const float*>(&shared.partial[w][tile][of / 16][of % 8 * 4 + column / 2]);
       sum += of_lane[of % 16 / 8 * 2 + column % 2];
     }
     return sum;
