@@ -12,7 +12,8 @@
 //   A block that has nothing to do waits as well: else a kernel of such blocks would end before its predecessor.
 // - Before the wait a kernel reads its arguments and what recorded work does not write: weights, a DecodeBatch, keys and
 //   values of earlier steps. Outside of a record a kernel just queued may be making exactly those; so it is records alone
-//   whose kernels start early like this (Start::kRecorded), right behind a kernel and behind nothing else.
+//   whose kernels start early like this (Start::kRecorded), right behind a kernel and behind nothing else. A product with
+//   weights that were just widened (Product::weight_is_new) starts after them all the same.
 // - let_next_kernel_start() comes first in a kernel. It takes nothing from the kernel that calls it: the next one's blocks
 //   come only when each of its own has begun (and said so) or has ended, so they have the room that is left, no block is
 //   kept from starting by one that waits for it, and a block that waits issues no instructions. The loads it has under
@@ -49,8 +50,8 @@ bool starts_early(CudaDevice& device, Start start);
 
 // Whether a product that starts early should fetch more of its weights than its registers take, before it waits: when all
 // of its blocks wait at once, `at_once` on a multiprocessor. Blocks of a later round have nothing to wait for.
-inline bool fetches_more(CudaDevice& device, unsigned blocks, int at_once) {
-  return blocks <= static_cast<unsigned>(at_once * device.num_multiprocessors()) && starts_early(device, Start::kRecorded);
+inline bool fetches_more(CudaDevice& device, unsigned blocks, int at_once, Start start) {
+  return blocks <= static_cast<unsigned>(at_once * device.num_multiprocessors()) && starts_early(device, start);
 }
 
 // Until all of the kernel before can be seen.

@@ -85,6 +85,7 @@ bool multiply_e4m3(CudaDevice& device, const Product& product) {
 void multiply_widened(CudaDevice& device, const Product& product) {
   const DType type = product.x.dtype() == DType::kE4M3 ? DType::kBF16 : product.x.dtype();
   Product part = product;
+  part.weight_is_new = true;
   const Scratch x(device, type, product.x.dtype() == type ? Shape{0, 0} : product.x.shape());
   if (product.x.dtype() != type) {
     dequantise(device, product.x, x.view);

@@ -291,7 +291,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) few_rows_kernel(const
 }
 
 template <typename X, typename W, bool kSwiglu>
-void launch_type(CudaDevice& device, Work work) {
+void launch_type(CudaDevice& device, Work work, Start start) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
   auto* kernel = few_rows_kernel<X, W, 1, kSwiglu>;
@@ -299,15 +299,15 @@ void launch_type(CudaDevice& device, Work work) {
     if (work.rows > kColumns) kernel = few_rows_kernel<X, W, 2, kSwiglu>;
     if (work.rows > 2 * kColumns) kernel = few_rows_kernel<X, W, 4, kSwiglu>;
   }
-  work.fetches = fetches_more(device, blocks, kBlocksAtOnce);
-  launch(device, "matrix_few", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
+  work.fetches = fetches_more(device, blocks, kBlocksAtOnce, start);
+  launch(device, "matrix_few", kernel, {blocks, kThreads, 0, start}, work);
 }
 
 template <bool kSwiglu>
-void launch_types(CudaDevice& device, DType x, DType weight, const Work& work) {
-  if (x == DType::kF32) return launch_type<float, __nv_bfloat16, kSwiglu>(device, work);
-  if (weight == DType::kBF16) return launch_type<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work);
-  launch_type<__half, __half, kSwiglu>(device, work);
+void launch_types(CudaDevice& device, DType x, DType weight, const Work& work, Start start = Start::kRecorded) {
+  if (x == DType::kF32) return launch_type<float, __nv_bfloat16, kSwiglu>(device, work, start);
+  if (weight == DType::kBF16) return launch_type<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, start);
+  launch_type<__half, __half, kSwiglu>(device, work, start);
 }
 
 // Types there is a kernel for, and every lane's 16 bytes aligned to 16.
@@ -338,7 +338,8 @@ bool matrix_few(CudaDevice& device, const Product& p) {
                        .rows = static_cast<int>(p.rows()),
                        .outputs = static_cast<int>(p.outputs()),
                        .depth = static_cast<int>(p.depth()),
-                       .accumulate = p.accumulate});
+                       .accumulate = p.accumulate},
+                      p.weight_is_new ? Start::kAfter : Start::kRecorded);
   return true;
 }
 

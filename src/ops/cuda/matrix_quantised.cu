@@ -288,7 +288,7 @@ void launch_type(CudaDevice& device, QuantisedWork work) {
   auto* kernel = work.rows <= kColumns       ? quantised_kernel<W, 1, kSwiglu>
                  : work.rows <= 2 * kColumns ? quantised_kernel<W, 2, kSwiglu>
                                              : quantised_kernel<W, 4, kSwiglu>;
-  work.fetches = fetches_more(device, blocks, work.rows <= kColumns ? kBlocksAtOnce<W, 1> : kBlocksAtOnce<W, 4>);
+  work.fetches = fetches_more(device, blocks, work.rows <= kColumns ? kBlocksAtOnce<W, 1> : kBlocksAtOnce<W, 4>, Start::kRecorded);
   launch(device, "matrix_quantised", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
 }
 

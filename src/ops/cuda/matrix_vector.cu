@@ -171,17 +171,17 @@ __global__ void __launch_bounds__(kThreads, kRows == 1 ? kBlocksAtOnce : 1) matr
 }
 
 template <typename X, typename W, bool kSwiglu>
-void launch_rows(CudaDevice& device, Work work, DType out_type) {
+void launch_rows(CudaDevice& device, Work work, DType out_type, Start start) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
-  work.fetches = work.rows == 1 && fetches_more(device, blocks, kBlocksAtOnce);
+  work.fetches = work.rows == 1 && fetches_more(device, blocks, kBlocksAtOnce, start);
   with_type(out_type, [&](auto type) {
     using Out = decltype(type);
     auto* kernel = work.rows == 1   ? matrix_vector_kernel<X, W, Out, 1, kSwiglu>
                    : work.rows == 2 ? matrix_vector_kernel<X, W, Out, 2, kSwiglu>
                    : work.rows <= 4 ? matrix_vector_kernel<X, W, Out, 4, kSwiglu>
                                     : matrix_vector_kernel<X, W, Out, 8, kSwiglu>;
-    launch(device, "matrix_vector", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
+    launch(device, "matrix_vector", kernel, {blocks, kThreads, 0, start}, work);
   });
 }
 
@@ -193,14 +193,15 @@ bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
 }
 
 template <bool kSwiglu>
-void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Work& work, DType out_type) {
+void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Work& work, DType out_type,
+                  Start start = Start::kRecorded) {
   if (x_type == DType::kBF16) {
-    launch_rows<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, out_type);
+    launch_rows<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, out_type, start);
   } else if (x_type == DType::kF16) {
-    launch_rows<__half, __half, kSwiglu>(device, work, out_type);
+    launch_rows<__half, __half, kSwiglu>(device, work, out_type, start);
   } else {
     with_type(weight_type,
-                     [&](auto type) { launch_rows<float, decltype(type), kSwiglu>(device, work, out_type); });
+                     [&](auto type) { launch_rows<float, decltype(type), kSwiglu>(device, work, out_type, start); });
   }
 }
 
@@ -220,7 +221,8 @@ bool matrix_vector(CudaDevice& device, const Product& p) {
                   .outputs = p.outputs(),
                   .depth = p.depth(),
                   .accumulate = p.accumulate};
-  launch_types<false>(device, p.x.dtype(), p.weight.dtype(), work, p.out.dtype());
+  launch_types<false>(device, p.x.dtype(), p.weight.dtype(), work, p.out.dtype(),
+                      p.weight_is_new ? Start::kAfter : Start::kRecorded);
   return true;
 }
 

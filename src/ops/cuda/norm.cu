@@ -33,6 +33,8 @@ void with_result_type(DType type, const Use& use) {
   }
 }
 
+constexpr unsigned kFetchingBlocks = 32;
+
 // This thread's part of a row of n elements, in registers: kItems packs of kPack, blockDim.x packs apart.
 template <int kPack, int kItems>
 struct RowPart {
@@ -71,9 +73,10 @@ struct RowPart {
       for (int j = 0; j < kPack; ++j) value[item][j] *= w[j] * scale;
     });
   }
-  // Where a row will be read after a wait.
+  // Where weights will be read after a wait. Of many blocks, others have done so.
   template <typename T>
   __device__ static void fetch(const T* row, int64_t n) {
+    if (gridDim.x > kFetchingBlocks) return;
     each(n, [&](int, int64_t i) {
       if (i % (kLineBytes / static_cast<int64_t>(sizeof(T))) == 0) fetch_line(row + i);
     });

@@ -14,6 +14,7 @@ struct Product {
   ConstTensorView bias;  // (n) f32, or empty
   TensorView out;
   bool accumulate = false;
+  bool weight_is_new = false;  // made by what was queued just before: not to be read ahead of its end
 
   int64_t rows() const { return x.size(0); }
   int64_t depth() const { return x.size(1); }
