@@ -1,5 +1,7 @@
 // Linear layers: chooses the kind of product, and joins parts that lie side by side in memory into one.
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 #include <vector>
 
 #include "ops/cuda/ops.h"
@@ -43,6 +45,12 @@ std::vector<LinearPart> merged(std::span<const LinearPart> parts) {
     }
   }
   return result;
+}
+
+// GLYPH_FEW_ROWS=off goes without matrix_few.cu, to compare. A single row goes that way, too: what it gives must not depend on the rows beside it.
+bool few_rows_share_tensor_cores() {
+  static const char* const wanted = std::getenv("GLYPH_FEW_ROWS");
+  return wanted == nullptr || std::string_view(wanted) != "off";
 }
 
 void multiply(CudaDevice& device, const Product& product);
@@ -112,7 +120,7 @@ void multiply(CudaDevice& device, const Product& product) {
     if (multiply_few(device, product) || multiply_e4m3(device, product)) return;
     return multiply_widened(device, product);
   }
-  if (product.rows() > 1 && matrix_few(device, product)) return;
+  if (few_rows_share_tensor_cores() && matrix_few(device, product)) return;
   if (product.rows() <= kMaxVectorRows && matrix_vector(device, product)) return;
   if (product.x.dtype() == product.weight.dtype() && matrix_blas(device, product)) return;
   matrix_any(device, product);
@@ -141,7 +149,7 @@ void swiglu_linear(CudaDevice& device, const ConstTensorView& x, const ConstTens
   if (!device.ok() || rows == 0 || n == 0) return;
   if (is_quantised(gate.dtype())) {
     if (!is_quantised(out.dtype()) && swiglu_matrix_quantised(device, x, gate, up, out)) return;
-  } else if (rows > 1 && swiglu_matrix_few(device, x, gate, up, out)) {
+  } else if (few_rows_share_tensor_cores() && swiglu_matrix_few(device, x, gate, up, out)) {
     return;
   } else if (rows <= kMaxVectorRows && swiglu_matrix_vector(device, x, gate, up, out)) {
     return;
