@@ -37,7 +37,7 @@ json::object document_json(const DocumentInfo& info) {
   object["text_tokens"] = info.text_tokens;
   object["image_tokens"] = info.image_tokens;
   object["compression"] = compression(info.text_tokens, info.image_tokens);
-  object["dpi"] = info.dpi;
+  object["dpi"] = info.dpi > 0 ? json::value(info.dpi) : json::value(nullptr);
   object["left_ms"] = info.left_ms ? json::value(tenths(*info.left_ms)) : json::value(nullptr);
   return object;
 }

@@ -40,7 +40,7 @@ struct DocumentInfo {
   int64_t tokens_to_read = 0;
   int64_t text_tokens = 0;
   int64_t image_tokens = 0;
-  double dpi = 72;
+  double dpi = 0;  // of its pages; 0: not known yet
   std::optional<double> left_ms;
 
   bool finished() const { return state == DocumentState::kReady || state == DocumentState::kFailed; }

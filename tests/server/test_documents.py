@@ -163,7 +163,9 @@ class Documents(serving.ServeTest):
         note = serving.form("note.txt", "One line of a note.\n" * 60)
         style = b'--B\r\nContent-Disposition: form-data; name="style"\r\n\r\n%s\r\n'
         for chosen, dpi in ((b'{"font-size": 10}', 96), (b'{"dpi": 72}', 72)):
-            document = json.loads(self.call("/v1/documents", style % chosen + note, serving.FORM)[2])["id"]
+            uploaded = json.loads(self.call("/v1/documents", style % chosen + note, serving.FORM)[2])
+            self.assertIn(uploaded["dpi"], (None, dpi), "not known before it is drawn")
+            document = uploaded["id"]
             self.call(f"/v1/documents/{document}/events")
             self.assertEqual(json.loads(self.call("/v1/documents/" + document)[2])["dpi"], dpi)
         document = self.upload("note.txt", "One line of a note.\n" * 60)
