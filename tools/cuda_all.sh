@@ -7,7 +7,7 @@
 #   PYTHON=... names the interpreter that has torch and transformers (default python3).
 #   SECONDS_LEFT=250, SKIP="fp8 growth", CHECKPOINT=/dev/shm/glyph-9b, which is removed at the end
 #
-# LOGS gets a log for each step, ladder_*.json, yardstick.json, start.json and table.txt, the table that comes last. A step that fails
+# LOGS gets a log for each step, ladder_*.json and .svg, yardstick.json, start.json and table.txt, the table that comes last. A step that fails
 # or is stopped leaves the others alone; ends with 1 then.
 deadline=${SECONDS_LEFT:-250}
 checkpoint=${CHECKPOINT:-/dev/shm/glyph-9b}
@@ -17,8 +17,9 @@ wrap run_glyph "$bin/glyph"
 export XDG_CACHE_HOME=$logs/cache  # plans of other runs stay out of this one
 trap 'rm -rf "$checkpoint" "$logs/cache" "$logs/state"' EXIT
 
-font=$bin/fonts/DejaVuSans.ttf
-[ -e "$font" ] || font=/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+fonts=/usr/share/fonts/truetype/dejavu
+[ -e $fonts/DejaVuSans.ttf ] || { mkdir -p $fonts && cp "$bin/fonts/DejaVuSans.ttf" $fonts/; }
+font=$fonts/DejaVuSans.ttf
 sed "s|\"font-path\": *\"[^\"]*\"|\"font-path\": \"$font\"|" styles/english.json >"$logs/style.json"
 
 # timed NAME SECONDS COMMAND...: a step that ends when all must end. LEFT is what the command may take.
@@ -39,7 +40,7 @@ ladder() {
   shift 3
   [ $((deadline - SECONDS)) -lt "$limit" ] && limit=$((deadline - SECONDS))
   timed "$name" "$limit" "$logs/run_glyph" bench ladder --random-weights 1 --device cuda --style "$logs/style.json" --repeats 2 \
-    --seconds $((limit > 10 ? limit * 4 / 5 : 8)) --rows "$rows" --json-file "$logs/ladder_$name.json" "$@"
+    --seconds $((limit > 10 ? limit * 4 / 5 : 8)) --rows "$rows" --json-file "$logs/ladder_$name.json" --svg "$logs/ladder_$name.svg" "$@"
 }
 
 query=name,driver_version,memory.used,power.limit,power.draw,temperature.gpu,clocks.sm,clocks.max.sm
@@ -50,7 +51,7 @@ writer=$!
 
 ladder bf16 50 bf16,later --uncompiled --picture 2048x8192 --streams 32 --documents 8
 timed yardstick 50 "$python" bench/ladder/transformers_yardstick.py "$logs/yardstick.json" --picture 584x146 --answer-tokens 32
-ladder fp8 25 fp8,fp8-later --uncompiled
+ladder fp8 40 fp8,fp8-later
 ladder int4 15 int4
 wait $writer
 for precision in bf16 fp8; do
