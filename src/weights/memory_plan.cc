@@ -73,8 +73,9 @@ MemoryPlan plan_memory(const ModelConfig& config, const PreprocessorConfig& prep
                                                                          (preprocessor.patch_size * preprocessor.patch_size));
   plan.kv_token_bytes = whole(real(2 * t.num_layers * t.head_dim()) * kv_heads * needs.kv_bytes);
   const double weights = matrices * needs.weight_bytes + plain * needs.activation_bytes;
-  const double workspace = std::max(vision_workspace(config, static_cast<int64_t>(plan.page_patches), needs.activation_bytes),
-                                    language_workspace(config, needs.chunk_rows, needs.activation_bytes, needs.num_devices)) +
+  // Each model keeps what its widest pass took (tensor/workspace.h).
+  const double workspace = vision_workspace(config, static_cast<int64_t>(plan.page_patches), needs.activation_bytes) +
+                           language_workspace(config, needs.chunk_rows, needs.activation_bytes, needs.num_devices) +
                            real(needs.decode_rows * t.vocab_size) * kFloat;
   plan.parts = {{"weights", needs.weights_in_file ? 0 : whole(weights + real(counts.others) * kFloat)},
                 {"workspace", whole(workspace * kMargin)},

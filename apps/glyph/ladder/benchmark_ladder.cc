@@ -211,7 +211,8 @@ class Ladder {
     const int64_t tokens = std::max({pages * a4 / cells, picture / cells, growth_.empty() ? 0 : kMaxTextTokens}) + arguments_.streams * options_.answer_tokens;
     placement.needs.page_patches = std::max(a4, picture);
     placement.needs.kv_budget = static_cast<uint64_t>(tokens) * placement.plan().kv_token_bytes;
-    placement.needs.feature_budget = static_cast<uint64_t>(static_cast<double>(pages * a4 / cells * placement.config.text.hidden_size) * placement.needs.activation_bytes);
+    const int64_t seen = std::max(pages * a4, picture) / cells;
+    placement.needs.feature_budget = static_cast<uint64_t>(static_cast<double>(seen * placement.config.text.hidden_size) * placement.needs.activation_bytes);
     planned_bytes_ = placement.plan().total_bytes();
     log_info("{} in {}: {}", placement.memory.device, name_of(model_options_.precision), placement.plan().text());
     return check_fits(placement);
