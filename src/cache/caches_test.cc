@@ -187,12 +187,13 @@ TEST_F(CachesTest, ADeletedDocumentLeavesBothTiers) {
   caches_->insert_features(sha256("b"), features(1), "first");
   caches_->insert_features(sha256("c"), features(2), "second");
   caches_->forget("first");
+  check();  // the disk forgets on its own thread, and may be asked before
   EXPECT_EQ(find("abc").num_pages, 1u);
   EXPECT_EQ(find("axc").num_pages, 3u);
   EXPECT_EQ(caches_->find_features(sha256("b")), nullptr);
   EXPECT_NE(caches_->find_features(sha256("c")), nullptr);
   caches_->forget("second");
-  check();  // the disk forgets on its own thread, and may be asked before
+  check();
   EXPECT_EQ(find("axc").num_pages, 0u);
   EXPECT_EQ(pool_.num_blocks_in_use(), 0);
   EXPECT_EQ(caches_->stats().disk.num_entries, 0u);
