@@ -1,4 +1,5 @@
 // A device that is lost takes with it only what was computed on it, and what was lost with it is computed again.
+#include <algorithm>
 #include <mutex>
 
 #include "schedule/scheduler_fixture.h"
@@ -53,13 +54,14 @@ TEST_F(RecoveryTest, AnswersThatAreWrittenFailAndTheOthersAreGiven) {
   options_.max_running = 2;
   restart();
   std::vector<std::future<Result<JobResult>>> written, waiting;
-  int tokens = 0;
-  const auto fail = [&] {
-    if (++tokens == 20) faults_->checks_left = 1;
-  };
+  int tokens[2] = {};
   for (int i = 0; i < 2; ++i) {
     JobRequest endless = question({}, "Tell me everything", 20000);
     endless.sampling.ignore_eos = true;
+    const auto fail = [&, i] {  // once both are written
+      ++tokens[i];
+      if (std::min(tokens[0], tokens[1]) == 8 && tokens[i] == 8) faults_->checks_left = 1;
+    };
     written.push_back(submit(std::move(endless), {}, at_progress(AskStage::kDecode, fail)));
   }
   for (int i = 0; i < 3; ++i) waiting.push_back(submit(question({source_of(200)})));
