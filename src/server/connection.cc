@@ -16,6 +16,7 @@
 #include "server/api_error.h"
 #include "server/outbox.h"
 #include "server/request_body.h"
+#include "server/response_head.h"
 
 namespace glyph {
 namespace asio = boost::asio;
@@ -307,20 +308,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   std::string head_of(const HttpResponse& response, std::optional<size_t> length) const {
-    const std::string_view reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
-    std::string head = fmt::format("HTTP/1.1 {} {}\r\nServer: glyph\r\nX-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n"
-                                   "Referrer-Policy: no-referrer\r\nContent-Type: {}\r\n",
-                                   response.status, reason, record_.id, response.content_type);
-    bool cached = false;
-    for (const auto& [name, value] : response.headers) {
-      head += fmt::format("{}: {}\r\n", name, value);
-      cached = cached || name == "Cache-Control";
-    }
-    if (!cached) head += "Cache-Control: no-store\r\n";
-    if (length) head += fmt::format("Content-Length: {}\r\n", *length);
-    else if (chunked_) head += "Transfer-Encoding: chunked\r\n";
-    head += keep_alive_ ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
-    return head;
+    return response_head(response, record_.id, {.length = length, .chunked = chunked_, .keep_alive = keep_alive_});
   }
 
   void push(std::string bytes) {

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "server/api_error.h"
 #include "server/connection.h"
+#include "server/response_head.h"
 
 namespace glyph {
 namespace asio = boost::asio;
@@ -28,9 +29,7 @@ class Farewell : public std::enable_shared_from_this<Farewell> {
  public:
   explicit Farewell(tcp::socket socket) : socket_(std::move(socket)), timer_(socket_.get_executor()) {
     const HttpResponse response = error_response(429, "too many connections are open; try again later");
-    text_ = "HTTP/1.1 429 Too Many Requests\r\nServer: glyph\r\nConnection: close\r\n";
-    for (const auto& [name, value] : response.headers) text_ += fmt::format("{}: {}\r\n", name, value);
-    text_ += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}", response.content_type, response.body.size(), response.body);
+    text_ = response_head(response, "", {.length = response.body.size()}) + response.body;
   }
 
   void start() {
