@@ -1,8 +1,6 @@
-#include <cstdlib>
-#include <string_view>
-
 #include "ops/cuda/attention_hopper.cuh"
 #include "ops/cuda/attention_hopper.h"
+#include "ops/cuda/trial.h"
 
 namespace glyph::ops::cuda {
 namespace {
@@ -20,8 +18,7 @@ class HopperCode {
   bool is_there(CudaDevice& device) {
     if (!asked_) {
       asked_ = true;
-      const char* const wanted = std::getenv("GLYPH_HOPPER_KERNELS");  // "off": to compare with the others
-      if (device.architecture() == 90 && (wanted == nullptr || std::string_view(wanted) != "off")) {
+      if (device.architecture() == 90 && !is_turned_off("GLYPH_HOPPER_KERNELS")) {
         device.note(cudaMemcpyFromSymbol(&there_, hopper_code, sizeof(there_)), "cudaMemcpyFromSymbol");
       }
     }

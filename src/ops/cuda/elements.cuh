@@ -24,6 +24,8 @@ __device__ inline void put(E4M3* to, float value) {
   to->bits = static_cast<uint8_t>(__nv_cvt_float_to_fp8(value, __NV_SATFINITE, __NV_E4M3));
 }
 
+__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
+
 // kCount neighbouring elements, read or written with as few instructions as their alignment allows.
 template <typename T, int kCount>
 struct alignas(sizeof(T) * kCount) Pack {

@@ -1,15 +1,9 @@
 #include "ops/cuda/launch.cuh"
 
-#include <cstdlib>
-#include <string_view>
+#include "ops/cuda/trial.h"
 
 namespace glyph::ops::cuda {
 namespace {
-
-bool is_off(const char* variable) {
-  const char* const value = std::getenv(variable);
-  return value != nullptr && std::string_view(value) == "off";
-}
 
 __global__ void any_kernel() {}
 
@@ -21,7 +15,7 @@ class Waits {
     if (!asked_) {
       asked_ = true;
       cudaFuncAttributes code{};
-      if (device.architecture() >= 90 && !is_off("GLYPH_EARLY_KERNELS") && !is_off("GLYPH_HOPPER_KERNELS")) {
+      if (device.architecture() >= 90 && !is_turned_off("GLYPH_EARLY_KERNELS") && !is_turned_off("GLYPH_HOPPER_KERNELS")) {
         device.note(cudaFuncGetAttributes(&code, any_kernel), "cudaFuncGetAttributes");
       }
       there_ = code.ptxVersion >= 90;

@@ -1,11 +1,10 @@
 // Linear layers: chooses the kind of product, and joins parts that lie side by side in memory into one.
 #include <algorithm>
-#include <cstdlib>
-#include <string_view>
 #include <vector>
 
 #include "ops/cuda/ops.h"
 #include "ops/cuda/products.h"
+#include "ops/cuda/trial.h"
 
 namespace glyph::ops::cuda {
 namespace {
@@ -49,8 +48,8 @@ std::vector<LinearPart> merged(std::span<const LinearPart> parts) {
 
 // GLYPH_FEW_ROWS=off goes without matrix_few.cu, to compare. A single row goes that way, too: what it gives must not depend on the rows beside it.
 bool few_rows_share_tensor_cores() {
-  static const char* const wanted = std::getenv("GLYPH_FEW_ROWS");
-  return wanted == nullptr || std::string_view(wanted) != "off";
+  static const bool shared = !is_turned_off("GLYPH_FEW_ROWS");
+  return shared;
 }
 
 void multiply(CudaDevice& device, const Product& product);

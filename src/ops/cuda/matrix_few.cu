@@ -13,6 +13,7 @@
 #include "ops/cuda/attention_ptx.cuh"
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/launch.cuh"
+#include "ops/cuda/product_work.cuh"
 #include "ops/cuda/products.h"
 
 namespace glyph::ops::cuda {
@@ -31,20 +32,7 @@ constexpr int kChunk = 4 * kCount;
 template <int kTiles>
 constexpr int kAheadOf = kTiles == 4 ? 2 : 4;
 
-struct Work {
-  const void* x;
-  int64_t x_stride;
-  const void* weight;
-  const void* up;  // of swiglu, else null: `weight` is then gate
-  int64_t weight_stride;
-  const float* bias;
-  void* out;
-  int64_t out_stride;
-  DType out_type;
-  int rows, outputs, depth;
-  bool accumulate;
-  bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
-};
+using Work = ProductWork<int>;
 
 // The warp's j-th chunk. The warps take turns: two chunks each, which are a line of memory.
 __device__ inline int chunk_of(int j) { return static_cast<int>(threadIdx.x) / 32 * 2 + j / 2 * 2 * kWarps + j % 2; }
@@ -227,8 +215,6 @@ __device__ inline void add_products(const Work& work, WeightStream<W, kSwiglu, k
   }
 }
 
-__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
-
 template <typename T>
 __device__ inline void put_result(void* out, int64_t at, float value, bool accumulate) {
   T* const to = static_cast<T*>(out) + at;
@@ -325,41 +311,14 @@ bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
 
 bool matrix_few(CudaDevice& device, const Product& p) {
   if (!fits(p.x, p.weight)) return false;
-  launch_types<false>(device, p.x.dtype(), p.weight.dtype(),
-                      {.x = p.x.raw(),
-                       .x_stride = p.x.stride(0),
-                       .weight = p.weight.raw(),
-                       .up = nullptr,
-                       .weight_stride = p.weight.stride(0),
-                       .bias = p.bias.empty() ? nullptr : p.bias.data<float>(),
-                       .out = p.out.raw(),
-                       .out_stride = p.out.stride(0),
-                       .out_type = p.out.dtype(),
-                       .rows = static_cast<int>(p.rows()),
-                       .outputs = static_cast<int>(p.outputs()),
-                       .depth = static_cast<int>(p.depth()),
-                       .accumulate = p.accumulate},
-                      p.weight_is_new ? Start::kAfter : Start::kRecorded);
+  launch_types<false>(device, p.x.dtype(), p.weight.dtype(), work_of<int>(p), start_of(p));
   return true;
 }
 
 bool swiglu_matrix_few(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                        const ConstTensorView& up, const TensorView& out) {
   if (is_quantised(out.dtype()) || !fits(x, gate) || !fits(x, up) || gate.stride(0) != up.stride(0)) return false;
-  launch_types<true>(device, x.dtype(), gate.dtype(),
-                     {.x = x.raw(),
-                      .x_stride = x.stride(0),
-                      .weight = gate.raw(),
-                      .up = up.raw(),
-                      .weight_stride = gate.stride(0),
-                      .bias = nullptr,
-                      .out = out.raw(),
-                      .out_stride = out.stride(0),
-                      .out_type = out.dtype(),
-                      .rows = static_cast<int>(x.size(0)),
-                      .outputs = static_cast<int>(gate.size(0)),
-                      .depth = static_cast<int>(x.size(1)),
-                      .accumulate = false});
+  launch_types<true>(device, x.dtype(), gate.dtype(), work_of<int>(x, gate, up, out));
   return true;
 }
 

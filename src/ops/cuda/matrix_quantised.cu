@@ -214,8 +214,6 @@ __device__ inline void add_products(const QuantisedWork& work, WeightStream<W, k
   }
 }
 
-__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
-
 __device__ inline void put_result(const QuantisedWork& work, int64_t row, int64_t n, float value) {
   const int64_t at = row * work.out_stride + n;
   if (work.bias != nullptr) value += work.bias[n];

@@ -3,6 +3,7 @@
 // for while the kernel before still makes the inputs.
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/launch.cuh"
+#include "ops/cuda/product_work.cuh"
 #include "ops/cuda/products.h"
 #include "ops/cuda/reduce.cuh"
 
@@ -14,19 +15,7 @@ constexpr int kOutputs = 4;
 constexpr int kAhead = 2;  // loads of each weight row under way a thread
 constexpr int kBlocksAtOnce = 9;  // of a multiprocessor, for one row
 
-struct Work {
-  const void* x;
-  int64_t x_stride;
-  const void* weight;
-  const void* up;  // of swiglu, else null: `weight` is then gate
-  int64_t weight_stride;
-  const float* bias;
-  void* out;
-  int64_t out_stride;
-  int64_t rows, outputs, depth;
-  bool accumulate;
-  bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
-};
+using Work = ProductWork<int64_t>;
 
 // The weights are read once and by one block: they need not stay in a cache.
 __device__ inline uint4 stream_load(const void* from) { return __ldcs(static_cast<const uint4*>(from)); }
@@ -141,8 +130,6 @@ struct Partials {
   }
 };
 
-__device__ inline float silu(float x) { return x / (1.0f + expf(-x)); }
-
 template <typename X, typename W, typename Out, int kRows, bool kSwiglu>
 __global__ void __launch_bounds__(kThreads, kRows == 1 ? kBlocksAtOnce : 1) matrix_vector_kernel(const __grid_constant__ Work work) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
@@ -171,11 +158,11 @@ __global__ void __launch_bounds__(kThreads, kRows == 1 ? kBlocksAtOnce : 1) matr
 }
 
 template <typename X, typename W, bool kSwiglu>
-void launch_rows(CudaDevice& device, Work work, DType out_type, Start start) {
+void launch_rows(CudaDevice& device, Work work, Start start) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
   work.fetches = work.rows == 1 && fetches_more(device, blocks, kBlocksAtOnce, start);
-  with_type(out_type, [&](auto type) {
+  with_type(work.out_type, [&](auto type) {
     using Out = decltype(type);
     auto* kernel = work.rows == 1   ? matrix_vector_kernel<X, W, Out, 1, kSwiglu>
                    : work.rows == 2 ? matrix_vector_kernel<X, W, Out, 2, kSwiglu>
@@ -193,15 +180,14 @@ bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
 }
 
 template <bool kSwiglu>
-void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Work& work, DType out_type,
-                  Start start = Start::kRecorded) {
+void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Work& work, Start start = Start::kRecorded) {
   if (x_type == DType::kBF16) {
-    launch_rows<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, out_type, start);
+    launch_rows<__nv_bfloat16, __nv_bfloat16, kSwiglu>(device, work, start);
   } else if (x_type == DType::kF16) {
-    launch_rows<__half, __half, kSwiglu>(device, work, out_type, start);
+    launch_rows<__half, __half, kSwiglu>(device, work, start);
   } else {
     with_type(weight_type,
-                     [&](auto type) { launch_rows<float, decltype(type), kSwiglu>(device, work, out_type, start); });
+                     [&](auto type) { launch_rows<float, decltype(type), kSwiglu>(device, work, start); });
   }
 }
 
@@ -209,39 +195,14 @@ void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Wor
 
 bool matrix_vector(CudaDevice& device, const Product& p) {
   if (is_quantised(p.weight.dtype()) || !fits(p.x, p.weight)) return false;
-  const Work work{.x = p.x.raw(),
-                  .x_stride = p.x.stride(0),
-                  .weight = p.weight.raw(),
-                  .up = nullptr,
-                  .weight_stride = p.weight.stride(0),
-                  .bias = p.bias.empty() ? nullptr : p.bias.data<float>(),
-                  .out = p.out.raw(),
-                  .out_stride = p.out.stride(0),
-                  .rows = p.rows(),
-                  .outputs = p.outputs(),
-                  .depth = p.depth(),
-                  .accumulate = p.accumulate};
-  launch_types<false>(device, p.x.dtype(), p.weight.dtype(), work, p.out.dtype(),
-                      p.weight_is_new ? Start::kAfter : Start::kRecorded);
+  launch_types<false>(device, p.x.dtype(), p.weight.dtype(), work_of<int64_t>(p), start_of(p));
   return true;
 }
 
 bool swiglu_matrix_vector(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                           const ConstTensorView& up, const TensorView& out) {
   if (!fits(x, gate) || !fits(x, up) || gate.stride(0) != up.stride(0)) return false;
-  const Work work{.x = x.raw(),
-                  .x_stride = x.stride(0),
-                  .weight = gate.raw(),
-                  .up = up.raw(),
-                  .weight_stride = gate.stride(0),
-                  .bias = nullptr,
-                  .out = out.raw(),
-                  .out_stride = out.stride(0),
-                  .rows = x.size(0),
-                  .outputs = gate.size(0),
-                  .depth = x.size(1),
-                  .accumulate = false};
-  launch_types<true>(device, x.dtype(), gate.dtype(), work, out.dtype());
+  launch_types<true>(device, x.dtype(), gate.dtype(), work_of<int64_t>(x, gate, up, out));
   return true;
 }
 

@@ -13,8 +13,6 @@ namespace {
 constexpr unsigned kThreads = 256;
 constexpr int kPack = 8;
 
-__device__ float silu(float x) { return x / (1.0f + expf(-x)); }
-
 template <typename T, typename Out, int kWidth>
 __global__ void swiglu_kernel(Matrix<const T> gates, Matrix<const T> ups, int64_t n, Matrix<Out> out) {
   let_next_kernel_start();

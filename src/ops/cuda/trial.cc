@@ -1,8 +1,15 @@
 #include "ops/cuda/trial.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 
 namespace glyph::ops::cuda {
+
+bool is_turned_off(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && std::string_view(value) == "off";
+}
 
 bool is_capturing(CudaDevice& device) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;

@@ -1,0 +1,54 @@
+// A product as the kernels that stream its weights take it.
+#pragma once
+
+#include "ops/cuda/launch.cuh"
+#include "ops/cuda/products.h"
+
+namespace glyph::ops::cuda {
+
+// Int: of the counts; int where registers are dear.
+template <typename Int>
+struct ProductWork {
+  const void* x;
+  int64_t x_stride;
+  const void* weight;
+  const void* up;  // of swiglu, else null: `weight` is then gate
+  int64_t weight_stride;
+  const float* bias;
+  void* out;
+  int64_t out_stride;
+  DType out_type;
+  Int rows, outputs, depth;
+  bool accumulate;
+  bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
+};
+
+template <typename Int>
+ProductWork<Int> work_of(const Product& p) {
+  return {.x = p.x.raw(),
+          .x_stride = p.x.stride(0),
+          .weight = p.weight.raw(),
+          .up = nullptr,
+          .weight_stride = p.weight.stride(0),
+          .bias = p.bias.empty() ? nullptr : p.bias.data<float>(),
+          .out = p.out.raw(),
+          .out_stride = p.out.stride(0),
+          .out_type = p.out.dtype(),
+          .rows = static_cast<Int>(p.rows()),
+          .outputs = static_cast<Int>(p.outputs()),
+          .depth = static_cast<Int>(p.depth()),
+          .accumulate = p.accumulate};
+}
+
+// Of swiglu; gate and up have one stride.
+template <typename Int>
+ProductWork<Int> work_of(const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out) {
+  ProductWork<Int> work = work_of<Int>(Product{.x = x, .weight = gate, .bias = {}, .out = out});
+  work.up = up.raw();
+  return work;
+}
+
+// Weights are asked for before the wait, unless they were just made.
+inline Start start_of(const Product& p) { return p.weight_is_new ? Start::kAfter : Start::kRecorded; }
+
+}  // namespace glyph::ops::cuda
