@@ -17,9 +17,7 @@ wrap run_glyph "$bin/glyph"
 export XDG_CACHE_HOME=$logs/cache  # plans of other runs stay out of this one
 trap 'rm -rf "$checkpoint" "$logs/cache" "$logs/state"' EXIT
 
-fonts=/usr/share/fonts/truetype/dejavu
-[ -e $fonts/DejaVuSans.ttf ] || { mkdir -p $fonts && cp "$bin/fonts/DejaVuSans.ttf" $fonts/; }
-font=$fonts/DejaVuSans.ttf
+install_font
 sed "s|\"font-path\": *\"[^\"]*\"|\"font-path\": \"$font\"|" styles/english.json >"$logs/style.json"
 
 # timed NAME SECONDS COMMAND...: a step that ends when all must end. LEFT is what the command may take.
@@ -50,6 +48,7 @@ cat "$logs/gpu.log"
 writer=$!
 
 ladder bf16 50 bf16,later --uncompiled --picture 2048x8192 --streams 32 --documents 8
+timed library_best 25 "$python" bench/ladder/library_best.py "$logs/library_best.json"
 timed yardstick 50 "$python" bench/ladder/transformers_yardstick.py "$logs/yardstick.json" --picture 584x146 --answer-tokens 32
 ladder fp8 40 fp8,fp8-later
 ladder int4 15 int4

@@ -21,14 +21,16 @@ fi
 step tiny_f32 50 "$python" tools/model_oracle/compare.py "$logs/run_model_stages" --device cuda --models 5 --limit 2e-3
 step tiny_bf16 50 "$python" tools/model_oracle/compare.py "$logs/run_model_stages" --device cuda --models 5 --precision bf16 --limit 1.5
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
-if [ -n "$sanitizer" ]; then
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s --error-exitcode 9 --tool memcheck %s "$@"\n' "${GLYPH_LIBS:-}" "$sanitizer" \
-    "$bin/model_stages" >"$logs/run_memcheck"
-  chmod +x "$logs/run_memcheck"
-  step memcheck 60 "$python" tools/model_oracle/compare.py "$logs/run_memcheck" --device cuda --models 1 --precision bf16
-else
-  table+="memcheck                 no compute-sanitizer"$'\n'
-fi
+for tool in memcheck racecheck initcheck; do
+  if [ -n "$sanitizer" ]; then
+    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s --error-exitcode 9 --tool %s %s "$@"\n' "${GLYPH_LIBS:-}" "$sanitizer" $tool \
+      "$bin/model_stages" >"$logs/run_$tool"
+    chmod +x "$logs/run_$tool"
+    step $tool 60 "$python" tools/model_oracle/compare.py "$logs/run_$tool" --device cuda --models 1 --precision bf16
+  else
+    table+=$(printf '%-24s no compute-sanitizer' $tool)$'\n'
+  fi
+done
 step full_size 150 "$python" tools/model_oracle/full_size.py "$logs/run_model_stages" "$logs/full_size"
 [ -x "$bin/ops_bench" ] && step ops_bench 30 "$logs/run_ops_bench"
 echo

@@ -46,3 +46,7 @@ step() {
   esac
   table+=$(printf '%-24s %-14s %4d s' "$name" "$result" $((SECONDS - start)))$'\n'
 }
+
+# install_font: puts the font of the page styles, which travels with BIN_DIR, where programs look for it.
+font=/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+install_font() { [ -e $font ] || { mkdir -p "$(dirname $font)" && cp "$bin/fonts/DejaVuSans.ttf" $font; }; }
