@@ -3,6 +3,8 @@
 //
 // The type of x chooses the arithmetic: f32 rows multiply in f32 with f32, f16 or bf16 weights (widened
 // exactly); bf16 rows multiply bf16 weights and sum in f32. Reference: torch.nn.functional.linear.
+//
+// Of up to 8 dense rows, each gives the same bits whatever rows are beside it: guessed tokens are checked together.
 #pragma once
 
 #include <span>

@@ -117,26 +117,36 @@ TEST_P(OpsTest, SwigluLinear) {
 // Guessed tokens are checked in rows beside each other, and must be what they would be one after the other: bit for bit.
 TEST_P(OpsTest, FewRowsAreTheSameAloneAndTogether) {
   constexpr int64_t kTogether = 8, kOutputs = 70;
-  Data data(31);
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
-    for (const int64_t depth : {61, 64, 200, 4096}) {
-      const Tensor x = data.floats({kTogether, depth}), weight = data.floats({kOutputs, depth}, type), up = data.floats({kOutputs, depth}, type);
-      for (const bool swiglu : {false, true}) {
-        const auto run = [&](int64_t rows) {
-          Tensor expected = data.empty({rows, kOutputs}), actual = data.empty({rows, kOutputs});
-          run_both(expected, actual, [&](Device& device, Views& at) {
-            const ConstTensorView first = at.in(x).rows(0, rows);
-            if (swiglu) swiglu_linear(device, first, at.in(weight), at.in(up), at.out(*result));
-            else linear(device, first, {.weight = at.in(weight), .bias = {}}, at.out(*result));
-          });
-          return actual;
-        };
-        const Tensor together = run(kTogether);
-        for (const int64_t rows : {1, 2, 5}) {
-          EXPECT_EQ(std::memcmp(run(rows).data<float>(), together.data<float>(), static_cast<size_t>(rows * kOutputs) * sizeof(float)), 0)
-              << rows << " x " << depth << " " << name_of(type) << (swiglu ? " swiglu" : "");
-        }
+  struct Case {
+    DType x, weight;
+    int64_t depth;
+    bool swiglu;
+  };
+  std::vector<Case> cases;
+  for (const DType weight : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const DType x : types()) {
+      if (x != DType::kF32 && x != weight) continue;
+      for (const int64_t depth : {61, 64, 200, 4096}) {
+        for (const bool swiglu : {false, true}) cases.push_back({x, weight, depth, swiglu});
       }
+    }
+  }
+  Data data(31);
+  for (const auto& [x_type, type, depth, swiglu] : cases) {
+    const Tensor x = data.floats({kTogether, depth}, x_type), weight = data.floats({kOutputs, depth}, type), up = data.floats({kOutputs, depth}, type);
+    const auto run = [&, swiglu = swiglu](int64_t rows) {
+      Tensor expected = data.empty({rows, kOutputs}), actual = data.empty({rows, kOutputs});
+      run_both(expected, actual, [&](Device& device, Views& at) {
+        const ConstTensorView first = at.in(x).rows(0, rows);
+        if (swiglu) swiglu_linear(device, first, at.in(weight), at.in(up), at.out(*result));
+        else linear(device, first, {.weight = at.in(weight), .bias = {}}, at.out(*result));
+      });
+      return actual;
+    };
+    const Tensor together = run(kTogether);
+    for (const int64_t rows : {1, 2, 5}) {
+      EXPECT_EQ(std::memcmp(run(rows).data<float>(), together.data<float>(), static_cast<size_t>(rows * kOutputs) * sizeof(float)), 0)
+          << rows << " x " << depth << " " << name_of(x_type) << " with " << name_of(type) << (swiglu ? " swiglu" : "");
     }
   }
 }

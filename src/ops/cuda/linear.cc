@@ -121,7 +121,9 @@ void multiply(CudaDevice& device, const Product& product) {
   }
   if (few_rows_share_tensor_cores() && matrix_few(device, product)) return;
   if (product.rows() <= kMaxVectorRows && matrix_vector(device, product)) return;
-  if (product.x.dtype() == product.weight.dtype() && matrix_blas(device, product)) return;
+  // Few rows that are not aligned stay away from cuBLASLt, which sums one row in another order than several.
+  const bool few = product.rows() <= kMaxVectorRows;
+  if (!few && product.x.dtype() == product.weight.dtype() && matrix_blas(device, product)) return;
   matrix_any(device, product);
 }
 
