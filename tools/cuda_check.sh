@@ -21,12 +21,19 @@ fi
 step tiny_f32 50 "$python" tools/model_oracle/compare.py "$logs/run_model_stages" --device cuda --models 5 --limit 2e-3
 step tiny_bf16 50 "$python" tools/model_oracle/compare.py "$logs/run_model_stages" --device cuda --models 5 --precision bf16 --limit 1.5
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
+# sites LOG: what a sanitizer reported, a line for each kernel or copy, with how often. All of it is in the log.
+sites() {
+  sed -nE 's/^=+ +(at 0x[0-9a-f]+ in |at )(.*)/\2/; t kernel; s/^=+ +(Uninitialized access) at 0x[0-9a-f]+/\1/p; b
+    :kernel s/\+0x.*//; p' "$1" | cut -c 1-200 | sort | uniq -c | sort -rn | head -n 20
+}
 for tool in memcheck racecheck initcheck; do
   if [ -n "$sanitizer" ]; then
-    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s --error-exitcode 9 --tool %s %s "$@"\n' "${GLYPH_LIBS:-}" "$sanitizer" $tool \
-      "$bin/model_stages" >"$logs/run_$tool"
+    # It reports on stdout, which compare.py drops.
+    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s --error-exitcode 9 --print-limit 1000 --tool %s %s "$@" >&2\n' "${GLYPH_LIBS:-}" \
+      "$sanitizer" $tool "$bin/model_stages" >"$logs/run_$tool"
     chmod +x "$logs/run_$tool"
     step $tool 60 "$python" tools/model_oracle/compare.py "$logs/run_$tool" --device cuda --models 1 --precision bf16
+    [ -e "$logs/$tool.log" ] && sites "$logs/$tool.log" | tee "$logs/$tool.sites"
   else
     table+=$(printf '%-24s no compute-sanitizer' $tool)$'\n'
   fi
