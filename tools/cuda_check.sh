@@ -15,7 +15,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.s
 cat "$logs/gpu.log"
 step ops 60 "$logs/run_ops_test" --require-gpu --gtest_brief=1
 if [ $failed = 1 ]; then  # the rest may still hold without the newest kernels
-  export GLYPH_HOPPER_KERNELS=off GLYPH_FEW_ROWS=off
+  export GLYPH_HOPPER_KERNELS=off
   step ops_no_hopper 60 "$logs/run_ops_test" --require-gpu --gtest_brief=1
 fi
 step tiny_f32 50 "$python" tools/model_oracle/compare.py "$logs/run_model_stages" --device cuda --models 5 --limit 2e-3

@@ -1,11 +1,13 @@
 // Times of the page pipeline, phase by phase, with random weights of any size.
 //
-//   pipeline_bench MODEL_DIR [device=cuda|cpu|auto] [precision=auto|f32|bf16] [random=SEED] [pages=N] [width=W] [height=H]
-//                  [repeat=N] [chunks=N,N,...] [font=FILE]
+//   pipeline_bench MODEL_DIR [device=cuda|cpu|auto] [precision=auto|fp32|bf16|fp8|...] [random=SEED] [pages=N] [width=W]
+//                  [height=H] [repeat=N] [chunks=N,N,...] [font=FILE] [attention=measured,own,cudnn] [together=N,N,...]
 //
 // MODEL_DIR holds config.json; weights are made from the seed. Times are those the device measures, of the fastest of
 // `repeat` runs; "queued" is how long the host was busy with it. The last table is one document from its text to the first
 // token, with the moments at which each step was done.
+//
+// The same as a library for tools/cuda_timeline.py: one more run of each is traced.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,17 +30,25 @@ namespace {
 struct Options {
   std::string model;
   std::map<std::string, std::string> flags{{"device", "auto"}, {"precision", "auto"}, {"random", "1"}, {"pages", "10"}, {"width", "595"},
-                                           {"height", "842"}, {"repeat", "3"}, {"chunks", "1024,2048,4096,8192"}, {"font", ""}};
+                                           {"height", "842"}, {"repeat", "3"}, {"chunks", "1024,2048,4096,8192"}, {"font", ""},
+                                           {"attention", ""}, {"together", ""}};
 
   int64_t number(const std::string& key) const { return std::stoll(flags.at(key)); }
-  Precision precision() const {
-    const std::string& text = flags.at("precision");
-    return text == "f32" ? Precision::kF32 : text == "bf16" ? Precision::kBF16 : Precision::kAuto;
+  std::vector<int64_t> numbers(const std::string& key) const {
+    std::vector<int64_t> all;
+    const std::string& text = flags.at(key);
+    for (size_t at = 0; at < text.size(); at = std::min(text.find(',', at), text.size()) + 1) all.push_back(std::stoll(text.substr(at)));
+    return all;
   }
 };
 
+// Called before and after a run that is to be traced, with its name and whether it begins.
+using Watcher = void (*)(const char* name, int begins);
+
 struct Bench {
   Options options;
+  Precision precision = Precision::kAuto;
+  Watcher watcher = nullptr;
   std::unique_ptr<Device> device;
   ModelConfig config;
   PreprocessorConfig preprocessor;
@@ -52,15 +62,15 @@ Status load(Bench& bench) {
   const Stopwatch watch;
   const std::string& dir = bench.options.model;
   GLYPH_ASSIGN_OR_RETURN(const DeviceChoice choice, parse_device_choice(bench.options.flags.at("device")));
+  GLYPH_ASSIGN_OR_RETURN(bench.precision, parse_precision(bench.options.flags.at("precision")));
   GLYPH_ASSIGN_OR_RETURN(bench.device, open_device({.choice = choice}));
   GLYPH_ASSIGN_OR_RETURN(bench.config, load_model_config(dir));
   GLYPH_ASSIGN_OR_RETURN(bench.preprocessor, load_preprocessor_config(dir, bench.config));
   bench.checkpoint = Checkpoint::random(static_cast<uint64_t>(bench.options.number("random")));
-  const Precision precision = bench.options.precision();
   GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
-                         VisionModel::load(*bench.device, bench.config, bench.preprocessor, bench.checkpoint, {precision}));
+                         VisionModel::load(*bench.device, bench.config, bench.preprocessor, bench.checkpoint, {bench.precision}));
   bench.vision.emplace(std::move(vision));
-  GLYPH_ASSIGN_OR_RETURN(LanguageModel language, LanguageModel::load(*bench.device, bench.config, bench.checkpoint, {precision}));
+  GLYPH_ASSIGN_OR_RETURN(LanguageModel language, LanguageModel::load(*bench.device, bench.config, bench.checkpoint, {bench.precision}));
   bench.language.emplace(std::move(language));
   bench.device->mark()->wait();
   fmt::print("{}; {}; loaded in {:.0f} ms\n", bench.device->description(), ops::page_attention_library(*bench.device), watch.ms());
@@ -87,8 +97,8 @@ struct Times {
   double device_ms = 1e30, queued_ms = 0, first_ms = 0;
 };
 
-// The first run prepares, the second may record; then `repeat` are timed.
-Result<Times> time_of(const Bench& bench, const std::function<Status()>& work) {
+// The first run prepares, the second may record; then `repeat` are timed, and one more traced as `name`.
+Result<Times> time_of(const Bench& bench, const std::string& name, const std::function<Status()>& work) {
   Times times;
   for (int64_t i = 0; i < bench.options.number("repeat") + 2; ++i) {
     const Stopwatch watch;
@@ -101,6 +111,13 @@ Result<Times> time_of(const Bench& bench, const std::function<Status()>& work) {
     if (i < 2 || ms >= times.device_ms) continue;
     times.device_ms = ms;
     times.queued_ms = queued;
+  }
+  if (bench.watcher != nullptr) {
+    bench.watcher(name.c_str(), 1);
+    const Status status = work();
+    bench.device->mark()->wait();
+    bench.watcher(name.c_str(), 0);
+    GLYPH_RETURN_IF_ERROR(status);
   }
   return times;
 }
@@ -127,17 +144,20 @@ void choose_attention(const Bench& bench, ops::PageAttention way) {
 Status time_vision(Bench& bench) {
   fmt::print("\nvision of {} pages of {} patches\n{:>12}{:>10}{:>10}{:>12}{:>12}{:>12}\n", bench.pages.size(), bench.pages[0].grid.num_patches(),
              "attention", "together", "recorded", "device ms", "queued ms", "first ms");
-  std::vector<int64_t> counts;
-  for (int64_t count = std::ssize(bench.pages); count > 0; count = count > 1 && count < 4 ? 1 : count / 2) counts.push_back(count);
+  std::vector<int64_t> counts = bench.options.numbers("together");
+  for (int64_t count = counts.empty() ? std::ssize(bench.pages) : 0; count > 0; count = count > 1 && count < 4 ? 1 : count / 2) counts.push_back(count);
   std::vector<ops::PageAttention> ways{ops::PageAttention::kMeasured};
   if (bench.device->kind() == DeviceKind::kCuda) ways.insert(ways.begin(), {ops::PageAttention::kOwn, ops::PageAttention::kCudnn});
+  const std::string& wanted = bench.options.flags.at("attention");
   for (const ops::PageAttention way : ways) {
+    if (!wanted.empty() && wanted.find(ops::name_of(way)) == std::string::npos) continue;
     choose_attention(bench, way);
     for (const int64_t together : counts) {
       for (const bool recorded : {false, true}) {
         bench.vision->forget_compiled();
         for (int64_t n = 1; recorded && n <= together; ++n) bench.vision->compile(shape_of(bench.pages[0]), n);
-        GLYPH_ASSIGN_OR_RETURN(const Times times, time_of(bench, [&] { return encode_in(bench, together).status(); }));
+        GLYPH_ASSIGN_OR_RETURN(const Times times, time_of(bench, fmt::format("vision_{}_{}{}", ops::name_of(way), together, recorded ? "_recorded" : ""),
+                                                             [&] { return encode_in(bench, together).status(); }));
         fmt::print("{:>12}{:>10}{:>10}{:>12.2f}{:>12.2f}{:>12.1f}\n", ops::name_of(way), together, recorded ? "yes" : "no", times.device_ms,
                    times.queued_ms, times.first_ms);
         std::fflush(stdout);
@@ -167,12 +187,8 @@ Status time_prefill(const Bench& bench) {
   const std::vector<int32_t> ids = prompt_of(bench, pages, 20), question(ids.end() - 20, ids.end());
   KvBlockPool pool(*bench.device, bench.language->kv_layout());
   fmt::print("\nprefill of {} tokens\n{:>12}{:>12}{:>12}{:>12}\n", ids.size(), "chunk", "device ms", "queued ms", "first ms");
-  const std::string& text = bench.options.flags.at("chunks");
-  for (size_t at = 0; at < text.size();) {
-    const size_t comma = std::min(text.find(',', at), text.size());
-    const int64_t chunk = std::stoll(text.substr(at, comma - at));
-    at = comma + 1;
-    GLYPH_ASSIGN_OR_RETURN(const Times times, time_of(bench, [&]() -> Status {
+  for (const int64_t chunk : bench.options.numbers("chunks")) {
+    GLYPH_ASSIGN_OR_RETURN(const Times times, time_of(bench, fmt::format("prefill_{}", chunk), [&]() -> Status {
       KvCache cache(pool);
       return bench.language->prefill(ids, pointers, cache, {.chunk_tokens = chunk}).status();
     }));
@@ -181,14 +197,14 @@ Status time_prefill(const Bench& bench) {
   }
   KvCache cache(pool);
   GLYPH_RETURN_IF_ERROR(bench.language->prefill(ids, pointers, cache).status());
-  GLYPH_ASSIGN_OR_RETURN(const Times later, time_of(bench, [&]() -> Status {
+  GLYPH_ASSIGN_OR_RETURN(const Times later, time_of(bench, "later", [&]() -> Status {
     KvCache copy = cache.fork();
     return bench.language->prefill(question, {}, copy).status();
   }));
   fmt::print("{:>12}{:>12.2f}{:>12.2f}   a question of 20 tokens on what was read\n", "later", later.device_ms, later.queued_ms);
   const int32_t token = 9;
   KvCache* caches[] = {&cache};
-  GLYPH_ASSIGN_OR_RETURN(const Times step, time_of(bench, [&] { return bench.language->decode(std::span(&token, 1), caches).status(); }));
+  GLYPH_ASSIGN_OR_RETURN(const Times step, time_of(bench, "decode", [&] { return bench.language->decode(std::span(&token, 1), caches).status(); }));
   fmt::print("{:>12}{:>12.2f}{:>12.2f}   one token\n", "decode", step.device_ms, step.queued_ms);
   return {};
 }
@@ -245,13 +261,19 @@ Status run_pipeline(const Bench& bench, const PageBatches& batches, std::vector<
 Status time_pipeline(const Bench& bench) {
   struct Way {
     const char* name;
+    const char* trace;
     PageBatches batches;
   };
-  const Way ways[] = {{"page by page", PageBatches(DeviceKind::kCpu)}, {"together", PageBatches(DeviceKind::kCuda)}};
+  const Way ways[] = {{"page by page", "pages_one_by_one", PageBatches(DeviceKind::kCpu)},
+                      {"together", "pages_together", PageBatches(DeviceKind::kCuda)}};
   for (const Way& way : ways) {
     for (int i = 0; i < 3; ++i) {
       std::vector<Moment> moments;
+      const bool traced = i == 2 && bench.watcher != nullptr;
+      if (traced) bench.watcher(way.trace, 1);
       GLYPH_RETURN_IF_ERROR(run_pipeline(bench, way.batches, moments));
+      if (traced) moments.back().mark->wait();
+      if (traced) bench.watcher(way.trace, 0);
       if (i < 2) continue;
       fmt::print("\nfrom text to the first token, {}\n{:>12}{:>12}\n", way.name, "host ms", "device ms");
       for (Moment& moment : moments) {
@@ -262,9 +284,10 @@ Status time_pipeline(const Bench& bench) {
   return {};
 }
 
-Status run(const Options& options) {
+Status run(const Options& options, Watcher watcher) {
   Bench bench;
   bench.options = options;
+  bench.watcher = watcher;
   GLYPH_RETURN_IF_ERROR(load(bench));
   GLYPH_RETURN_IF_ERROR(make_pages(bench));
   GLYPH_RETURN_IF_ERROR(time_vision(bench));
@@ -279,7 +302,7 @@ Status run(const Options& options) {
 }  // namespace
 }  // namespace glyph
 
-int main(int argc, char** argv) {
+extern "C" int pipeline_bench(int argc, char** argv, glyph::Watcher watcher) {
   glyph::Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string text = argv[i];
@@ -293,8 +316,10 @@ int main(int argc, char** argv) {
       options.flags[text.substr(0, equals)] = text.substr(equals + 1);
     }
   }
-  const glyph::Status status = argc < 2 ? glyph::usage_error("MODEL_DIR is missing") : glyph::run(options);
+  const glyph::Status status = argc < 2 ? glyph::usage_error("MODEL_DIR is missing") : glyph::run(options, watcher);
   if (status.ok()) return 0;
   std::fprintf(stderr, "pipeline_bench: %s\n", status.message().c_str());
   return 1;
 }
+
+int main(int argc, char** argv) { return pipeline_bench(argc, argv, nullptr); }

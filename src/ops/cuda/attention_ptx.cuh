@@ -21,6 +21,13 @@ __device__ inline void copy_async(void* to, const void* from, bool valid) {
                : "memory");
 }
 
+// The same by way of the first cache: for what all warps of a multiprocessor read.
+__device__ inline void copy_async_shared(void* to, const void* from, bool valid) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
+               "r"(valid ? 16 : 0)
+               : "memory");
+}
+
 // Ends a group of copies of this thread.
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 

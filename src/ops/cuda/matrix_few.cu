@@ -40,6 +40,15 @@ __device__ inline int chunk_of(int j) { return static_cast<int>(threadIdx.x) / 3
 // The lane's first input of the warp's j-th chunk. It may lie behind the last one: weights and inputs are zeros then.
 __device__ inline int input_of(int j) { return chunk_of(j) * kChunk + static_cast<int>(threadIdx.x) % 4 * kCount; }
 
+// What is read once leaves the first cache to the inputs, which all blocks of a multiprocessor read.
+__device__ inline uint4 load_once(const uint4* from) {
+  uint4 bits;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(bits.x), "=r"(bits.y), "=r"(bits.z), "=r"(bits.w)
+               : "l"(from));
+  return bits;
+}
+
 // A lane's pieces of its weight rows, kAhead of each under way at any time.
 template <typename W, bool kSwiglu, int kAhead>
 struct WeightStream {
@@ -74,13 +83,12 @@ struct WeightStream {
     const int k = input_of(first + j);
 #pragma unroll
     for (int i = 0; i < kLaneRows; ++i) {
-      bits[j][i] = k < depth ? __ldcs(reinterpret_cast<const uint4*>(rows[i] + k)) : uint4{};
+      bits[j][i] = k < depth ? load_once(reinterpret_cast<const uint4*>(rows[i] + k)) : uint4{};
     }
   }
 };
 
-// A lane's inputs of a chunk, as they lie in memory: of row lane / 4 of each tile, or of the last row where there are not
-// as many. What a tile's columns have too many of is never looked at.
+// A lane's inputs of a chunk, as they lie in memory: of row lane / 4 of each tile, zeros where there are not as many.
 template <typename X, int kTiles>
 struct Inputs {
   static constexpr int kLoads = static_cast<int>(kCount * sizeof(X) / 16);
@@ -88,7 +96,8 @@ struct Inputs {
 };
 
 // The inputs of chunks to come, on their way into shared memory: registers are taken by weights. A lane copies what it reads
-// itself, so that it need not wait for others.
+// itself, so that it need not wait for others. All blocks want the same few lines at the same time, more than the second
+// cache gives from one place; so copies go through the first, and a row that is not there is not asked for.
 template <typename X, int kTiles>
 struct InputQueue {
   using Lane = Inputs<X, kTiles>;
@@ -96,10 +105,12 @@ struct InputQueue {
   static constexpr int kStages = kPieces <= 2 ? 4 : 2;  // chunks there is room for
   using Buffer = uint4[kWarps][kStages][kPieces][32];
   const X* rows[kTiles];
-  uint4* slots;  // this lane's
+  int num_there;  // tiles in which this lane's row is one of x
+  uint4* slots;   // this lane's
 
   __device__ InputQueue(const Work& work, Buffer& buffer)
-      : slots(&buffer[threadIdx.x / 32][0][0][threadIdx.x % 32]) {
+      : num_there((work.rows - static_cast<int>(threadIdx.x) % 32 / 4 + kColumns - 1) / kColumns),
+        slots(&buffer[threadIdx.x / 32][0][0][threadIdx.x % 32]) {
 #pragma unroll
     for (int tile = 0; tile < kTiles; ++tile) {
       const int64_t row = min(tile * kColumns + static_cast<int>(threadIdx.x) % 32 / 4, work.rows - 1);
@@ -113,8 +124,9 @@ struct InputQueue {
     const int k = input_of(first + j);
 #pragma unroll
     for (int piece = 0; piece < kPieces; ++piece) {
-      const auto* from = reinterpret_cast<const uint4*>(rows[piece / Lane::kLoads] + k) + piece % Lane::kLoads;
-      copy_async(slots + (j % kStages * kPieces + piece) * 32, from, k < depth);
+      const int tile = piece / Lane::kLoads;
+      const auto* from = reinterpret_cast<const uint4*>(rows[tile] + k) + piece % Lane::kLoads;
+      copy_async_shared(slots + (j % kStages * kPieces + piece) * 32, from, k < depth && tile < num_there);
     }
     commit_copies();
   }

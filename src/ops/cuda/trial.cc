@@ -6,10 +6,17 @@
 
 namespace glyph::ops::cuda {
 
-bool is_turned_off(const char* variable) {
+namespace {
+
+bool says(const char* variable, std::string_view word) {
   const char* const value = std::getenv(variable);
-  return value != nullptr && std::string_view(value) == "off";
+  return value != nullptr && value == word;
 }
+
+}  // namespace
+
+bool is_turned_off(const char* variable) { return says(variable, "off"); }
+bool is_turned_on(const char* variable) { return says(variable, "on"); }
 
 bool is_capturing(CudaDevice& device) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;

@@ -8,8 +8,9 @@
 
 namespace glyph::ops::cuda {
 
-// Whether a variable of the environment says "off": to compare, or to go without what is at fault.
+// Whether a variable of the environment says "off", or "on": to compare, or to go without what is at fault.
 bool is_turned_off(const char* variable);
+bool is_turned_on(const char* variable);
 
 // Whether the device's stream is being recorded, when nothing can be timed.
 bool is_capturing(CudaDevice& device);
