@@ -23,7 +23,7 @@ void check_out(const Device& device, const ConstTensorView& q, const ConstTensor
 
 void check_kv(const Device& device, const KvLayer& kv, int64_t num_tokens) {
   GLYPH_CHECK(kv.block_tokens > 0 && kv.block_tokens % 64 == 0 && kv.num_kv_heads > 0 && kv.head_dim > 0 &&
-              is_float(device, kv.dtype));
+              (is_float(device, kv.dtype) || kv.dtype == DType::kE4M3));
   GLYPH_CHECK(num_tokens <= static_cast<int64_t>(kv.blocks.size()) * kv.block_tokens);
 }
 
@@ -80,7 +80,7 @@ void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v
 
 void causal_attention(Device& device, const ConstTensorView& q, const KvLayer& kv, int64_t first, float scale,
                       const TensorView& out) {
-  GLYPH_CHECK(first >= 0 && q.dtype() == kv.dtype);
+  GLYPH_CHECK(first >= 0 && (q.dtype() == kv.dtype || kv.dtype == DType::kE4M3));
   check_kv(device, kv, first + q.size(0));
   check_query(device, q, kv);
   check_out(device, q, out);

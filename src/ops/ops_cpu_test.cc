@@ -67,12 +67,12 @@ TEST_P(CpuAttentionTest, FullAttention) {
 // Blocks of KV memory, filled with NaN so that positions nobody stored show.
 struct Cache {
   Cache(Data& data, int64_t num_blocks, int64_t num_kv_heads, int64_t head_dim, DType type) {
-    const int64_t half = num_kv_heads * head_dim * 64;
-    for (int64_t i = 0; i < num_blocks; ++i) memory.push_back(data.empty({2 * half + 32}, type));
+    const size_t half = kv_half_bytes(num_kv_heads, 64, head_dim, type), bytes = 2 * half + 32 * size_of(type);
+    for (int64_t i = 0; i < num_blocks; ++i) memory.push_back(data.empty({static_cast<int64_t>(bytes / sizeof(float))}));
     for (Tensor& block : memory) pointers.push_back(block.view().raw());
     layer = {.blocks = pointers,
              .key_offset = 16 * size_of(type),
-             .value_offset = static_cast<size_t>(half + 32) * size_of(type),
+             .value_offset = half + 32 * size_of(type),
              .block_tokens = 64,
              .num_kv_heads = num_kv_heads,
              .head_dim = head_dim,
@@ -85,7 +85,11 @@ struct Cache {
 
 TEST_P(CpuAttentionTest, CausalAttentionOverACache) {
   Data data(8);
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  struct Types {
+    DType q, kv;
+  };
+  for (const auto& [q_type, type] : {Types{DType::kF32, DType::kF32}, Types{DType::kBF16, DType::kBF16}, Types{DType::kF32, DType::kE4M3},
+                                     Types{DType::kBF16, DType::kE4M3}}) {
     for (const int64_t head_dim : {16, 64}) {
       for (const int64_t first : {0, 5, 64, 300}) {
         for (const int64_t rows : {1, 30, 97}) {
@@ -99,11 +103,11 @@ TEST_P(CpuAttentionTest, CausalAttentionOverACache) {
           };
           store(0, first);
           store(first, first + rows);
-          const Tensor q = data.floats({rows, 6, head_dim}, type);
+          const Tensor q = data.floats({rows, 6, head_dim}, q_type);
           Tensor expected = data.empty({rows, 6, head_dim}), actual = data.empty({rows, 6, head_dim});
           causal_attention(data.device(), q.view(), expected_cache.layer, first, 0.25f, expected.view());
           causal_attention(*device_, q.view(), actual_cache.layer, first, 0.25f, actual.view());
-          ASSERT_LT(difference(actual, expected), tolerance(type))
+          ASSERT_LT(difference(actual, expected), tolerance(q_type))
               << first << " + " << rows << " head size " << head_dim;
         }
       }
@@ -113,7 +117,7 @@ TEST_P(CpuAttentionTest, CausalAttentionOverACache) {
 
 TEST_P(CpuAttentionTest, DecodeAttention) {
   Data data(9);
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kE4M3}) {
     std::vector<Cache> caches;
     std::vector<DecodeRow> rows;
     for (const int64_t tokens : {1, 63, 700, 1100}) {
@@ -126,11 +130,27 @@ TEST_P(CpuAttentionTest, DecodeAttention) {
       caches[i].layer.blocks = caches[i].pointers;
       rows[i].kv = caches[i].layer;
     }
-    const Tensor q = data.floats({4, 10, 24}, type);
+    const Tensor q = data.floats({4, 10, 24}, type == DType::kE4M3 ? DType::kF32 : type);
     Tensor expected = data.empty({4, 10, 24}), actual = data.empty({4, 10, 24});
     decode_attention(data.device(), q.view(), rows, 0.4f, expected.view());
     decode_attention(*device_, q.view(), rows, 0.4f, actual.view());
-    ASSERT_LT(difference(actual, expected), tolerance(type));
+    ASSERT_LT(difference(actual, expected), kv_tolerance(type));
+  }
+}
+
+// What is stored is the same at every instruction set, and anywhere else: to the last bit.
+TEST_P(CpuAttentionTest, E4M3IsStoredAsOnTheReferenceDevice) {
+  Data data(16);
+  Cache expected(data, 3, 2, 24, DType::kE4M3), actual(data, 3, 2, 24, DType::kE4M3);
+  for (const DType type : {DType::kF32, DType::kBF16}) {
+    for (const float scale : {1e-33f, 1e-3f, 1.0f, 1e5f}) {
+      const Tensor k = data.floats({130, 2, 24}, type, scale), v = data.floats({130, 2, 24}, type, scale);
+      store_kv(data.device(), k.view(), v.view(), 7, expected.layer);
+      store_kv(*device_, k.view(), v.view(), 7, actual.layer);
+      for (size_t i = 0; i < 3; ++i) {
+        ASSERT_EQ(std::memcmp(actual.pointers[i], expected.pointers[i], expected.memory[i].num_bytes()), 0) << scale << ", block " << i;
+      }
+    }
   }
 }
 
@@ -139,7 +159,7 @@ TEST_P(CpuAttentionTest, DecodeAttention) {
 TEST_P(CpuAttentionTest, DecodeAttentionOverSharedBlocks) {
   Data data(10);
   constexpr int64_t kHeadDim = 32, kShared = 10, kHeads = 6;  // blocks in common: one whole split and some
-  for (const DType type : {DType::kF32, DType::kBF16}) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kE4M3}) {
     Cache common(data, kShared, 2, kHeadDim, type);
     const Tensor k = data.floats({kShared * 64, 2, kHeadDim}), v = data.floats({kShared * 64, 2, kHeadDim});
     store_kv(*device_, k.view(), v.view(), 0, common.layer);
@@ -159,7 +179,7 @@ TEST_P(CpuAttentionTest, DecodeAttentionOverSharedBlocks) {
     Tensor expected = data.empty({7, kHeads, kHeadDim}), actual = data.empty({7, kHeads, kHeadDim});
     decode_attention(data.device(), q.view(), rows, 0.4f, expected.view());
     decode_attention(*device_, q.view(), rows, 0.4f, actual.view());
-    ASSERT_LT(difference(actual, expected), tolerance(type));
+    ASSERT_LT(difference(actual, expected), kv_tolerance(type));
     for (int64_t row = 0; row < 7; ++row) {
       const int64_t sequence = row == 0 ? 0 : row == 6 ? 2 : 1;
       DecodeRow own = rows[static_cast<size_t>(sequence)];
@@ -172,6 +192,67 @@ TEST_P(CpuAttentionTest, DecodeAttentionOverSharedBlocks) {
       }
     }
   }
+}
+
+// Attention of one row over keys and values that are scaled, and whose first channel is moved away from zero as a bias does.
+struct KvInput {
+  const char* name;
+  float bias, key_scale, value_scale;
+  double limit;  // of the root mean square error of the result, relative to the result
+};
+
+double rms(const Tensor& tensor, const Tensor* without = nullptr) {
+  double sum = 0;
+  const int64_t n = tensor.shape().num_elements();
+  for (int64_t i = 0; i < n; ++i) {
+    const double x = tensor.data<float>()[i] - (without == nullptr ? 0.0f : without->data<float>()[i]);
+    sum += x * x;
+  }
+  return std::sqrt(sum / static_cast<double>(n));
+}
+
+TEST(E4M3Kv, IsAttentionOverTheDequantisedNumbersNearThatOverAll) {
+  constexpr int64_t kTokens = 500, kHeads = 2, kHeadDim = 64;
+  for (const KvInput& input : {KvInput{"plain", 0, 1, 1, 0.05}, KvInput{"small values", 0, 1, 1e-3f, 0.05}, KvInput{"large", 0, 1e3f, 1e3f, 0.05},
+                               KvInput{"outliers", 100, 1, 1, 0.25}, KvInput{"large outliers", 1000, 1, 1, 0.25}}) {
+    Data data(17);
+    Tensor k = data.floats({kTokens, kHeads, kHeadDim}, DType::kF32, input.key_scale);
+    const Tensor v = data.floats({kTokens, kHeads, kHeadDim}, DType::kF32, input.value_scale);
+    for (int64_t i = 0; i < kTokens * kHeads; ++i) k.data<float>()[i * kHeadDim] += input.bias;
+    const Tensor q = data.floats({40, kHeads, kHeadDim}, DType::kF32, 1 / input.key_scale);
+    const auto dequantised = [&](const Tensor& x) {
+      Tensor result = data.empty(x.shape());
+      for (int64_t i = 0; i < kTokens * kHeads; ++i) {
+        const float* row = x.data<float>() + i * kHeadDim;
+        float largest = 0;
+        for (int64_t d = 0; d < kHeadDim; ++d) largest = std::max(largest, std::abs(row[d]));
+        for (int64_t d = 0; d < kHeadDim; ++d) {
+          result.data<float>()[i * kHeadDim + d] = to_float(to_e4m3(row[d] * (448 / largest))) * (largest / 448);
+        }
+      }
+      return result;
+    };
+    const auto attend = [&](const Tensor& keys, const Tensor& values, DType type) {
+      Cache cache(data, 8, kHeads, kHeadDim, type);
+      store_kv(data.device(), keys.view(), values.view(), 0, cache.layer);
+      Tensor out = data.empty(q.shape());
+      causal_attention(data.device(), q.view(), cache.layer, kTokens - 40, 0.125f, out.view());
+      return out;
+    };
+    const Tensor narrow = attend(k, v, DType::kE4M3), wide = attend(k, v, DType::kF32);
+    EXPECT_LT(difference(narrow, attend(dequantised(k), dequantised(v), DType::kF32)), 2e-5) << input.name;
+    EXPECT_LT(rms(narrow, &wide), input.limit * rms(wide)) << input.name;
+    EXPECT_GT(rms(narrow, &wide), 0.001 * rms(wide)) << input.name << ": nothing was rounded";
+  }
+}
+
+TEST(E4M3Kv, ZerosStayZeros) {
+  Data data(18);
+  Cache cache(data, 1, 1, 8, DType::kE4M3);
+  Tensor zeros = data.floats({1, 1, 8}, DType::kF32, 0.0f), out = data.empty({1, 2, 8});
+  store_kv(data.device(), zeros.view(), zeros.view(), 0, cache.layer);
+  causal_attention(data.device(), data.floats({1, 2, 8}).view(), cache.layer, 0, 1.0f, out.view());
+  EXPECT_EQ(rms(out), 0.0);
 }
 
 // The tables have no second implementation: known values.

@@ -81,6 +81,8 @@ inline double tolerance(DType type) {
   if (type == DType::kF16) return kF16Tolerance;
   return type == DType::kBF16 ? kBf16Tolerance : kF32Tolerance;
 }
+// Of attention over keys and values of `type`: e4m3 is widened to bf16 wherever that is what is multiplied.
+inline double kv_tolerance(DType type) { return tolerance(type == DType::kE4M3 ? DType::kBF16 : type); }
 
 // Tensors of the host as a device sees them: themselves, or copies in a GPU's memory.
 class Views {

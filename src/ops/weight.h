@@ -30,7 +30,7 @@ std::string_view name_of(Precision precision);
 // kRefused where the device cannot: the host's processor computes in fp32 and bf16.
 Status check_precision(const Device& device, Precision precision);
 
-// Of activations and KV: kF32, kBF16 or kF16.
+// Of activations, and of KV where nothing else is asked for: kF32, kBF16 or kF16.
 DType compute_type(const Device& device, Precision precision);
 // Of the matrices in the language model's layers: the compute type, or a quantised one.
 DType weight_type(const Device& device, Precision precision);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "ops/cpu/narrow_kv.h"
 #include "ops/cpu/ops.h"
 #include "ops/cpu/packed_kv.h"
 #include "ops/cpu/scratch.h"
@@ -58,10 +59,13 @@ PackedKv pack_page(CpuDevice& device, const MatrixKernel& matrix, const ConstTen
   return packed;
 }
 
-PackedKv pack_cache(CpuDevice& device, const MatrixKernel& matrix, const KvLayer& kv, int64_t num_keys) {
+PackedKv pack_cache(CpuDevice& device, const Kernels& kernels, const MatrixKernel& matrix, const KvLayer& kv, int64_t num_keys) {
   const PackedKv packed = make_packed(matrix, kv.num_kv_heads, num_keys, kv.head_dim);
   for_pieces(device, kv.num_kv_heads, num_keys, [&](int64_t head, int64_t first, int64_t count) {
-    pack_piece(kv, {.kv_head = head, .first = first, .count = count}, packed, head, first);
+    const KvPiece piece{.kv_head = head, .first = first, .count = count};
+    if (kv.dtype != DType::kE4M3) return pack_piece(kv, piece, packed, head, first);
+    const WideKv wide(kernels, kv, piece, matrix.type);
+    pack_piece(wide.layer(), {.kv_head = 0, .first = 0, .count = count}, packed, head, first);
   });
   return packed;
 }
@@ -235,7 +239,7 @@ void causal_attention(CpuDevice& device, const ConstTensorView& q, const KvLayer
                       float scale, const TensorView& out) {
   if (q.size(0) == 0) return;
   const Kernels& kernels = kernels_for(device.level());
-  const PackedKv packed = pack_cache(device, matrix_for(kernels, q.dtype()), kv, first + q.size(0));
+  const PackedKv packed = pack_cache(device, kernels, matrix_for(kernels, q.dtype()), kv, first + q.size(0));
   attend(device, {.kernels = kernels,
                   .packed = packed,
                   .q = q,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "ops/cpu/narrow_kv.h"
 #include "ops/cpu/ops.h"
 #include "ops/cpu/scratch.h"
 
@@ -14,9 +15,15 @@ std::byte* head_data(const KvLayer& kv, int64_t block, int64_t head, size_t offs
          static_cast<size_t>(head * kv.head_dim * kv.block_tokens) * size_of(kv.dtype);
 }
 
-// One head's rows [begin, end) of x in the cache's type, dense.
+// Scales of one head's keys or values inside a block of e4m3.
+float* head_scales(const KvLayer& kv, int64_t block, int64_t head, size_t offset) {
+  auto* half = static_cast<std::byte*>(kv.blocks[static_cast<size_t>(block)]) + offset;
+  return reinterpret_cast<float*>(half + kv.scale_offset()) + head * kv.block_tokens;
+}
+
+// One head's rows [begin, end) of x in the cache's type, dense; of e4m3 with a scale each.
 void convert_rows(const Kernels& kernels, const ConstTensorView& x, int64_t head, int64_t begin, int64_t end,
-                  DType type, std::byte* to) {
+                  DType type, std::byte* to, float* scales) {
   const int64_t head_dim = x.size(2);
   const auto in_size = static_cast<int64_t>(size_of(x.dtype())),
              out_size = static_cast<int64_t>(size_of(type));
@@ -29,7 +36,8 @@ void convert_rows(const Kernels& kernels, const ConstTensorView& x, int64_t head
       continue;
     }
     kernels.widen(row, x.dtype(), head_dim, wide.data());
-    kernels.narrow(wide.data(), head_dim, 1.0f, to, type);
+    if (type == DType::kE4M3) *scales++ = narrow_row(wide.data(), head_dim, reinterpret_cast<E4M3*>(to));
+    else kernels.narrow(wide.data(), head_dim, 1.0f, to, type);
   }
 }
 
@@ -46,12 +54,15 @@ void store_in_block(const Kernels& kernels, const ConstTensorView& k, const Cons
   const int64_t block = first / kv.block_tokens, token = first % kv.block_tokens;
   const auto element = static_cast<int64_t>(size_of(kv.dtype));
   convert_rows(kernels, v, head, begin, end, kv.dtype,
-               head_data(kv, block, head, kv.value_offset) + token * kv.head_dim * element);
+               head_data(kv, block, head, kv.value_offset) + token * kv.head_dim * element,
+               head_scales(kv, block, head, kv.value_offset) + token);
   auto* rows = static_cast<std::byte*>(
       scratch_bytes(ScratchUse::kBlock, static_cast<size_t>((end - begin) * kv.head_dim * element)));
-  convert_rows(kernels, k, head, begin, end, kv.dtype, rows);
+  convert_rows(kernels, k, head, begin, end, kv.dtype, rows, head_scales(kv, block, head, kv.key_offset) + token);
   std::byte* keys = head_data(kv, block, head, kv.key_offset) + token * element;
-  if (kv.dtype == DType::kBF16) {
+  if (kv.dtype == DType::kE4M3) {
+    scatter_columns(reinterpret_cast<const E4M3*>(rows), end - begin, kv.head_dim, kv.block_tokens, reinterpret_cast<E4M3*>(keys));
+  } else if (kv.dtype == DType::kBF16) {
     scatter_columns(reinterpret_cast<const BF16*>(rows), end - begin, kv.head_dim, kv.block_tokens,
                     reinterpret_cast<BF16*>(keys));
   } else {

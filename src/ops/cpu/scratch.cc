@@ -18,7 +18,7 @@ struct Buffer {
 }  // namespace
 
 void* scratch_bytes(ScratchUse use, size_t num_bytes) {
-  thread_local std::array<Buffer, 5> buffers;
+  thread_local std::array<Buffer, kScratchUses> buffers;
   Buffer& buffer = buffers[static_cast<size_t>(use)];
   if (buffer.size < num_bytes) {
     buffer.memory.reset();

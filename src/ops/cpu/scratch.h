@@ -14,7 +14,9 @@ enum class ScratchUse {
   kRows,   // converted rows, likewise
   kBlock,  // one task's own sums
   kMoreBlock,
+  kWideKv,  // WideKv
 };
+inline constexpr size_t kScratchUses = 6;
 
 // At least num_bytes, 64-byte aligned, content undefined. Valid until the same thread asks for the same use
 // again.

@@ -11,6 +11,8 @@ const MatrixKernel* matrix_for(const Kernels& kernels, DType kv_type) {
   return kv_type == DType::kBF16 ? kernels.bf16 : nullptr;
 }
 
+DType wide_type(const Kernels& kernels) { return kernels.bf16 != nullptr ? DType::kBF16 : DType::kF32; }
+
 void prefetch(const void* from, int64_t num_bytes) {
   for (int64_t i = 0; i < num_bytes; i += 64) __builtin_prefetch(static_cast<const std::byte*>(from) + i);
 }
@@ -20,10 +22,12 @@ void prefetch(const void* from, int64_t num_bytes) {
 SplitAttention::SplitAttention(const Kernels& kernels, const KvLayer& kv, int64_t kv_head, int64_t begin,
                                int64_t end)
     : kernels_(kernels),
-      kv_(kv),
-      matrix_(matrix_for(kernels, kv.dtype)),
-      kv_head_(kv_head),
-      begin_(begin),
+      wide_(kv.dtype == DType::kE4M3 ? std::optional<WideKv>(std::in_place, kernels, kv, KvPiece{kv_head, begin, end - begin}, wide_type(kernels))
+                                     : std::optional<WideKv>()),
+      kv_(wide_ ? wide_->layer() : kv),
+      matrix_(matrix_for(kernels, kv_.dtype)),
+      kv_head_(wide_ ? 0 : kv_head),
+      begin_(wide_ ? 0 : begin),
       count_(end - begin),
       packed_{.matrix = matrix_ != nullptr ? *matrix_ : *kernels.f32, .num_keys = kSplitTokens, .head_dim = kv.head_dim} {
   scores_ = scratch_floats(ScratchUse::kBlock,

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 
 #include "ops/attention.h"
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/narrow_kv.h"
 #include "ops/cpu/packed_kv.h"
 
 namespace glyph::ops::cpu {
@@ -28,8 +30,8 @@ struct SplitQuery {
 };
 
 // bf16 keys on a machine with bf16 products: packed once, then multiplied with bf16 queries and weights, as in
-// causal_attention. Otherwise keys and values are read where they lie, and all is f32. Lives in scratch memory
-// of the thread: one at a time.
+// causal_attention. Otherwise keys and values are read where they lie, and all is f32. e4m3 is widened first, to what this machine
+// multiplies best. Lives in scratch memory of the thread: one at a time.
 class SplitAttention {
  public:
   // Positions [begin, end) of a layer; begin is a multiple of kSplitTokens.
@@ -54,9 +56,10 @@ class SplitAttention {
   PackSource values_of(const KvPiece& piece) const;
 
   const Kernels& kernels_;
-  const KvLayer& kv_;
+  std::optional<WideKv> wide_;  // of positions [begin, end)
+  const KvLayer& kv_;           // the layer, or the wide one
   const MatrixKernel* const matrix_;  // null: nothing is packed
-  const int64_t kv_head_, begin_, count_;
+  const int64_t kv_head_, begin_, count_;  // in kv_
   PackedKv packed_;
   std::byte* queries_;  // (queries, head_dim), bf16 or f32
   float* scores_;       // (queries, kSplitTokens)

@@ -7,6 +7,7 @@
 #include "ops/cuda/attention_launch.cuh"
 #include "ops/cuda/attention_pages.h"
 #include "ops/cuda/attention_plain.cuh"
+#include "ops/cuda/attention_widen.h"
 #include "ops/cuda/ops.h"
 
 namespace glyph::ops::cuda {
@@ -157,6 +158,11 @@ void causal_attention(CudaDevice& device, const ConstTensorView& q, const KvLaye
   const auto attend = q.dtype() == DType::kBF16  ? attend_cached<__nv_bfloat16>
                       : q.dtype() == DType::kF16 ? attend_cached<__half>
                                                  : attend_cached<float>;
+  if (kv.dtype == DType::kE4M3) {
+    // Every tile of query rows reads all keys before it: they are widened once for all.
+    const WideKv wide(device, kv, first + q.size(0), q.dtype());
+    return attend(device, q, wide.layer(), first, scale, out);
+  }
   attend(device, q, kv, first, scale, out);
 }
 

@@ -42,9 +42,9 @@ void choose_plain(int head_dim, const Run& run) {
 }
 template <typename Q, typename T, typename Run>
 void choose_tensor_cores(int head_dim, const Run& run) {
-  if (head_dim == 32) return run(decode_on_tensor_cores<32, Q, T>);
-  if (head_dim == 64) return run(decode_on_tensor_cores<64, Q, T>);
-  run(decode_on_tensor_cores<128, Q, T>);
+  if (head_dim == 32) return run(decode_on_tensor_cores<32, Q, T>, decode_shared_bytes<32, T>());
+  if (head_dim == 64) return run(decode_on_tensor_cores<64, Q, T>, decode_shared_bytes<64, T>());
+  run(decode_on_tensor_cores<128, Q, T>, decode_shared_bytes<128, T>());
 }
 
 template <typename Q, typename T>
@@ -64,9 +64,8 @@ void attend(CudaDevice& device, const ConstTensorView& q, const DecodeTable& tab
   bool done = false;
   if constexpr (!std::is_same_v<T, float>) {
     if (on_tensor_cores(q, table)) {
-      choose_tensor_cores<Q, T>(head_dim, [&](auto kernel) {
-        launch(device, "decode_attention", kernel,
-               {grid, kDecodeThreads, decode_shared_bytes(head_dim), Start::kRecorded}, problem);
+      choose_tensor_cores<Q, T>(head_dim, [&](auto kernel, size_t shared_bytes) {
+        launch(device, "decode_attention", kernel, {grid, kDecodeThreads, shared_bytes, Start::kRecorded}, problem);
       });
       done = true;
     }
@@ -159,13 +158,14 @@ void decode_attention(CudaDevice& device, const ConstTensorView& q, const Decode
   if (q.size(0) == 0 || scratch == nullptr || table.sequences == nullptr) return;
   const auto with_kv = [&]<typename T>(T) {
     const bool wide_q = q.dtype() == DType::kF32;
-    GLYPH_CHECK(wide_q || table.dtype == DType::kF32 || q.dtype() == table.dtype);
+    GLYPH_CHECK(wide_q || table.dtype == DType::kF32 || table.dtype == DType::kE4M3 || q.dtype() == table.dtype);
     if (wide_q) return attend<float, T>(device, q, table, scale, scratch, out);
     if (q.dtype() == DType::kF16) return attend<__half, T>(device, q, table, scale, scratch, out);
     attend<__nv_bfloat16, T>(device, q, table, scale, scratch, out);
   };
   if (table.dtype == DType::kF32) return with_kv(float{});
   if (table.dtype == DType::kF16) return with_kv(__half{});
+  if (table.dtype == DType::kE4M3) return with_kv(E4M3{});
   with_kv(__nv_bfloat16{});
 }
 

@@ -9,6 +9,7 @@
 #include <cuda_runtime.h>
 
 #include "ops/cuda/attention_problem.cuh"
+#include "ops/cuda/elements.cuh"
 
 namespace glyph::ops::cuda {
 
@@ -25,6 +26,7 @@ constexpr size_t plain_shared_bytes(int rows, int head_dim) {
 __device__ inline float widen(float x) { return x; }
 __device__ inline float widen(__nv_bfloat16 x) { return __bfloat162float(x); }
 __device__ inline float widen(__half x) { return __half2float(x); }
+__device__ inline float widen(E4M3 x) { return to_f32(x); }
 
 __device__ inline float4 widen_four(const float* x) { return *reinterpret_cast<const float4*>(x); }
 __device__ inline float4 widen_four(const __nv_bfloat16* x) {
@@ -38,9 +40,16 @@ __device__ inline float4 widen_four(const __half* x) {
   return make_float4(first.x, first.y, second.x, second.y);
 }
 
-// Rows 0 ... num_rows - 1 to shared memory as f32, zeros up to kRows; row_at(i) says where row i is.
-template <int kRows, typename RowAt>
-__device__ void load_plain(float* shared, int num_rows, int head_dim, bool vectors, const RowAt& row_at) {
+__device__ inline float4 widen_four(const E4M3* x) {
+  float wide[4];
+  load(x, wide);
+  return make_float4(wide[0], wide[1], wide[2], wide[3]);
+}
+
+// Rows 0 ... num_rows - 1 to shared memory as f32, zeros up to kRows; row_at(i) says where row i is, scale_at(i) what its elements are
+// multiplied by.
+template <int kRows, typename RowAt, typename ScaleAt>
+__device__ void load_plain(float* shared, int num_rows, int head_dim, bool vectors, const RowAt& row_at, const ScaleAt& scale_at) {
   const int pieces = head_dim / 4;
   for (int i = static_cast<int>(threadIdx.x); i < kRows * pieces; i += kPlainThreads) {
     const int row = i / pieces, column = i % pieces * 4;
@@ -49,14 +58,20 @@ __device__ void load_plain(float* shared, int num_rows, int head_dim, bool vecto
       const auto* from = row_at(row) + column;
       x = vectors ? widen_four(from)
                   : make_float4(widen(from[0]), widen(from[1]), widen(from[2]), widen(from[3]));
+      const float scale = scale_at(row);
+      x = make_float4(x.x * scale, x.y * scale, x.z * scale, x.w * scale);
     }
     *reinterpret_cast<float4*>(shared + row * plain_stride(head_dim) + column) = x;
   }
 }
 template <typename T>
 __device__ void load_plain(float* shared, int num_rows, int head_dim, bool vectors, const Rows<T>& rows) {
-  load_plain<kPlainKeys>(shared, num_rows, head_dim, vectors,
-                         [&](int row) { return rows.data + row * rows.stride; });
+  const auto row_at = [&](int row) { return rows.data + row * rows.stride; };
+  if constexpr (std::is_same_v<T, E4M3>) {
+    load_plain<kPlainKeys>(shared, num_rows, head_dim, vectors, row_at, [&](int row) { return rows.scales[row]; });
+  } else {
+    load_plain<kPlainKeys>(shared, num_rows, head_dim, vectors, row_at, [](int) { return 1.0f; });
+  }
 }
 
 __device__ inline float dot(const float4& a, const float4& b, float sum) {
@@ -186,7 +201,7 @@ __global__ void __launch_bounds__(kPlainThreads) plain_attention(const __grid_co
   load_plain<kRows>(q, tile.num_rows, head_dim, problem.vectors, [&](int row) {
     const Place place = problem.place(tile, row);
     return problem.q.at(place.row, place.head);
-  });
+  }, [](int) { return 1.0f; });
   for (int key = tile.begin; key < tile.end; key += kPlainKeys) {
     const int num_keys = min(kPlainKeys, tile.end - key);
     __syncthreads();  // the values of the step before were read

@@ -6,6 +6,7 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "ops/cuda/attention_decode.h"
 
@@ -28,6 +29,12 @@ template <typename T>
 struct Rows {
   const T* data;
   int64_t stride;
+};
+template <>
+struct Rows<E4M3> {
+  const E4M3* data;
+  int64_t stride;
+  const float* scales;  // a row's each
 };
 
 // Where results go: (rows, heads, head_dim) f32, f16 or bf16.
@@ -135,13 +142,21 @@ struct PagesProblem {
   }
 };
 
+// KvLayer::scale_offset()
+__device__ inline int64_t scale_offset(const KvGeometry& kv) { return int64_t{kv.num_kv_heads} * kv.block_tokens * kv.head_dim; }
+
 // The rows of one KV head from position `key` on, up to the end of its block.
 template <typename T>
 __device__ Rows<T> cached_rows(const KvGeometry& kv, const void* const* blocks, size_t offset, int kv_head,
                                int key) {
-  const auto* block = static_cast<const char*>(blocks[key / kv.block_tokens]) + offset;
+  const auto* half = static_cast<const char*>(blocks[key / kv.block_tokens]) + offset;
   const int64_t row = int64_t{kv_head} * kv.block_tokens + key % kv.block_tokens;
-  return {reinterpret_cast<const T*>(block) + row * kv.head_dim, kv.head_dim};
+  const T* const data = reinterpret_cast<const T*>(half) + row * kv.head_dim;
+  if constexpr (std::is_same_v<T, E4M3>) {
+    return {data, kv.head_dim, reinterpret_cast<const float*>(half + scale_offset(kv)) + row};
+  } else {
+    return {data, kv.head_dim};
+  }
 }
 
 // What the splits of the keys of a row leave for the combining kernel.

@@ -5,6 +5,7 @@
 
 #include "ops/cuda/attention_problem.cuh"
 #include "ops/cuda/launch.cuh"
+#include "ops/cuda/quantise.cuh"
 
 namespace glyph::ops::cuda {
 
@@ -48,6 +49,25 @@ __device__ inline void store_element(const StoreProblem& problem, const void* bl
   }
 }
 
+// All heads of one row as e4m3, one of them to a warp at a time. The same bits as on the host: ops::e4m3_factor().
+__device__ inline void store_e4m3_row(const StoreProblem& problem, const void* block, int64_t row, int64_t row_of_block) {
+  const KvGeometry& kv = problem.kv;
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  for (int i = static_cast<int>(threadIdx.x) / kWarp; i < 2 * kv.num_kv_heads; i += kStoreThreads / kWarp) {
+    const int head = i / 2;
+    const StoreSource& from = i % 2 == 0 ? problem.k : problem.v;
+    char* const half = const_cast<char*>(static_cast<const char*>(block)) + (i % 2 == 0 ? kv.key_offset : kv.value_offset);
+    const int64_t number = int64_t{head} * kv.block_tokens + row_of_block;
+    float largest = 0;
+    for (int column = lane; column < kv.head_dim; column += kWarp) largest = fmaxf(largest, fabsf(from.at(row, head, column)));
+    largest = reduce_warp(largest, [](float a, float b) { return fmaxf(a, b); });
+    const float factor = largest < 1e-30f ? 0.0f : kLargestE4M3 / largest;
+    E4M3* const to = reinterpret_cast<E4M3*>(half) + number * kv.head_dim;
+    for (int column = lane; column < kv.head_dim; column += kWarp) put(to + column, from.at(row, head, column) * factor);
+    if (lane == 0) reinterpret_cast<float*>(half + scale_offset(kv))[number] = largest / kLargestE4M3;
+  }
+}
+
 // Grid: rows.
 __global__ void __launch_bounds__(kStoreThreads) store_rows(const __grid_constant__ StoreProblem problem) {
   let_next_kernel_start();
@@ -63,6 +83,7 @@ __global__ void __launch_bounds__(kStoreThreads) store_rows(const __grid_constan
   wait_for_kernel_before();
   if (position < 0) return;
   const int64_t row_of_block = position % kv.block_tokens;
+  if (problem.type == DType::kE4M3) return store_e4m3_row(problem, block, row, row_of_block);
   for (int i = static_cast<int>(threadIdx.x); i < kv.num_kv_heads * kv.head_dim; i += kStoreThreads) {
     const int head = i / kv.head_dim, column = i % kv.head_dim;
     const int64_t element = (int64_t{head} * kv.block_tokens + row_of_block) * kv.head_dim + column;

@@ -156,11 +156,12 @@ struct KvMemory {
   static constexpr int64_t kBlockTokens = 64, kKvHeads = 2, kHeadDim = 128;
 
   KvMemory(Bench& bench, int64_t sequences, int64_t tokens, DType type) {
-    const int64_t blocks = (tokens + kBlockTokens - 1) / kBlockTokens,
-                  half = kBlockTokens * kKvHeads * kHeadDim;
-    memory = bench.make(type, {sequences * blocks, 2 * half});
+    const int64_t blocks = (tokens + kBlockTokens - 1) / kBlockTokens;
+    const size_t half = kv_half_bytes(kKvHeads, kBlockTokens, kHeadDim, type), block_bytes = 2 * half;
+    // Any bytes do for elements of e4m3, but their scales are floats.
+    const DType filled = type == DType::kE4M3 ? DType::kF32 : type;
+    memory = bench.make(filled, {sequences * blocks, static_cast<int64_t>(block_bytes / size_of(filled))});
     auto* const base = static_cast<std::byte*>(memory.view().raw());
-    const size_t block_bytes = static_cast<size_t>(2 * half) * size_of(type);
     pointers.resize(static_cast<size_t>(sequences));
     for (int64_t i = 0; i < sequences * blocks; ++i) {
       pointers[static_cast<size_t>(i % sequences)].push_back(base + static_cast<size_t>(i) * block_bytes);
@@ -171,7 +172,7 @@ struct KvMemory {
       layers.push_back({.blocks = table,
                         .device_blocks = static_cast<const void* const*>(tables.back().get()),
                         .key_offset = 0,
-                        .value_offset = static_cast<size_t>(half) * size_of(type),
+                        .value_offset = half,
                         .block_tokens = kBlockTokens,
                         .num_kv_heads = kKvHeads,
                         .head_dim = kHeadDim,
@@ -185,21 +186,24 @@ struct KvMemory {
   std::vector<KvLayer> layers;
 };
 
+// What meets KV of this type.
+DType query_type(DType kv) { return kv == DType::kE4M3 ? DType::kBF16 : kv; }
+
 struct PrefillShape {
   const char* name;
   int64_t first, rows;
-  DType type;
+  DType type;  // of KV
 };
 
 void bench_prefill(Bench& bench, const PrefillShape& s) {
   if (!bench.wants(s.name)) return;
   constexpr int64_t kHeads = 32;
   const KvMemory kv(bench, 1, s.first + s.rows, s.type);
-  const Tensor q = bench.make(s.type, {s.rows, kHeads, KvMemory::kHeadDim});
-  Tensor out(bench.device(), s.type, q.shape());
+  const Tensor q = bench.make(query_type(s.type), {s.rows, kHeads, KvMemory::kHeadDim});
+  Tensor out(bench.device(), q.dtype(), q.shape());
   const auto rows = static_cast<double>(s.rows), first = static_cast<double>(s.first);
-  const double pairs = rows * first + rows * (rows + 1) / 2, element = static_cast<double>(size_of(s.type));
-  const double row_bytes = static_cast<double>(KvMemory::kHeadDim) * element;
+  const double pairs = rows * first + rows * (rows + 1) / 2;
+  const double row_bytes = static_cast<double>(KvMemory::kHeadDim) * static_cast<double>(size_of(q.dtype()));
   const Work work{.flop = 4 * pairs * kHeads * static_cast<double>(KvMemory::kHeadDim),
                   .bytes = row_bytes * (2 * (first + rows) * KvMemory::kKvHeads + 2 * rows * kHeads)};
   bench.measure(s.name, work, [&] {
@@ -239,8 +243,7 @@ void bench_decode(Bench& bench, const DecodeShape& s) {
   const DeviceMemory scratch = cuda.allocate(cuda::decode_scratch_bytes(cuda, q.view(), table));
   const auto keys = static_cast<double>(s.sequences * s.tokens);
   const Work work{.flop = 4 * keys * kHeads * static_cast<double>(KvMemory::kHeadDim),
-                  .bytes = 2 * keys * static_cast<double>(KvMemory::kKvHeads * KvMemory::kHeadDim) *
-                           static_cast<double>(size_of(s.type))};
+                  .bytes = 2 * keys * static_cast<double>(kv_half_bytes(KvMemory::kKvHeads, 1, KvMemory::kHeadDim, s.type))};
   bench.measure(s.name, work,
                 [&] { cuda::decode_attention(cuda, q.view(), table, 0.088f, scratch.get(), out.view()); });
   bench.measure(std::string(s.name) + ", rows from the host", work,
@@ -268,11 +271,18 @@ int run(const std::string& filter) {
   bench_prefill(bench, {"prefill 6358, 32/2 x 128, bf16", 0, 6358, DType::kBF16});
   bench_prefill(bench, {"prefill 2048 after 92452, 32/2 x 128, bf16", 92452, 2048, DType::kBF16});
   bench_prefill(bench, {"prefill 64 after 6294, 32/2 x 128, bf16", 6294, 64, DType::kBF16});
+  bench_prefill(bench, {"prefill 2048 after 92452, 32/2 x 128, fp8 KV", 92452, 2048, DType::kE4M3});
+  bench_prefill(bench, {"prefill 64 after 94436, 32/2 x 128, bf16", 94436, 64, DType::kBF16});
+  bench_prefill(bench, {"prefill 64 after 94436, 32/2 x 128, fp8 KV", 94436, 64, DType::kE4M3});
   bench_prefill(bench, {"prefill 6358, 32/2 x 128, f32", 0, 6358, DType::kF32});
   bench_decode(bench, {"decode 1 x 6358, bf16", 1, 6358, DType::kBF16});
   bench_decode(bench, {"decode 32 x 6358, bf16", 32, 6358, DType::kBF16});
   bench_decode(bench, {"decode 1 x 94500, bf16", 1, 94500, DType::kBF16});
   bench_decode(bench, {"decode 32 x 94500, bf16", 32, 94500, DType::kBF16});
+  bench_decode(bench, {"decode 1 x 6358, fp8", 1, 6358, DType::kE4M3});
+  bench_decode(bench, {"decode 32 x 6358, fp8", 32, 6358, DType::kE4M3});
+  bench_decode(bench, {"decode 1 x 94500, fp8", 1, 94500, DType::kE4M3});
+  bench_decode(bench, {"decode 32 x 94500, fp8", 32, 94500, DType::kE4M3});
   bench_decode(bench, {"decode 1 x 6358, f32", 1, 6358, DType::kF32});
   return 0;
 }

@@ -20,7 +20,9 @@ namespace {
 
 // f32: products and sums in f32, weights 2^x with x up to about 30 (2^-24 * 30), over sums of thousands.
 // bf16: weights are rounded to 8 bits before they meet the values, bf16 results once more; f16: to 11 bits.
+// e4m3 KV: itself exact, but widened with its scale for chunks, which rounds it like bf16.
 double tolerance(DType type) {
+  if (type == DType::kE4M3) return 0x1p-6;
   if (type == DType::kF16) return 0x1p-10;
   return type == DType::kBF16 ? 0x1p-7 : 0x1p-17;
 }
@@ -226,24 +228,26 @@ struct CacheShape {
   int64_t num_kv_heads, head_dim, block_tokens;
   DType type;
 };
+// What keys and values that become `type` are given in.
+DType given_type(DType type) { return type == DType::kE4M3 ? DType::kF32 : type; }
 
 // Blocks of KV memory in a random order, filled with NaN so that positions nobody stored show.
 class Cache {
  public:
   Cache(Device& device, const CacheShape& shape, int64_t tokens, std::mt19937& random) {
-    const int64_t half = shape.num_kv_heads * shape.head_dim * shape.block_tokens,
-                  blocks = tokens / shape.block_tokens + 1;
-    const std::vector<uint8_t> nan(static_cast<size_t>(2 * half + 32) * size_of(shape.type), 0xFF);
+    const size_t half = kv_half_bytes(shape.num_kv_heads, shape.block_tokens, shape.head_dim, shape.type);
+    const int64_t blocks = tokens / shape.block_tokens + 1;
+    const std::vector<uint8_t> nan(2 * half + 32 * size_of(shape.type), 0xFF);
     for (int64_t i = 0; i < blocks; ++i) {
-      memory_.emplace_back(device, shape.type, Shape{2 * half + 32});
-      device.upload(memory_.back().view().raw(), nan.data(), nan.size());
-      pointers_.push_back(memory_.back().view().raw());
+      memory_.push_back(device.allocate(nan.size()));
+      device.upload(memory_.back().get(), nan.data(), nan.size());
+      pointers_.push_back(memory_.back().get());
     }
     std::shuffle(pointers_.begin(), pointers_.end(), random);
     layer_ = {.blocks = pointers_,
               .device_blocks = nullptr,
               .key_offset = 16 * size_of(shape.type),
-              .value_offset = static_cast<size_t>(half + 32) * size_of(shape.type),
+              .value_offset = half + 32 * size_of(shape.type),
               .block_tokens = shape.block_tokens,
               .num_kv_heads = shape.num_kv_heads,
               .head_dim = shape.head_dim,
@@ -259,7 +263,7 @@ class Cache {
   const KvLayer& layer() const { return layer_; }
 
  private:
-  std::vector<Tensor> memory_;
+  std::vector<DeviceMemory> memory_;
   std::vector<void*> pointers_;
   DeviceMemory table_;
   KvLayer layer_;
@@ -268,6 +272,7 @@ class Cache {
 struct CausalCase {
   CacheShape shape;
   int64_t group, first, rows;
+  DType q_type = given_type(shape.type);
 };
 
 TEST_F(CudaAttentionTest, ChunksSeeWhatCameBefore) {
@@ -286,24 +291,30 @@ TEST_F(CudaAttentionTest, ChunksSeeWhatCameBefore) {
     cases.push_back({{1, 128, 128, type}, 1, 1023, 130});
     cases.push_back({{1, 24, 64, type}, 2, 1200, 5});
   }
+  for (const DType q_type : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const int64_t head_dim : {24, 64, 128}) cases.push_back({{2, head_dim, 64, DType::kE4M3}, 3, 300, 97, q_type});
+    cases.push_back({{2, 128, 64, DType::kE4M3}, 16, 0, 130, q_type});
+    cases.push_back({{2, 128, 64, DType::kE4M3}, 4, 2100, 3, q_type});
+    cases.push_back({{4, 32, 192, DType::kE4M3}, 1, 190, 10, q_type});
+  }
   for (const CausalCase& c : cases) {
     const int64_t all = c.first + c.rows, kv_heads = c.shape.num_kv_heads, head_dim = c.shape.head_dim;
     Cache expected_cache(host_, c.shape, all, random_), cache(*gpu_, c.shape, all, random_);
     if (c.first % 2 == 1) cache.upload_table(*gpu_);
     const Tensor k = floats({all, kv_heads, head_dim}, DType::kF32),
-                 v = floats({all, kv_heads, head_dim}, c.shape.type);
+                 v = floats({all, kv_heads, head_dim}, given_type(c.shape.type));
     const Tensor gpu_k = to_gpu(k), gpu_v = to_gpu(v);
     store_kv(host_, k.view(), v.view(), 0, expected_cache.layer());
     store_kv(*gpu_, gpu_k.view().rows(0, c.first), gpu_v.view().rows(0, c.first), 0, cache.layer());
     store_kv(*gpu_, gpu_k.view().rows(c.first, all), gpu_v.view().rows(c.first, all), c.first, cache.layer());
-    const Tensor q = floats({c.rows, kv_heads * c.group, head_dim}, c.shape.type);
+    const Tensor q = floats({c.rows, kv_heads * c.group, head_dim}, c.q_type);
     Tensor expected = empty(q.shape());
     causal_attention(host_, q.view(), expected_cache.layer(), c.first, 0.25f, expected.view());
-    for (const DType out_type : {DType::kF32, c.shape.type}) {
+    for (const DType out_type : {DType::kF32, c.q_type}) {
       Tensor out = to_gpu(empty(q.shape(), out_type));
       causal_attention(*gpu_, to_gpu(q).view(), cache.layer(), c.first, 0.25f, out.view());
       ASSERT_LT(difference(to_host(out), expected), tolerance(c.shape.type))
-          << c.first << " + " << c.rows << " head size " << head_dim << " " << name_of(c.shape.type);
+          << c.first << " + " << c.rows << " head size " << head_dim << " " << name_of(c.shape.type) << " by " << name_of(c.q_type);
     }
   }
 }
@@ -333,6 +344,19 @@ std::vector<DecodeCase> decode_cases(std::mt19937& random) {
     }
     cases.push_back(std::move(many));
   }
+  for (const DType q_type : {DType::kF32, DType::kBF16, DType::kF16}) {
+    for (const int64_t head_dim : {24, 32, 64, 128, 160}) {
+      cases.push_back({{2, head_dim, 64, DType::kE4M3}, 5, q_type, {1, 15, 16, 17, 63, 64, 65, 700}});
+    }
+    cases.push_back({{1, 128, 128, DType::kE4M3}, 2, q_type, {200, 17}});
+    cases.push_back({{2, 128, 64, DType::kE4M3}, 16, q_type, {5000}});
+    cases.push_back({{2, 128, 64, DType::kE4M3}, 20, q_type, {129, 1000}});
+  }
+  DecodeCase many{{2, 128, 64, DType::kE4M3}, 16, DType::kF32, {}};
+  for (int i = 0; i < 33; ++i) {
+    many.lengths.push_back(std::uniform_int_distribution<int64_t>(1, i < 30 ? 400 : 5000)(random));
+  }
+  cases.push_back(std::move(many));
   return cases;
 }
 
@@ -355,8 +379,8 @@ TEST_F(CudaAttentionTest, OneRowASequence) {
     Sequences expected_sequences(host_, c, random_), sequences(*gpu_, c, random_);
     const int64_t kv_heads = c.shape.num_kv_heads, head_dim = c.shape.head_dim;
     for (size_t i = 0; i < c.lengths.size(); ++i) {
-      const Tensor k = floats({c.lengths[i], kv_heads, head_dim}, c.shape.type),
-                   v = floats({c.lengths[i], kv_heads, head_dim}, c.shape.type);
+      const Tensor k = floats({c.lengths[i], kv_heads, head_dim}, given_type(c.shape.type)),
+                   v = floats({c.lengths[i], kv_heads, head_dim}, given_type(c.shape.type));
       if (i % 2 == 1) sequences.caches[i].upload_table(*gpu_);
       store_kv(host_, k.view(), v.view(), 0, expected_sequences.caches[i].layer());
       store_kv(*gpu_, to_gpu(k).view(), to_gpu(v).view(), 0, sequences.caches[i].layer());
@@ -375,8 +399,11 @@ TEST_F(CudaAttentionTest, OneRowASequence) {
 }
 
 // Several steps through one table, as a captured graph would run them: only the table's content changes.
-TEST_F(CudaAttentionTest, DecodeStepsFromATableOnTheDevice) {
-  const CacheShape shape{2, 128, 64, DType::kBF16};
+class CudaDecodeTableTest : public CudaAttentionTest, public testing::WithParamInterface<DType> {};
+INSTANTIATE_TEST_SUITE_P(Kv, CudaDecodeTableTest, testing::Values(DType::kBF16, DType::kE4M3));
+
+TEST_P(CudaDecodeTableTest, StepsOnTheDevice) {
+  const CacheShape shape{2, 128, 64, GetParam()};
   std::vector<int64_t> lengths{1, 62, 300};
   const DecodeCase c{shape, 16, DType::kBF16, {10, 70, 310}};
   Sequences expected_sequences(host_, c, random_), sequences(*gpu_, c, random_);
@@ -397,7 +424,7 @@ TEST_F(CudaAttentionTest, DecodeStepsFromATableOnTheDevice) {
                                        .block_tokens = 64,
                                        .num_kv_heads = 2,
                                        .head_dim = 128},
-                                .dtype = DType::kBF16};
+                                .dtype = GetParam()};
   const Tensor shape_of_q = floats({3, 32, 128}, DType::kBF16);
   const DeviceMemory scratch = gpu_->allocate(cuda::decode_scratch_bytes(cuda, shape_of_q.view(), table));
   for (int step = 0; step < 4; ++step) {
@@ -415,7 +442,49 @@ TEST_F(CudaAttentionTest, DecodeStepsFromATableOnTheDevice) {
     decode_attention(host_, q.view(), expected_sequences.rows(lengths), 0.1f, expected.view());
     cuda::store_kv(cuda, to_gpu(k).view(), to_gpu(v).view(), table);
     cuda::decode_attention(cuda, to_gpu(q).view(), table, 0.1f, scratch.get(), out.view());
-    ASSERT_LT(difference(to_host(out), expected), tolerance(DType::kBF16)) << "step " << step;
+    ASSERT_LT(difference(to_host(out), expected), tolerance(GetParam())) << "step " << step;
+  }
+}
+
+// Keys and values as large as biases make some channels, and as small as some are: what is stored is what the reference device stores, so
+// that decode attention is as near to it as over plain numbers. Three sequences share their beginning, blocks and all.
+TEST_F(CudaAttentionTest, E4M3WithOutliersInSharedBlocks) {
+  const CacheShape shape{2, 128, 64, DType::kE4M3};
+  constexpr int64_t kShared = 10;  // blocks
+  for (const float bias : {0.0f, 30.0f, 300.0f}) {
+    Cache expected_common(host_, shape, 64 * kShared - 1, random_), common(*gpu_, shape, 64 * kShared - 1, random_);
+    std::vector<Cache> tails, expected_tails;
+    std::vector<std::vector<void*>> pointers(3), expected_pointers(3);
+    std::vector<DecodeRow> rows, expected_rows;
+    const auto store_both = [&](int64_t count, int64_t first, const KvLayer& there, const KvLayer& here) {
+      Tensor k = floats({count, 2, 128}, DType::kF32);
+      for (int64_t i = 0; i < count * 2; ++i) k.data<float>()[i * 128 + 5] += bias;
+      const Tensor v = floats({count, 2, 128}, DType::kF32, 0.01f);
+      store_kv(*gpu_, to_gpu(k).view(), to_gpu(v).view(), first, there);
+      store_kv(host_, k.view(), v.view(), first, here);
+    };
+    store_both(64 * kShared, 0, common.layer(), expected_common.layer());
+    for (size_t i = 0; i < 3; ++i) {
+      const auto own = static_cast<int64_t>(5 + 100 * i);
+      const auto joined = [&](const Cache& beginning, const Cache& tail, std::vector<void*>& blocks) {
+        blocks.assign(beginning.layer().blocks.begin(), beginning.layer().blocks.end());
+        blocks.insert(blocks.end(), tail.layer().blocks.begin(), tail.layer().blocks.end());
+        DecodeRow row{.kv = tail.layer(), .num_tokens = 64 * kShared + own};
+        row.kv.blocks = blocks;
+        return row;
+      };
+      tails.emplace_back(*gpu_, shape, own, random_);
+      expected_tails.emplace_back(host_, shape, own, random_);
+      rows.push_back(joined(common, tails.back(), pointers[i]));
+      expected_rows.push_back(joined(expected_common, expected_tails.back(), expected_pointers[i]));
+      store_both(own, 64 * kShared, rows.back().kv, expected_rows.back().kv);
+    }
+    const Tensor q = floats({3, 32, 128}, DType::kF32, 0.3f);
+    Tensor expected = empty(q.shape()), out = to_gpu(expected);
+    decode_attention(host_, q.view(), expected_rows, 0.088f, expected.view());
+    decode_attention(*gpu_, to_gpu(q).view(), rows, 0.088f, out.view());
+    // The query is rounded to bf16, and a large channel moves all scores by what it lost: by nearly the same.
+    ASSERT_LT(difference(to_host(out), expected), 2 * tolerance(DType::kE4M3)) << bias;
   }
 }
 

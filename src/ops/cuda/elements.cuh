@@ -1,4 +1,4 @@
-// Elements of tensors as kernels read and write them: f32, bf16 or f16 in memory, float in registers.
+// Elements of tensors as kernels read and write them: f32, bf16, f16 or e4m3 (without its scale) in memory, float in registers.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -15,6 +15,9 @@ namespace glyph::ops::cuda {
 __device__ inline float to_f32(float value) { return value; }
 __device__ inline float to_f32(__nv_bfloat16 value) { return __bfloat162float(value); }
 __device__ inline float to_f32(__half value) { return __half2float(value); }
+__device__ inline float to_f32(E4M3 value) {
+  return __half2float(__half(__nv_cvt_fp8_to_halfraw(value.bits, __NV_E4M3)));
+}
 
 __device__ inline void put(float* to, float value) { *to = value; }
 __device__ inline void put(__nv_bfloat16* to, float value) { *to = __float2bfloat16_rn(value); }

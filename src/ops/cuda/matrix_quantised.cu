@@ -14,6 +14,7 @@
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/products.h"
+#include "ops/cuda/quantise.cuh"
 
 namespace glyph::ops::cuda {
 namespace {
@@ -41,24 +42,11 @@ struct QuantisedWork {
   bool fetches = false;  // the next weights into the cache, too, before it waits: all blocks wait
 };
 
-__device__ inline uint32_t multiply_pair(uint32_t pair, uint32_t factor) {
-  const __nv_bfloat162 product =
-      __hmul2(*reinterpret_cast<const __nv_bfloat162*>(&pair), *reinterpret_cast<const __nv_bfloat162*>(&factor));
-  return *reinterpret_cast<const uint32_t*>(&product);
-}
-
 // How 16 bytes of weights become pairs of bf16, and which two of their inputs meet a pair.
 struct E4M3Weights {
   static constexpr int kCount = 16;
   static constexpr bool kGroups = false;
-  // Elements 0 and 2, 1 and 3 of each word: exponent and mantissa moved to where bf16 has them; 2^120 makes up for
-  // the difference of the exponents' biases, for subnormals too.
-  __device__ static void widen(uint32_t word, uint32_t, uint32_t (&pairs)[2]) {
-    constexpr uint32_t kBias = 0x7B807B80u;  // 2^120, twice
-    const uint32_t even = word << 8;
-    pairs[0] = multiply_pair((even & 0x80008000u) | (even >> 4 & 0x07F007F0u), kBias);
-    pairs[1] = multiply_pair((word & 0x80008000u) | (word >> 4 & 0x07F007F0u), kBias);
-  }
+  __device__ static void widen(uint32_t word, uint32_t, uint32_t (&pairs)[2]) { widen_e4m3(word, pairs); }
 };
 struct I8Weights {
   static constexpr int kCount = 16;

@@ -38,11 +38,11 @@ void attend(const ConstTensorView& q, const Head& at, const Element& key, const 
   }
 }
 
-// Offset inside one head of a block, in elements.
 void* head_data(const KvLayer& kv, int64_t token, int64_t head, size_t offset) {
   auto* block = static_cast<std::byte*>(kv.blocks[static_cast<size_t>(token / kv.block_tokens)]);
   return block + offset + static_cast<size_t>(head * kv.head_dim * kv.block_tokens) * size_of(kv.dtype);
 }
+// Offsets inside one head of a block, in elements.
 int64_t key_index(const KvLayer& kv, int64_t token, int64_t d) {
   return d * kv.block_tokens + token % kv.block_tokens;
 }
@@ -50,17 +50,41 @@ int64_t value_index(const KvLayer& kv, int64_t token, int64_t d) {
   return token % kv.block_tokens * kv.head_dim + d;
 }
 
+// Of e4m3 keys or values, which begin at `offset`.
+float& scale_of(const KvLayer& kv, int64_t token, int64_t head, size_t offset) {
+  auto* block = static_cast<std::byte*>(kv.blocks[static_cast<size_t>(token / kv.block_tokens)]);
+  return reinterpret_cast<float*>(block + offset + kv.scale_offset())[head * kv.block_tokens + token % kv.block_tokens];
+}
+
+double cached(const KvLayer& kv, int64_t token, int64_t head, size_t offset, int64_t index) {
+  const void* data = head_data(kv, token, head, offset);
+  if (kv.dtype != DType::kE4M3) return get(data, kv.dtype, index);
+  return double{to_float(static_cast<const E4M3*>(data)[index])} * scale_of(kv, token, head, offset);
+}
+
+// One head of row `row` of x, keys or values, becomes position `token`; index(d) says where element d lies.
+template <typename Index>
+void put_cached(const ConstTensorView& x, int64_t row, int64_t head, const KvLayer& kv, int64_t token, size_t offset, const Index& index) {
+  void* data = head_data(kv, token, head, offset);
+  if (kv.dtype != DType::kE4M3) {
+    for (int64_t d = 0; d < kv.head_dim; ++d) put(data, kv.dtype, index(d), get(x, row, head, d));
+    return;
+  }
+  float largest = 0;
+  for (int64_t d = 0; d < kv.head_dim; ++d) largest = std::max(largest, std::abs(static_cast<float>(get(x, row, head, d))));
+  const float factor = e4m3_factor(largest);
+  for (int64_t d = 0; d < kv.head_dim; ++d) {
+    static_cast<E4M3*>(data)[index(d)] = to_e4m3(static_cast<float>(get(x, row, head, d)) * factor);
+  }
+  scale_of(kv, token, head, offset) = largest / kLargestE4M3;
+}
+
 void attend_cached(const ConstTensorView& q, const Head& at, const KvLayer& kv, const TensorView& out) {
   const int64_t kv_head = at.head / (q.size(1) / kv.num_kv_heads);
   attend(
       q, at,
-      [&](int64_t t, int64_t d) {
-        return get(head_data(kv, t, kv_head, kv.key_offset), kv.dtype, key_index(kv, t, d));
-      },
-      [&](int64_t t, int64_t d) {
-        return get(head_data(kv, t, kv_head, kv.value_offset), kv.dtype, value_index(kv, t, d));
-      },
-      out);
+      [&](int64_t t, int64_t d) { return cached(kv, t, kv_head, kv.key_offset, key_index(kv, t, d)); },
+      [&](int64_t t, int64_t d) { return cached(kv, t, kv_head, kv.value_offset, value_index(kv, t, d)); }, out);
 }
 
 }  // namespace
@@ -80,12 +104,8 @@ void full_attention(const ConstTensorView& q, const ConstTensorView& k, const Co
 void store_kv(const ConstTensorView& k, const ConstTensorView& v, int64_t first, const KvLayer& kv) {
   for (int64_t i = 0; i < k.size(0); ++i) {
     for (int64_t head = 0; head < kv.num_kv_heads; ++head) {
-      for (int64_t d = 0; d < kv.head_dim; ++d) {
-        put(head_data(kv, first + i, head, kv.key_offset), kv.dtype, key_index(kv, first + i, d),
-            get(k, i, head, d));
-        put(head_data(kv, first + i, head, kv.value_offset), kv.dtype, value_index(kv, first + i, d),
-            get(v, i, head, d));
-      }
+      put_cached(k, i, head, kv, first + i, kv.key_offset, [&](int64_t d) { return key_index(kv, first + i, d); });
+      put_cached(v, i, head, kv, first + i, kv.value_offset, [&](int64_t d) { return value_index(kv, first + i, d); });
     }
   }
 }
