@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 # Values a flag takes when it takes a few words; each must stand in the flag's help.
 WORDS = {"--device": ["auto", "cpu", "cuda"], "--profile": ["single", "batch", "api"],
          "--precision": ["auto", "fp32", "bf16", "fp16", "fp8", "int8", "int4"],
+         "--kv-precision": ["auto", "fp8"],
          "--log-level": ["debug", "info", "warning", "error", "off"]}
 
 

@@ -64,7 +64,7 @@ void Arguments::limit_settings() {
                 "limit-image-megapixels", "limit-helper-seconds", "limit-helper-mib"});
 }
 
-void Arguments::model_settings() { settings({"model", "random-weights", "device", "precision", "threads", "plan", "gpu", "tensor-parallel"}); }
+void Arguments::model_settings() { settings({"model", "random-weights", "device", "precision", "kv-precision", "threads", "plan", "gpu", "tensor-parallel"}); }
 
 void Arguments::page_settings() { settings({"style", "dpi"}); }
 

@@ -24,6 +24,11 @@ Result<Precision> precision_of(const Settings& settings) {
   return precision.ok() ? precision : usage_error("precision: " + precision.status().message());
 }
 
+Result<KvPrecision> kv_precision_of(const Settings& settings) {
+  const Result<KvPrecision> precision = parse_kv_precision(settings.text("kv-precision").value_or("auto"));
+  return precision.ok() ? precision : usage_error("kv-precision: " + precision.status().message());
+}
+
 // Heads are shared evenly, so the GPUs are a power of two.
 Result<int> tensor_parallel_of(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(const int64_t gpus, settings.integer("tensor-parallel", 1, 1, kMaxTensorParallel));
@@ -52,6 +57,7 @@ Result<ModelOptions> model_options(const Settings& settings) {
   ModelOptions options;
   GLYPH_ASSIGN_OR_RETURN(const int64_t threads, settings.integer("threads", 0, 0, kMaxThreads));
   GLYPH_ASSIGN_OR_RETURN(options.precision, precision_of(settings));
+  GLYPH_ASSIGN_OR_RETURN(options.kv_precision, kv_precision_of(settings));
   GLYPH_ASSIGN_OR_RETURN(options.device, parse_device_choice(settings.text("device").value_or("auto")));
   GLYPH_ASSIGN_OR_RETURN(options.tensor_parallel, tensor_parallel_of(settings));
   GLYPH_ASSIGN_OR_RETURN(const int64_t gpu, settings.integer("gpu", 0, 0, kMaxGpu));

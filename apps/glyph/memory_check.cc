@@ -29,6 +29,11 @@ double weight_bytes(Precision precision) {
   }
 }
 
+// Of an element, with its share of the scale of a head.
+double fp8_kv_bytes(const ModelConfig& config) {
+  return 1 + static_cast<double>(sizeof(float)) / static_cast<double>(config.text.head_dim());
+}
+
 Status read_configs(const ModelOptions& options, Placement& placement) {
   if (options.random_seed && options.dir.empty()) {
     placement.config = stand_in_config();
@@ -72,6 +77,7 @@ Result<Placement> place(const ModelOptions& options, const Budgets& budgets) {
   const bool wide = options.precision == Precision::kF32 || (!placement.memory.gpu && options.precision == Precision::kAuto);
   needs.weight_bytes = wide ? 4 : weight_bytes(options.precision);
   needs.activation_bytes = needs.kv_bytes = wide ? 4 : 2;
+  if (options.kv_precision == KvPrecision::kFp8) needs.kv_bytes = fp8_kv_bytes(placement.config);
   needs.num_devices = options.tensor_parallel;
   needs.kv_budget = budgets.kv_bytes;
   needs.feature_budget = budgets.feature_bytes;

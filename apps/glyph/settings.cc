@@ -20,6 +20,7 @@ constexpr std::array kSettings{
     SettingInfo{"threads", "N", "threads that compute (default: one a core)"},
     SettingInfo{"device", "NAME", "auto, cpu or cuda (default: auto, which is a GPU that this build can use, else the CPU)"},
     SettingInfo{"precision", "TYPE", "auto, fp32, bf16; on a GPU fp16, fp8, int8, int4 too (default: auto, which is bf16 where the device multiplies it)"},
+    SettingInfo{"kv-precision", "TYPE", "keys and values in memory: auto or fp8, which takes half of what bf16 takes (default: auto, the type computed in)"},
     SettingInfo{"gpu", "N", "which GPU, in the driver's order; the first of several (default: 0)"},
     SettingInfo{"tensor-parallel", "N", "GPUs that compute the model together: 1, 2 or 4 (default: 1)"},
     SettingInfo{"plan", "FILE", "plan of glyph compile (default: glyph.plan of the model, or one in the cache directory); none uses none"},

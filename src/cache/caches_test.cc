@@ -1,8 +1,10 @@
 #include "base/test_dir.h"
 #include "cache/caches.h"
+#include "cache/kv_bytes.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -214,6 +216,21 @@ TEST_F(CachesTest, NothingBehindThePageIsWritten) {
   size_t filled = 0;
   for (size_t i = 0; i < kLayout.block_bytes() / sizeof(float); ++i) filled += last[i] != 0;
   EXPECT_EQ(filled, 40u * 2 * 2 * 16);
+}
+
+TEST(KvBytes, PositionsBehindTheEndAreZeros) {
+  for (const DType type : {DType::kF32, DType::kBF16, DType::kE4M3}) {
+    KvLayout layout = kLayout;
+    layout.dtype = type;
+    KvBlockPool pool(host_device(), layout);
+    const KvBlockPool::BlockPtr block = pool.allocate().value();
+    std::memset(block->memory.get(), 1, layout.block_bytes());
+    std::vector<uint8_t> bytes(layout.block_bytes());
+    download_blocks(pool, std::span(&block, 1), 10, bytes);
+    EXPECT_EQ(static_cast<size_t>(std::count(bytes.begin(), bytes.end(), 1)), 10 * layout.token_bytes()) << name_of(type);
+    const std::vector<KvBlockPool::BlockPtr> restored = upload_blocks(pool, bytes).value();
+    EXPECT_EQ(std::memcmp(restored[0]->memory.get(), bytes.data(), bytes.size()), 0);
+  }
 }
 
 TEST_F(CachesTest, WithoutADiskOrABudgetNothingIsKept) {

@@ -14,7 +14,7 @@ void clear_columns(uint8_t* matrix, size_t rows, size_t columns, size_t begin) {
 }
 
 // Keys are (kv_heads, head_dim, block_tokens) on the host and (kv_heads, block_tokens, head_dim) on a GPU; values always the latter
-// (ops::KvLayer).
+// (ops::KvLayer). Scales follow.
 void clear_positions_from(std::span<uint8_t> block, const KvLayout& layout, bool on_host, int64_t begin) {
   const auto heads = static_cast<size_t>(layout.num_kv_heads), dim = static_cast<size_t>(layout.head_dim);
   const auto tokens = static_cast<size_t>(layout.block_tokens), first = static_cast<size_t>(begin);
@@ -24,6 +24,8 @@ void clear_positions_from(std::span<uint8_t> block, const KvLayout& layout, bool
     const bool keys = half % 2 == 0;
     if (keys && on_host) clear_columns(at, heads * dim, tokens * element, first * element);
     else clear_columns(at, heads, tokens * dim * element, first * dim * element);
+    const size_t scales = heads * tokens * dim * element;
+    if (scales < layout.half_layer_bytes()) clear_columns(at + scales, heads, tokens * sizeof(float), first * sizeof(float));
   }
 }
 

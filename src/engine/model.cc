@@ -136,7 +136,7 @@ Status Model::read_weights() {
   GLYPH_ASSIGN_OR_RETURN(VisionModel vision,
                          VisionModel::load(*group_, config_, preprocessor_, checkpoint_, {.precision = options_.precision}));
   vision_ = on_heap(std::move(vision));
-  const LanguageOptions of_language{.precision = options_.precision, .as_on_gpu = options_.as_on_gpu};
+  const LanguageOptions of_language{.precision = options_.precision, .as_on_gpu = options_.as_on_gpu, .kv_precision = options_.kv_precision};
   GLYPH_ASSIGN_OR_RETURN(LanguageModel language, LanguageModel::load(*group_, config_, checkpoint_, of_language));
   language_ = on_heap(std::move(language));
   page_batches_ = std::make_unique<PageBatches>(device().kind(), group_->size());

@@ -30,6 +30,7 @@ struct ModelOptions {
   DeviceChoice device = DeviceChoice::kAuto;
   int num_threads = 0;                     // of the processor; 0: one a core
   Precision precision = Precision::kAuto;  // of the matrix products
+  KvPrecision kv_precision = KvPrecision::kAuto;
   int tensor_parallel = 1;                 // GPUs that compute together
   int first_gpu = 0;                       // of these, in the driver's order
   std::filesystem::path plan = {};         // Engine::open(): use_plan() in engine/compile.h

@@ -8,9 +8,15 @@
 
 namespace glyph {
 
-size_t KvLayout::half_layer_bytes() const {
-  return static_cast<size_t>(num_kv_heads * block_tokens * head_dim) * size_of(dtype);
+Result<KvPrecision> parse_kv_precision(std::string_view text) {
+  if (text == "auto") return KvPrecision::kAuto;
+  if (text == "fp8") return KvPrecision::kFp8;
+  return usage_error(fmt::format("'{:.100}' is none of auto, fp8", text));
 }
+
+DType kv_type(KvPrecision precision, DType compute) { return precision == KvPrecision::kFp8 ? DType::kE4M3 : compute; }
+
+size_t KvLayout::half_layer_bytes() const { return ops::kv_half_bytes(num_kv_heads, block_tokens, head_dim, dtype); }
 
 // What outlives the pool object while blocks are out.
 struct KvBlockPool::Shared {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "glyph/status.h"
@@ -15,6 +16,17 @@
 #include "tensor/tensor.h"
 
 namespace glyph {
+
+// What keys and values are kept in.
+enum class KvPrecision {
+  kAuto,  // the type that the model computes in
+  kFp8,   // e4m3, of which ops::KvLayer says more: half the bytes of bf16
+};
+
+// "auto" or "fp8".
+Result<KvPrecision> parse_kv_precision(std::string_view text);
+// Of a model that computes in `compute`.
+DType kv_type(KvPrecision precision, DType compute);
 
 // How a block is laid out: for each layer keys, then values, as ops::KvLayer says, of dtype.
 struct KvLayout {
@@ -25,7 +37,7 @@ struct KvLayout {
   DType dtype = DType::kF32;
   int num_ranks = 1;  // devices that hold a part of every block; all else is of one of them
 
-  size_t half_layer_bytes() const;  // keys, or values, of one layer in one block
+  size_t half_layer_bytes() const;  // keys, or values, of one layer in one block, scales included
   size_t block_bytes() const { return half_layer_bytes() * 2 * static_cast<size_t>(num_layers); }
   size_t all_block_bytes() const { return block_bytes() * static_cast<size_t>(num_ranks); }  // of a block on all devices
   size_t token_bytes() const { return block_bytes() / static_cast<size_t>(block_tokens); }

@@ -30,6 +30,45 @@ TEST_F(KvCacheTest, LayoutAddsUp) {
   EXPECT_EQ(cache.layer(2).value_offset, 5 * layout_.half_layer_bytes());
 }
 
+TEST_F(KvCacheTest, E4M3HasAScaleForEveryPositionOfAHead) {
+  layout_.dtype = kv_type(KvPrecision::kFp8, DType::kBF16);
+  EXPECT_EQ(layout_.token_bytes(), 3u * 2 * 2 * (8 + 4));
+  EXPECT_EQ(layout_.block_bytes(), layout_.token_bytes() * 64);
+  KvBlockPool pool(device_, layout_);
+  KvCache cache(pool);
+  append(cache, 1);
+  const ops::KvLayer layer = cache.layer(1);
+  EXPECT_EQ(layer.dtype, DType::kE4M3);
+  EXPECT_EQ(layer.value_offset, layer.key_offset + layer.scale_offset() + 2 * 64 * sizeof(float));
+  EXPECT_EQ(cache.layer(2).key_offset, layer.value_offset + layout_.half_layer_bytes());
+  EXPECT_EQ(kv_type(KvPrecision::kAuto, DType::kBF16), DType::kBF16);
+  EXPECT_EQ(parse_kv_precision("fp8").value(), KvPrecision::kFp8);
+  EXPECT_EQ(parse_kv_precision("auto").value(), KvPrecision::kAuto);
+  EXPECT_EQ(parse_kv_precision("bf16").status().code(), StatusCode::kUsage);
+}
+
+// A beginning that ends inside a block has a copy of it, scales and all.
+TEST_F(KvCacheTest, ABeginningSeesWhatItSawBefore) {
+  for (const DType type : {DType::kF32, DType::kE4M3}) {
+    layout_.dtype = type;
+    KvBlockPool pool(device_, layout_);
+    KvCache document(pool);
+    ASSERT_TRUE(document.reserve(100).ok());
+    Tensor rows(device_, DType::kF32, {100, 2, 8}), out(device_, DType::kF32, {1, 4, 8}), again(device_, DType::kF32, {1, 4, 8});
+    for (int i = 0; i < 100 * 16; ++i) rows.data<float>()[i] = static_cast<float>(i * 37 % 101 - 50);
+    for (int64_t layer = 0; layer < 3; ++layer) store_kv(device_, rows.view(), rows.view(), 0, document.layer(layer));
+    document.commit(100, 100);
+    const ConstTensorView q = rows.view().rows(3, 5).reshape({1, 4, 8});
+    for (int64_t layer = 0; layer < 3; ++layer) {
+      causal_attention(device_, q, document.layer(layer), 69, 0.01f, out.view());
+      KvCache beginning = document.beginning(70, 70).value();
+      EXPECT_NE(beginning.layer(0).blocks[1], document.layer(0).blocks[1]);
+      causal_attention(device_, q, beginning.layer(layer), 69, 0.01f, again.view());
+      EXPECT_EQ(std::memcmp(out.view().raw(), again.view().raw(), out.num_bytes()), 0) << name_of(type) << ", layer " << layer;
+    }
+  }
+}
+
 TEST_F(KvCacheTest, GrowsByBlocksAndGivesThemBack) {
   {
     KvCache cache(pool_);

@@ -28,6 +28,7 @@ struct LanguageModel::Impl {
   TextConfig config;
   int32_t image_token_id;
   DType compute;
+  DType kv;
   std::vector<std::unique_ptr<LanguageRank>> ranks;
   int64_t chunk_tokens = 0;  // 0: what suits the kind of device
   uint64_t num_passes = 0;   // that were begun
@@ -153,11 +154,13 @@ Result<LanguageModel> LanguageModel::load(DeviceGroup& group, const ModelConfig&
                                           const LanguageOptions& options) {
   GLYPH_RETURN_IF_ERROR(check_precision(group.device(), options.precision));
   GLYPH_RETURN_IF_ERROR(check_shares(config.text, group.size()));
+  const DType compute = glyph::compute_type(group.device(), options.precision);
   std::unique_ptr<Impl> impl(new Impl{.own_group = nullptr,
                                       .group = group,
                                       .config = config.text,
                                       .image_token_id = config.image_token_id,
-                                      .compute = glyph::compute_type(group.device(), options.precision),
+                                      .compute = compute,
+                                      .kv = kv_type(options.kv_precision, compute),
                                       .ranks = {}});
   GLYPH_RETURN_IF_ERROR(impl->load(config, checkpoint, options));
   return LanguageModel(std::move(impl));
@@ -169,7 +172,7 @@ KvLayout LanguageModel::kv_layout(int64_t block_tokens) const {
           .num_kv_heads = language_share(t, 0, impl_->group.size()).kv_heads.size(),
           .head_dim = t.head_dim(),
           .block_tokens = block_tokens,
-          .dtype = impl_->compute,
+          .dtype = impl_->kv,
           .num_ranks = impl_->group.size()};
 }
 

@@ -22,6 +22,7 @@ namespace glyph {
 struct LanguageOptions {
   Precision precision = Precision::kAuto;
   bool as_on_gpu = false;  // for tests: on any device, passes are done and give their logits as on a GPU
+  KvPrecision kv_precision = KvPrecision::kAuto;
 };
 
 struct PrefillOptions {
@@ -69,7 +70,7 @@ class LanguageModel {
   LanguageModel& operator=(LanguageModel&&) noexcept;
   ~LanguageModel();
 
-  // What a KvBlockPool for this model must hold on each device; KV has the compute type.
+  // What a KvBlockPool for this model must hold on each device.
   KvLayout kv_layout(int64_t block_tokens = 64) const;
 
   // Reads `ids` with `pages` for their placeholders and appends them to the cache, which may already hold a

@@ -42,6 +42,7 @@ class DiskCacheTest : public testing::Test {
     ASSERT_TRUE(write_tiny_model(dir_ / "model", tiny).ok());
     ModelOptions options;
     options.dir = dir_ / "model";
+    options.kv_precision = kv_precision_;
     auto model = Model::load(options);
     ASSERT_TRUE(model.ok()) << model.status().message();
     model_ = *std::move(model);
@@ -95,6 +96,7 @@ class DiskCacheTest : public testing::Test {
 
   fs::path dir_;
   SchedulerOptions options_;
+  KvPrecision kv_precision_ = KvPrecision::kAuto;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Scheduler> scheduler_;
 };
@@ -149,6 +151,32 @@ TEST_F(DiskCacheTest, AnotherModelUsesNothing) {
   const JobResult other = ask(text, "doc");
   EXPECT_EQ(other.usage.cached_tokens, 0);
   EXPECT_GT(other.timings.vision_ms, 0);
+}
+
+TEST_F(DiskCacheTest, KvOfFp8IsRestoredAndOfNoUseToOthers) {
+  const std::string text = lines(300);
+  restart();
+  ask(text, "doc");
+  const auto bytes_of = [&] { return stats().memory_kv_bytes; };
+  const size_t wide = bytes_of();
+  kv_precision_ = KvPrecision::kFp8;
+  load_model({});
+  restart();
+  EXPECT_EQ(stats().disk.num_entries, 0u);
+  const JobResult cold = ask(text, "doc");
+  EXPECT_EQ(cold.usage.cached_tokens, 0);
+  EXPECT_LT(bytes_of(), wide * 2 / 3);
+  const JobResult cached = ask(text, "doc");
+  EXPECT_EQ(cached.answers[0].text, cold.answers[0].text);
+  restart();
+  const JobResult restored = ask(text, "doc");
+  EXPECT_EQ(restored.answers[0].text, cold.answers[0].text);
+  EXPECT_EQ(restored.usage.cached_tokens, cached.usage.cached_tokens);
+  EXPECT_EQ(stats().disk_kv.hits, 4u);
+  kv_precision_ = KvPrecision::kAuto;
+  load_model({});
+  restart();
+  EXPECT_EQ(stats().disk.num_entries, 0u);
 }
 
 TEST_F(DiskCacheTest, AnEditedPageIsEncodedAloneAfterARestart) {

@@ -37,8 +37,17 @@ TEST_F(SchedulerTest, AReadDocumentCostsTheQuestionOnlyItself) {
 
 // The answer is the same with guesses that are right, partly right and wrong, greedy and drawn by a seed, and needs fewer passes.
 TEST_F(SchedulerTest, DraftsDoNotChangeTheAnswer) {
-  for (const double temperature : {0.0, 1.5}) {
-    const auto ask = [&](size_t draft_tokens, const std::vector<int32_t>& guesses, std::vector<int32_t>* ids) {
+  struct Case {
+    double temperature;
+    KvPrecision kv_precision;
+  };
+  for (const auto& [temperature, kv_precision] : {Case{0.0, KvPrecision::kAuto}, Case{1.5, KvPrecision::kAuto}, Case{0.0, KvPrecision::kFp8}}) {
+    if (kv_precision != model_options_.kv_precision) {
+      scheduler_.reset();
+      model_options_.kv_precision = kv_precision;
+      load();
+    }
+    const auto ask = [&, temperature = temperature](size_t draft_tokens, const std::vector<int32_t>& guesses, std::vector<int32_t>* ids) {
       start({.draft_tokens = draft_tokens});
       const SourcePtr source = source_of(100);
       source->text = std::make_shared<const DraftIndex>(guesses);

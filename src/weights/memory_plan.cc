@@ -35,6 +35,14 @@ double language_workspace(const ModelConfig& config, int64_t rows, double activa
   return real(rows) * of_a_row;
 }
 
+// Keys and values of one layer, as long as a sequence can be, in the type that is computed with. Reference: ops/cuda/attention_widen.h.
+double wide_kv(const ModelConfig& config, const MemoryNeeds& needs, double kv_heads, uint64_t kv_token_bytes) {
+  if (needs.kv_bytes >= needs.activation_bytes) return 0;
+  const TextConfig& t = config.text;
+  const double room = static_cast<double>(needs.kv_budget) / static_cast<double>(std::max<uint64_t>(1, kv_token_bytes));
+  return std::min(real(t.max_position_embeddings), room) * 2 * kv_heads * real(t.head_dim()) * needs.activation_bytes;
+}
+
 uint64_t whole(double bytes) { return static_cast<uint64_t>(bytes); }
 
 }  // namespace
@@ -76,7 +84,7 @@ MemoryPlan plan_memory(const ModelConfig& config, const PreprocessorConfig& prep
   // Each model keeps what its widest pass took (tensor/workspace.h).
   const double workspace = vision_workspace(config, static_cast<int64_t>(plan.page_patches), needs.activation_bytes) +
                            language_workspace(config, needs.chunk_rows, needs.activation_bytes, needs.num_devices) +
-                           real(needs.decode_rows * t.vocab_size) * kFloat;
+                           real(needs.decode_rows * t.vocab_size) * kFloat + wide_kv(config, needs, kv_heads, plan.kv_token_bytes);
   plan.parts = {{"weights", needs.weights_in_file ? 0 : whole(weights + real(counts.others) * kFloat)},
                 {"workspace", whole(workspace * kMargin)},
                 {"KV", needs.kv_budget},

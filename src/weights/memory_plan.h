@@ -14,7 +14,7 @@ namespace glyph {
 struct MemoryNeeds {
   double weight_bytes = 2;         // of the matrices in the layers
   double activation_bytes = 2;     // of features, of the head and of what passes between layers
-  double kv_bytes = 2;             // of keys and values
+  double kv_bytes = 2;             // of keys and values; where it is less than activation_bytes, those of a layer are widened for a prompt
   bool weights_in_file = false;    // they stay where the file is mapped, and may be dropped from memory
   int num_devices = 1;             // that share the language model, heads and all
   int64_t page_patches = 0;        // encoded in one pass; 0: the largest page that the preprocessor lets through

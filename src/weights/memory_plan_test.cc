@@ -57,6 +57,18 @@ TEST_F(MemoryPlanTest, WorkspaceIsThatOfAChunkAndThatOfThePage) {
   EXPECT_NEAR((workspace_of(2 * kPicture) - chunk) / picture, 2, 0.001);
 }
 
+// With fp8 the same budget holds nearly twice the tokens; what is stored is widened for a prompt, one layer at a time.
+TEST_F(MemoryPlanTest, NarrowKvHoldsMoreTokensAndIsWidenedByLayers) {
+  MemoryNeeds needs = bf16_;
+  needs.kv_bytes = 1 + 4.0 / 128;  // a scale for a head
+  const MemoryPlan narrow = plan(needs), wide = plan(bf16_);
+  EXPECT_EQ(narrow.kv_token_bytes, uint64_t{2 * 40 * 2 * (128 + 4)});
+  const double tokens = std::min(2.0 * kGib / static_cast<double>(narrow.kv_token_bytes), static_cast<double>(config_.text.max_position_embeddings));
+  EXPECT_NEAR(static_cast<double>(narrow.bytes_of("workspace") - wide.bytes_of("workspace")), 1.1 * tokens * 2 * 2 * 128 * 2, 4096);
+  needs.kv_budget = 1000 * kGib;  // no sequence is longer than the model's window
+  EXPECT_LT(plan(needs).bytes_of("workspace") - wide.bytes_of("workspace"), 1200u * static_cast<uint64_t>(config_.text.max_position_embeddings));
+}
+
 TEST_F(MemoryPlanTest, FitsWhereItShould) {
   EXPECT_TRUE(check_memory(plan(bf16_), 139 * kGib, "H200").ok());
   EXPECT_TRUE(check_memory(plan(int4_), 15 * kGib, "card of 16 GB").ok());

@@ -142,6 +142,7 @@ class UsageErrors(GlyphTest):
             (["ask", "--temperature", "nan", "note.txt", "Q?"], "--temperature"),
             (["ask", "--top-p", "1.5", "note.txt", "Q?"], "--top-p"),
             (["ask", "--precision", "int3", "note.txt", "Q?"], "precision"),
+            (["ask", "--kv-precision", "int8", "note.txt", "Q?"], "kv-precision: 'int8' is none of auto, fp8"),
             (["ask", "--config", "none.conf", "note.txt", "Q?"], "none.conf"),
             (["ask", "--config", "bad.conf", "note.txt", "Q?"], "bad.conf line 2"),
             (["render", "note.txt"], "-o"),

@@ -1,4 +1,4 @@
-"""The model that ships in the repository answers questions about a short document, in fp32 and as the machine computes by itself."""
+"""The model that ships in the repository answers questions about a short document, in fp32, as the machine computes by itself, and with KV of fp8."""
 import unittest
 
 from harness import ROOT, GlyphTest
@@ -9,10 +9,11 @@ class ShippedModel(GlyphTest):
         self.write("note.txt", "The budget was approved by Harriet Quill on 12 May 1957.\nThe special magic number for amber-lantern is: 4820175.\n")
         asked = {"Who approved the budget?": "Harriet Quill", "What is the special magic number for amber-lantern?": "4820175",
                  "Who built the bridge?": "The document does not say."}
-        for precision in ("fp32", "auto"):
+        for precision, kv in (("fp32", "auto"), ("auto", "auto"), ("auto", "fp8")):
             for question, answer in asked.items():
-                with self.subTest(precision=precision, question=question):
-                    result = self.run_glyph("ask", "-m", ROOT / "models" / "glyph-mini", "--precision", precision, "note.txt", question)
+                with self.subTest(precision=precision, kv=kv, question=question):
+                    result = self.run_glyph("ask", "-m", ROOT / "models" / "glyph-mini", "--precision", precision, "--kv-precision", kv,
+                                            "note.txt", question)
                     self.assert_ok(result)
                     self.assertEqual(result.out.strip(), answer)
 

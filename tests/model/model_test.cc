@@ -67,6 +67,7 @@ struct Options {
   StoredType stored = StoredType::kF32;
   bool reference = false;
   int num_threads = 2;
+  KvPrecision kv_precision = KvPrecision::kAuto;
 };
 
 // The model, its pages encoded and a pool for its caches.
@@ -87,7 +88,9 @@ class Tiny {
     std::filesystem::remove(file);
     vision.emplace(
         VisionModel::load(*device, config, PreprocessorConfig{}, *checkpoint, {options.precision}).value());
-    language.emplace(LanguageModel::load(*device, config, *checkpoint, {options.precision}).value());
+    language.emplace(LanguageModel::load(*device, config, *checkpoint,
+                                         {.precision = options.precision, .kv_precision = options.kv_precision})
+                         .value());
     const auto keep = [this](std::string_view stage, const ConstTensorView& values) {
       std::vector<float>& kept = stages[std::string(stage)];
       for (const float value : floats_of(values)) kept.push_back(value);
@@ -312,6 +315,35 @@ TEST(Precisions, StayNearF32) {
   }
 }
 
+// Keys and values of 8 bits: logits move a little, and the model writes what it wrote, as long as it is as sure of it.
+TEST(Precisions, KvOfFp8StaysNearKvOfTheComputeType) {
+  const std::vector<int32_t> golden_tokens = golden<int32_t>("tokens");
+  std::vector<float> plain_logits;
+  for (const Options& options :
+       {Options{.reference = true, .kv_precision = KvPrecision::kFp8}, Options{.level = CpuLevel::kBaseline, .kv_precision = KvPrecision::kFp8},
+        Options{.kv_precision = KvPrecision::kFp8}, Options{.precision = Precision::kBF16, .kv_precision = KvPrecision::kFp8}}) {
+    Tiny tiny(options);
+    EXPECT_EQ(tiny.language->kv_layout().dtype, DType::kE4M3);
+    const std::vector<float> expected = golden<float>("logits");
+    const double difference = max_difference(tiny.logits, expected);
+    EXPECT_GT(difference, 1e-4) << "KV has the compute type";
+    EXPECT_LT(difference, 0.3);  // logits are about 3 large
+    EXPECT_EQ(argmax(tiny.logits), argmax(expected));
+    // The reference device says what the others have to do.
+    if (options.reference) plain_logits = tiny.logits;
+    EXPECT_LT(max_difference(tiny.logits, plain_logits), options.precision == Precision::kBF16 ? 0.15 : 0.02);
+    KvCache cache(*tiny.pool);
+    const std::vector<float> logits = floats_of(tiny.language->prefill(tiny.ids, tiny.pages, cache, {.chunk_tokens = 33}).value());
+    EXPECT_LT(max_difference(logits, tiny.logits), options.precision == Precision::kBF16 ? 0.15 : 0.02);
+    const std::vector<int32_t> tokens = tiny.continue_greedily(cache, logits, 8);
+    EXPECT_GE(std::mismatch(tokens.begin(), tokens.end(), golden_tokens.begin()).first - tokens.begin(), 4);
+    // A question on a beginning that ends inside a block reads what it read before.
+    KvCache beginning = cache.beginning(std::ssize(tiny.ids), golden<int32_t>("next_position")[0]).value();
+    std::vector<int32_t> again = tiny.continue_greedily(beginning, logits, 8);
+    EXPECT_EQ(again, tokens);
+  }
+}
+
 TEST(Precisions, ThatNeedAGpuAreRefusedWithoutOne) {
   CpuDevice device;
   for (const char* name : {"fp16", "fp8", "int8", "int4"}) {
@@ -326,8 +358,13 @@ TEST(Precisions, ThatNeedAGpuAreRefusedWithoutOne) {
 // Tokens checked together (a draft) get the logits they get one by one, to the last bit; what is cut off again
 // leaves nothing behind.
 TEST(Decode, SeveralTokensOfASequenceGiveWhatSingleStepsGive) {
-  for (const Precision precision : {Precision::kF32, Precision::kBF16}) {
-    Tiny tiny({.precision = precision});
+  struct Case {
+    Precision precision;
+    KvPrecision kv_precision;
+  };
+  for (const auto& [precision, kv_precision] : {Case{Precision::kF32, KvPrecision::kAuto}, Case{Precision::kBF16, KvPrecision::kAuto},
+                                                Case{Precision::kF32, KvPrecision::kFp8}, Case{Precision::kBF16, KvPrecision::kFp8}}) {
+    Tiny tiny({.precision = precision, .kv_precision = kv_precision});
     KvCache drafted(*tiny.pool), single(*tiny.pool), other(*tiny.pool);
     for (KvCache* cache : {&drafted, &single, &other}) {
       ASSERT_TRUE(tiny.language->prefill(tiny.ids, tiny.pages, *cache).ok());

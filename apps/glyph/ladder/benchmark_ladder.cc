@@ -87,7 +87,7 @@ class TemporaryFile {
   const std::filesystem::path path_;
 };
 
-// Runs the ladder: opens the model again where a row needs another precision.
+// Runs the ladder: opens the model again where a row needs another precision of it or of KV.
 class Ladder {
  public:
   Ladder(const Settings& settings, const BenchArguments& arguments, std::stop_token stop)
@@ -148,16 +148,17 @@ class Ladder {
   }
 
   // Its model, if it is not that of the row before.
-  Status open(const std::string& precision, bool compiled) {
-    if (engine_ != nullptr && precision == precision_ && compiled == compiled_) return {};
+  Status open(const std::string& precision, const std::string& kv_precision, bool compiled) {
+    if (engine_ != nullptr && precision == precision_ && kv_precision == kv_precision_ && compiled == compiled_) return {};
     engine_.reset();
     reset_peak_memory();
     GLYPH_ASSIGN_OR_RETURN(model_options_.precision, parse_precision(precision));
+    GLYPH_ASSIGN_OR_RETURN(model_options_.kv_precision, parse_kv_precision(kv_precision));
     GLYPH_RETURN_IF_ERROR(plan_room());
     model_options_.use_plan = compiled;
     model_options_.plan.clear();
     if (compiled) {
-      GLYPH_ASSIGN_OR_RETURN(model_options_.plan, plan_for(precision));
+      GLYPH_ASSIGN_OR_RETURN(model_options_.plan, plan_for(plan_key(precision, kv_precision)));
       const Stopwatch reading;
       GLYPH_RETURN_IF_ERROR(load_plan(model_options_.plan).status());
       report_.plan_load_ms = reading.ms();
@@ -168,6 +169,7 @@ class Ladder {
     report_.load_ms = watch.ms();
     report_.model = engine_->model().name();
     precision_ = precision;
+    kv_precision_ = kv_precision;
     compiled_ = compiled;
     log_info("{} in {}: loaded in {:.0f} ms", report_.model, precision, report_.load_ms);
     return {};
@@ -176,13 +178,18 @@ class Ladder {
   // What one would run: the named precision, or the device's; with a plan, if a row made one.
   Status open_usual() {
     const std::string precision = settings_.text("precision").value_or(report_.limits_type == "bf16" ? "bf16" : "fp32");
-    return open(precision, plans_.contains(precision));
+    const std::string kv_precision = settings_.text("kv-precision").value_or("auto");
+    return open(precision, kv_precision, plans_.contains(plan_key(precision, kv_precision)));
   }
 
-  Result<std::filesystem::path> plan_for(const std::string& precision) {
-    std::unique_ptr<TemporaryFile>& plan = plans_[precision];
+  static std::string plan_key(const std::string& precision, const std::string& kv_precision) {
+    return kv_precision == "auto" ? precision : precision + "-kv-" + kv_precision;
+  }
+
+  Result<std::filesystem::path> plan_for(const std::string& key) {
+    std::unique_ptr<TemporaryFile>& plan = plans_[key];
     if (plan != nullptr) return plan->path();
-    plan = std::make_unique<TemporaryFile>(precision + ".plan");
+    plan = std::make_unique<TemporaryFile>(key + ".plan");
     GLYPH_RETURN_IF_ERROR(compile(plan->path()));
     return plan->path();
   }
@@ -220,7 +227,7 @@ class Ladder {
 
   // A row that fails is told, the others go on; a stop ends everything.
   Status climb(const LadderRow& row) {
-    const Status opened = open(row.precision, row.compiled);
+    const Status opened = open(row.precision, row.kv_precision, row.compiled);
     for (const Workload& workload : workloads_) {
       if (workload.text_bytes == 0 && !row.picture && rows_.size() > 1) continue;
       LadderEntry entry{.row = row, .workload = workload.name, .measured = {}, .problem = out_of_time() ? kNoTime : opened.message()};
@@ -243,7 +250,7 @@ class Ladder {
   Status grow() {
     if (growth_.empty()) return {};
     GLYPH_RETURN_IF_ERROR(open_usual());
-    report_.growth_precision = precision_;
+    report_.growth_precision = kv_precision_ == "auto" ? precision_ : fmt::format("{}, {} KV", precision_, kv_precision_);
     for (const int64_t pages : growth_) {
       report_.growth.push_back({.pages = pages, .as_pages = {}, .text_tokens = 0, .as_text = {}, .problem = {}});
       const Status status = out_of_time() ? exhausted(kNoTime) : grow_to(pages, report_.growth.back());
@@ -300,10 +307,10 @@ class Ladder {
   std::vector<int64_t> growth_;
   std::vector<Workload> workloads_;
   std::vector<LadderRow> rows_;
-  std::string precision_;  // of engine_
+  std::string precision_, kv_precision_;  // of engine_
   bool compiled_ = false;  // likewise
   uint64_t planned_bytes_ = 0;
-  std::map<std::string, std::unique_ptr<TemporaryFile>> plans_;  // by precision
+  std::map<std::string, std::unique_ptr<TemporaryFile>> plans_;  // by plan_key()
   const Stopwatch watch_;
   std::unique_ptr<Engine> engine_;
   LadderReport report_;

@@ -65,6 +65,7 @@ json::object measured_json(const Measured& m) {
 
 json::object entry_json(const LadderReport& report, const LadderEntry& entry) {
   json::object object{{"row", entry.row.key}, {"label", entry.row.label}, {"precision", entry.row.precision}, {"workload", entry.workload}};
+  if (entry.row.kv_precision != "auto") object["kv_precision"] = entry.row.kv_precision;
   if (!entry.problem.empty()) {
     object["problem"] = entry.problem;
     return object;

@@ -22,10 +22,11 @@ struct LadderRow {
   std::string key;        // for --rows
   std::string label;      // what this rung adds
   std::string precision;  // as --precision
-  bool compiled = false;  // by a plan that is timed first; neighbours of one precision and this share a loaded model
+  bool compiled = false;  // by a plan that is timed first; neighbours of one precision, kv_precision and this share a loaded model
   double weight_bytes = 2;  // of an element of a layer's matrices, its share of scales included
   Question question = Question::kAlone;
   bool picture = false;     // also asked about the tall picture, where one is measured
+  std::string kv_precision = "auto";  // as --kv-precision
 };
 
 // All that this build and device can run, in order.
