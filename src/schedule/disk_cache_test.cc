@@ -24,9 +24,7 @@ SourcePtr source_of(const std::string& text, const std::string& id) {
   auto document = std::make_shared<Document>();
   document->name = "note.txt";
   document->blocks.push_back({Block::Kind::kText, text, {}});
-  auto source = std::make_shared<Source>(Source{document, PageStyle::english(), {}});
-  source->id = id;
-  return source;
+  return std::make_shared<Source>(document, PageStyle::english(), nullptr, id);
 }
 
 class DiskCacheTest : public testing::Test {

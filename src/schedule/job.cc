@@ -19,7 +19,7 @@ std::set<size_t> document_ends(const std::vector<ChatTurn>& turns) {
   std::set<size_t> ends;
   size_t pages = 0;
   for (const ChatTurn& turn : turns) {
-    for (const SourcePtr& source : turn.sources) ends.insert(pages += source->known->pages.size());
+    for (const SourcePtr& source : turn.sources) ends.insert(pages += source->known()->pages.size());
   }
   return ends;
 }
@@ -254,7 +254,7 @@ void Job::keep_prefix(int64_t end, Caches& caches) {
   if (!request_.use_cache || num_kept_pages_ >= reading_->num_prefix_pages()) return;
   const Source& source = reading_->prefix_source(num_kept_pages_);
   ++num_kept_pages_;
-  if (source.forgotten) return;
+  if (source.forgotten()) return;
   const bool stored = num_kept_pages_ <= reading_->num_stored_prefix_pages();
   const int64_t position = end == prompt_.num_tokens() ? prompt_.next_position : prompt_.positions[static_cast<size_t>(end)].time;
   const Result<KvCache> beginning = cache_->beginning(result_.usage.cached_tokens + end, position);
@@ -304,8 +304,8 @@ std::span<const DraftIndexPtr> Job::texts() {
   texts_.emplace();
   for (const ChatTurn& turn : request_.turns) {
     for (const SourcePtr& source : turn.sources) {
-      if (source->text == nullptr) source->text = make_draft_index(model_.tokenizer(), text_blocks(*source->document));
-      if (source->text != nullptr) texts_->push_back(source->text);
+      if (source->text() == nullptr) source->set_text(make_draft_index(model_.tokenizer(), text_blocks(*source->document)));
+      if (const DraftIndexPtr text = source->text()) texts_->push_back(text);
     }
   }
   return *texts_;

@@ -46,7 +46,7 @@ class LargestLogitsTest : public SchedulerTest {
     start({.draft_tokens = quotable.empty() ? size_t{0} : size_t{7}});
     JobRequest own = request;
     const SourcePtr source = source_of(60);
-    source->text = std::make_shared<const DraftIndex>(quotable);
+    source->set_text(std::make_shared<const DraftIndex>(quotable));
     own.turns = question({source}).turns;
     Written written;
     JobListener listener;

@@ -104,7 +104,7 @@ TEST_F(PiecesTest, KnownPagesAmongUnknownOnes) {
     auto document = std::make_shared<Document>();
     document->name = "note.txt";
     document->blocks.push_back({Block::Kind::kText, changed, {}});
-    return std::make_shared<Source>(Source{document, PageStyle::english(), {}});
+    return std::make_shared<Source>(document, PageStyle::english());
   };
   ASSERT_TRUE(submit(read(source_of(kLines))).get().ok());
   ASSERT_TRUE(scheduler_->check_integrity().ok());

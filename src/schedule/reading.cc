@@ -56,15 +56,16 @@ Result<bool> Reading::next_source() {
   for (; turn_ < turns_.size(); ++turn_, source_ = 0) {
     for (; source_ < turns_[turn_].sources.size(); ++source_) {
       if (!prefix_turn_) prefix_turn_ = turn_;
-      if (!current().known) {
+      known_ = current().known();
+      if (known_ == nullptr) {
         GLYPH_RETURN_IF_ERROR(start_drawing(0));
         return true;
       }
       num_taken_ = 0;
       match_known();
-      taking_known_ = num_taken_ < current().known->pages.size();
+      taking_known_ = num_taken_ < known_->pages.size();
       if (taking_known_) return true;
-      text_tokens_ += current().known->text_tokens;
+      text_tokens_ += known_->text_tokens;
     }
   }
   return false;
@@ -73,7 +74,7 @@ Result<bool> Reading::next_source() {
 // Takes all pages at once that the tree in memory has.
 void Reading::match_known() {
   if (turn_ != prefix_turn_ || match_.num_pages != keys_.size()) return;
-  const std::vector<Source::Page>& pages = current().known->pages;
+  const std::vector<Source::Page>& pages = known_->pages;
   std::vector<Digest> keys = keys_;
   for (const Source::Page& page : pages) keys.push_back(page.key);
   PrefixTree::Match match = caches_.find_prefix(head_, keys);
@@ -84,8 +85,7 @@ void Reading::match_known() {
 
 // One page of a document whose pages are known: from a cache, or else the document is drawn again from there on.
 Status Reading::take_known() {
-  const Source::Known& known = *current().known;
-  const Source::Page& page = known.pages[num_taken_];
+  const Source::Page& page = known_->pages[num_taken_];
   FeaturesPtr features;
   if (!extends_match(page.key)) {
     features = caches_.find_features(page.key);
@@ -95,9 +95,9 @@ Status Reading::take_known() {
     }
   }
   add(page, std::move(features));
-  if (++num_taken_ < known.pages.size()) return {};
+  if (++num_taken_ < known_->pages.size()) return {};
   taking_known_ = false;
-  text_tokens_ += known.text_tokens;
+  text_tokens_ += known_->text_tokens;
   ++source_;
   return {};
 }
@@ -114,7 +114,7 @@ Status Reading::start_drawing(size_t num_taken) {
   options.preprocessor = model_.preprocessor();
   options.cut_patches = options.name_pages = true;
   options.max_image_tokens = std::max<int64_t>(0, model_.language().max_tokens() - image_tokens_);
-  for (size_t i = 0; i < num_taken; ++i) options.max_image_tokens += source.known->pages[i].num_tokens;  // they are drawn again
+  for (size_t i = 0; i < num_taken; ++i) options.max_image_tokens += known_->pages[i].num_tokens;  // they are drawn again
   GLYPH_ASSIGN_OR_RETURN(drawing_, Drawing::start(*source.document, source.style, options, stop_));
   num_taken_ = num_taken;
   drawn_pages_.clear();
@@ -151,7 +151,7 @@ Status Reading::take_drawn(DrawnPage drawn, const Pace& pace) {
 
 Status Reading::look_up(DrawnPage drawn) {
   if (drawn_pages_.size() < num_taken_) {
-    drawn_pages_.push_back(current().known->pages[drawn_pages_.size()]);
+    drawn_pages_.push_back(known_->pages[drawn_pages_.size()]);
     return {};
   }
   Source::Page entry{drawn.key, 0};
@@ -176,7 +176,7 @@ Status Reading::encode_pass(const Pace& pace) {
   for (size_t i = 0; i < encoded.size(); ++i) {
     PageEntry& entry = pages_[turn_][unread_[i].index];
     entry.features = std::make_shared<const PageFeatures>(std::move(encoded[i]));
-    if (!current().forgotten) caches_.insert_features(entry.page.key, entry.features, current().id);
+    if (!current().forgotten()) caches_.insert_features(entry.page.key, entry.features, current().id);
   }
   unread_.erase(unread_.begin(), unread_.begin() + count);
   passes_.pop_front();
@@ -186,7 +186,7 @@ Status Reading::encode_pass(const Pace& pace) {
 void Reading::add(const Source::Page& page, FeaturesPtr features) {
   pages_[turn_].push_back({page, std::move(features)});
   const Source& source = current();
-  if (!source.forgotten) caches_.add_page(source.id, page.key);
+  if (!source.forgotten()) caches_.add_page(source.id, page.key);
   if (turn_ == prefix_turn_) {
     if (num_stored_ == keys_.size() && !source.id.empty()) ++num_stored_;
     keys_.push_back(page.key);
@@ -206,8 +206,8 @@ void Reading::finish_source() {
   text_tokens_ += known.text_tokens;
   if (totals.num_pages == drawn_pages_.size()) {
     known.pages = std::move(drawn_pages_);
-    source.known = std::move(known);
-    if (!source.forgotten) caches_.set_owner(source.id, keys_of(*source.known));
+    if (!source.forgotten()) caches_.set_owner(source.id, keys_of(known));
+    source.set_known(std::make_shared<const Source::Known>(std::move(known)));
   } else {  // past the window: the rest was only counted
     num_pages_ += totals.num_pages - drawn_pages_.size();
     image_tokens_ = std::max(image_tokens_, totals.num_image_tokens);

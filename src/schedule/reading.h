@@ -82,7 +82,8 @@ class Reading {
   std::optional<size_t> prefix_turn_;  // the first turn with pages
   std::unique_ptr<Drawing> drawing_;
   std::vector<Source::Page> drawn_pages_;  // of the source that is being drawn
-  size_t num_taken_ = 0;                   // of a source whose pages are known: pages that need not be drawn
+  Source::KnownPtr known_;                 // of the source that is being taken or drawn, as it was when that began
+  size_t num_taken_ = 0;                   // of known_: pages that need not be drawn
   bool taking_known_ = false;
   std::vector<std::vector<PageEntry>> pages_;
   // Of the last turn of pages_: pages of one shape that are not encoded yet, and how many of them go into each pass.

@@ -30,9 +30,7 @@ class RecoveryTest : public SchedulerTest {
     start(options_);
   }
   static SourcePtr stored(int lines, const std::string& word = "nothing") {
-    const SourcePtr source = source_of(lines, word);
-    source->id = "doc_" + word + std::to_string(lines);
-    return source;
+    return source_of(lines, word, "doc_" + word + std::to_string(lines));
   }
   static JobListener at_progress(AskStage stage, std::function<void()> act) {
     JobListener listener;

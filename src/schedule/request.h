@@ -10,37 +10,13 @@
 #include <vector>
 
 #include "answer/answer_format.h"
-#include "answer/draft.h"
 #include "answer/sampler.h"
-#include "base/hash.h"
 #include "engine/ask.h"
-#include "glyph/document.h"
-#include "glyph/page_style.h"
 #include "glyph/status.h"
+#include "schedule/source.h"
 #include "tokenize/prompt.h"
 
 namespace glyph {
-
-// A document in the form it is read. The scheduler fills in `known` once all pages were drawn, `text` once an answer could quote it,
-// and `forgotten`; nobody else touches them.
-struct Source {
-  std::shared_ptr<const Document> document;
-  PageStyle style;
-
-  struct Page {
-    Digest key{};            // content of the page
-    int64_t num_tokens = 0;  // image tokens
-  };
-  struct Known {
-    std::vector<Page> pages;
-    int64_t text_tokens = 0;
-  };
-  std::optional<Known> known;
-  std::string id = {};     // of a stored document; "": what is read of it is kept in memory only
-  bool forgotten = false;  // the document was deleted: nothing of it is kept any more
-  DraftIndexPtr text = nullptr;
-};
-using SourcePtr = std::shared_ptr<Source>;
 
 struct ChatTurn {
   Role role = Role::kUser;

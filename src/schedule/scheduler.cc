@@ -93,7 +93,7 @@ void Scheduler::forget(const std::string& id, SourcePtr source) {
 }
 
 bool Scheduler::is_on_disk(const Source::Known& known) const {
-  const Digest head = head_of({{Role::kUser, {std::make_shared<Source>()}, {}}});
+  const Digest head = head_of({{Role::kUser, {SourcePtr()}, {}}});
   std::vector<Digest> pages;
   for (const Source::Page& page : known.pages) pages.push_back(page.key);
   return !pages.empty() && caches_.is_on_disk(head, pages);
@@ -170,7 +170,7 @@ void Scheduler::forget_deleted() {
     deleted.swap(deleted_);
   }
   for (const auto& [id, source] : deleted) {
-    if (source != nullptr) source->forgotten = true;
+    if (source != nullptr) source->forget();
     caches_.forget(id);
   }
 }

@@ -16,14 +16,14 @@
 
 namespace glyph {
 
-inline SourcePtr source_of(int count, const std::string& word = "nothing") {
+inline SourcePtr source_of(int count, const std::string& word = "nothing", const std::string& id = "") {
   std::string text;
   for (int i = 0; i < count; ++i) text += "This is line " + std::to_string(i) + " of a document about " + word + " in particular.\n";
   auto document = std::make_shared<Document>();
   document->name = "note.txt";
   document->format = "txt";
   document->blocks.push_back({Block::Kind::kText, text, {}});
-  return std::make_shared<Source>(Source{document, PageStyle::english(), {}});
+  return std::make_shared<Source>(document, PageStyle::english(), nullptr, id);
 }
 
 class SchedulerTest : public testing::Test {

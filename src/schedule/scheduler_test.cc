@@ -22,8 +22,8 @@ TEST_F(SchedulerTest, AReadDocumentCostsTheQuestionOnlyItself) {
   const SourcePtr source = source_of(300);
   const auto done = submit(read(source)).get();
   ASSERT_TRUE(done.ok()) << done.status().message();
-  ASSERT_TRUE(source->known);
-  EXPECT_EQ(source->known->pages.size(), 4u);
+  ASSERT_TRUE(source->known());
+  EXPECT_EQ(source->known()->pages.size(), 4u);
   const auto warm = submit(question({source})).get();
   ASSERT_TRUE(warm.ok());
   EXPECT_EQ(warm->answers[0].text, cold->answers[0].text);
@@ -50,7 +50,7 @@ TEST_F(SchedulerTest, DraftsDoNotChangeTheAnswer) {
     const auto ask = [&, temperature = temperature](size_t draft_tokens, const std::vector<int32_t>& guesses, std::vector<int32_t>* ids) {
       start({.draft_tokens = draft_tokens});
       const SourcePtr source = source_of(100);
-      source->text = std::make_shared<const DraftIndex>(guesses);
+      source->set_text(std::make_shared<const DraftIndex>(guesses));
       JobRequest request = question({source}, "What is it about?", 60);
       request.sampling.temperature = temperature;
       request.sampling.seed = 5;
@@ -173,7 +173,7 @@ TEST_F(SchedulerTest, AnEditedPageIsEncodedAlone) {
   auto document = std::make_shared<Document>();
   document->name = "note.txt";
   document->blocks.push_back({Block::Kind::kText, text, {}});
-  auto edited = std::make_shared<Source>(Source{document, PageStyle::english(), {}});
+  auto edited = std::make_shared<Source>(document, PageStyle::english());
   ASSERT_TRUE(scheduler_->check_integrity().ok());  // idle: the counters are those of all that was read
   const size_t before = scheduler_->stats().feature_bytes;
   const auto result = submit(question({edited})).get();

@@ -56,8 +56,7 @@ TEST_F(SeveralDevicesTest, DocumentsComeBackFromDisk) {
   std::vector<std::string> answers;
   for (int round = 0; round < 2; ++round) {
     start(options);
-    SourcePtr source = source_of(150);
-    source->id = "note";
+    const SourcePtr source = source_of(150, "nothing", "note");
     const Result<JobResult> result = submit(question({source})).get();
     ASSERT_TRUE(result.ok()) << result.status().message();
     answers.push_back(result->answers[0].text + "|" + result->answers[0].reasoning);

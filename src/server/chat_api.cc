@@ -26,7 +26,7 @@ Result<SourcePtr> source_of(const ApiContext& context, const ChatFile& file, std
   ingest.stop = stop;
   GLYPH_ASSIGN_OR_RETURN(Document document, read_bytes(file.name, file.bytes, ingest));
   const PageStyle style = usual_style(document, context.model.config());
-  auto source = std::make_shared<Source>(Source{std::make_shared<const Document>(std::move(document)), style, {}});
+  auto source = std::make_shared<Source>(std::make_shared<const Document>(std::move(document)), style);
   context.recent.add(key, source, file.bytes.size());
   return source;
 }

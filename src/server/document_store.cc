@@ -41,7 +41,7 @@ struct DocumentStore::Record {
   std::string style;  // overrides
   fs::path dir;
   SourcePtr source;   // set once extracted
-  std::optional<Source::Known> known;  // of an earlier life, for the source
+  Source::KnownPtr known;  // of an earlier life, for the source
   std::stop_source stop;
   Stopwatch stage_watch;
   std::vector<std::pair<Watcher, std::stop_token>> watchers;
@@ -137,7 +137,7 @@ bool DocumentStore::take_up_reading(Record& record) const {
   info.text_tokens = reading->known.text_tokens;
   info.image_tokens = reading->image_tokens;
   info.warnings = std::move(reading->warnings);
-  record.known = std::move(reading->known);
+  record.known = std::make_shared<const Source::Known>(std::move(reading->known));
   return true;
 }
 
@@ -314,13 +314,13 @@ void DocumentStore::extract(const RecordPtr& record) {
   {
     std::unique_lock lock(mutex_);
     if (record->stop.stop_requested()) return;  // deleted meanwhile: nobody may get to read it
-    record->source = std::make_shared<Source>(Source{std::make_shared<const Document>(*std::move(document)), *style, record->known, record->info.id});
+    record->source = std::make_shared<Source>(std::make_shared<const Document>(*std::move(document)), *style, record->known, record->info.id);
     record->info.dpi = style->dpi;
     if (record->info.state == DocumentState::kReady) return changed_.notify_all();  // read in an earlier life
     record->info.state = options_.read_ahead ? DocumentState::kDrawing : DocumentState::kReady;
     tell(record, lock);
     if (!options_.read_ahead) {
-      record->known = Source::Known{};
+      record->known = std::make_shared<const Source::Known>();
       to_save_.push_back(record);
       return;
     }
@@ -389,7 +389,7 @@ void DocumentStore::finish(const RecordPtr& record, const Result<JobResult>& res
     info.image_tokens = result->usage.image_tokens;
     info.warnings = result->warnings;
     info.left_ms.reset();
-    record->known = record->source->known;
+    record->known = record->source->known();
     to_save_.push_back(record);
   }
   tell(record, lock);

@@ -7,7 +7,7 @@
 namespace glyph {
 namespace {
 
-SourcePtr source() { return std::make_shared<Source>(); }
+SourcePtr source() { return std::make_shared<Source>(nullptr, PageStyle::english()); }
 Digest key(const char* bytes) { return RecentSources::key_of("a.txt", bytes); }
 
 TEST(RecentSourcesTest, NameAndContentDecide) {

@@ -86,7 +86,7 @@ Result<double> scheduled_tokens_per_s(const Model& model, const Streams& streams
   std::vector<SourcePtr> sources;
   for (int64_t i = 0; i < streams.num_documents; ++i) {
     GLYPH_ASSIGN_OR_RETURN(const Workload workload, text_workload(streams.pages_each, style, static_cast<uint32_t>(i) + 1));
-    sources.push_back(std::make_shared<Source>(Source{workload.document, workload.style, {}}));
+    sources.push_back(std::make_shared<Source>(workload.document, workload.style));
     GLYPH_ASSIGN_OR_RETURN(const JobResult read, runner.run(read_job(sources.back()), {}));
     tokens_each = read.usage.prompt_tokens;
   }

@@ -44,7 +44,7 @@ class Scheduled : public Asking {
   void restart() {
     runner_.reset();
     runner_ = std::make_unique<JobRunner>(model_, SchedulerOptions{.disk_bytes = 0, .draft_tokens = question_ == Question::kQuoted ? size_t{7} : 0}, stop_);
-    source_ = std::make_shared<Source>(Source{workload_.document, workload_.style, {}});
+    source_ = std::make_shared<Source>(workload_.document, workload_.style);
   }
 
   // The answer becomes what the document says, so that drafts are right: greedy, it will be written again.
@@ -53,7 +53,7 @@ class Scheduled : public Asking {
     JobListener listener;
     listener.on_token = [&ids](int, const SampledToken& token) { ids.push_back(token.id); };
     GLYPH_RETURN_IF_ERROR(runner_->run(question_job(source_, options_), std::move(listener)).status());
-    source_->text = std::make_shared<const DraftIndex>(ids);
+    source_->set_text(std::make_shared<const DraftIndex>(ids));
     return {};
   }
 
