@@ -79,6 +79,10 @@ Result<ModelOptions> model_options(const Settings& settings) {
 
 Result<std::unique_ptr<Engine>> open_engine(const Settings& settings) {
   GLYPH_ASSIGN_OR_RETURN(const ModelOptions options, model_options(settings));
+  return open_engine(options);
+}
+
+Result<std::unique_ptr<Engine>> open_engine(const ModelOptions& options) {
   GLYPH_RETURN_IF_ERROR(check_fits(options));
   GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::open(options));
   for (const std::string& warning : engine->model().warnings()) log_warning("{}", warning);

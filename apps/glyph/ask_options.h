@@ -16,6 +16,7 @@ Result<ModelOptions> model_options(const Settings& settings);
 
 // The chosen model, loaded; logs what is odd about it.
 Result<std::unique_ptr<Engine>> open_engine(const Settings& settings);
+Result<std::unique_ptr<Engine>> open_engine(const ModelOptions& options);
 
 // How many tokens of an answer that quotes are guessed ahead.
 Result<size_t> draft_tokens(const Settings& settings);

@@ -5,12 +5,13 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
-#include "ask_options.h"
 #include "base/log.h"
 #include "command.h"
 #include "doctor.h"
 #include "gpu_watch.h"
+#include "replica_options.h"
 #include "serve_options.h"
 #include "server/request_log.h"
 #include "server/server.h"
@@ -20,9 +21,10 @@ namespace glyph {
 namespace {
 
 // A line for each thing that will disappoint; what is fine stays unsaid, but for where the model computes.
-void report_machine(const Model& model, const ServerOptions& options) {
+void report_machine(const Model& model, size_t num_replicas, const ServerOptions& options) {
   const SchedulerOptions& schedule = options.schedule;
-  const StartNeeds needs{schedule.feature_bytes + schedule.prefix_bytes + schedule.active_kv_bytes, options.http.max_connections};
+  const size_t copies = model.device().host_memory() ? num_replicas : 1;
+  const StartNeeds needs{copies * (schedule.feature_bytes + schedule.prefix_bytes + schedule.active_kv_bytes), options.http.max_connections};
   for (const Finding& finding : examine_at_start(model, needs)) {
     if (finding.state != Finding::State::kOk) log_warning("{}", finding_line(finding));
     else if (finding.what == "gpu") log_info("{}", finding_line(finding));
@@ -41,13 +43,15 @@ Result<int> run_serve(Context& context) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that passes the process's size limit is an error, not the end of the process
   GLYPH_ASSIGN_OR_RETURN(ServerOptions options, server_options(context.settings));
   GLYPH_ASSIGN_OR_RETURN(options.on_request, request_log(context.settings));
-  GLYPH_RETURN_IF_ERROR(fit_memory(context.settings, options.schedule));
-  GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, open_engine(context.settings));
-  report_machine(engine->model(), options);
-  options.schedule.reload = [&engine = *engine] { return engine.reload(); };
-  GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::open(engine->model(), options));
+  GLYPH_ASSIGN_OR_RETURN(const std::vector<ModelOptions> models, replica_options(context.settings));
+  GLYPH_RETURN_IF_ERROR(fit_memory(context.settings, models, options.schedule));
+  GLYPH_ASSIGN_OR_RETURN(const std::vector<std::unique_ptr<Engine>> engines, open_engines(models));
+  const Model& model = engines.front()->model();
+  report_machine(model, engines.size(), options);
+  GLYPH_ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::open(replicas_of(engines), options));
   const std::string host = options.http.host.find(':') == std::string::npos ? options.http.host : fmt::format("[{}]", options.http.host);
-  log_info("{} answers on http://{}:{}/", engine->model().name(), host, server->port());
+  const std::string copies = engines.size() == 1 ? "" : fmt::format(", {} replicas,", engines.size());
+  log_info("{}{} answers on http://{}:{}/", model.name(), copies, host, server->port());
   tell_service_manager("READY=1");
   const std::stop_callback on_stop(context.interrupt.token(), [&] {
     log_info("stopping: what runs may finish, for {:g} s", options.http.shutdown_seconds);
@@ -65,6 +69,7 @@ Command serve_command() {
   return {"serve", "Answer over HTTP: a page for people, the OpenAI API for programs.",
           [](Arguments& arguments) {
             arguments.model_settings();
+            arguments.settings({"replicas"});
             arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "requests-per-minute", "requests-at-once", "image-hosts", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-disk-mib", "log-file"});
             arguments.limit_settings();
             arguments.settings({"draft-tokens"});

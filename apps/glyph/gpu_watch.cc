@@ -1,5 +1,6 @@
 #include "gpu_watch.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include "base/log.h"
@@ -12,7 +13,8 @@ std::vector<SlowGpus::Change> SlowGpus::look(const std::vector<GpuHealth>& gpus)
   for (size_t i = 0; i < gpus.size(); ++i) {
     const std::string warning = slow_warning(gpus[i]);
     const bool slow = !warning.empty();
-    if (slow != slow_[i]) changes.push_back({slow, slow ? warning : gpus[i].name + " runs at full speed again"});
+    const std::string which = gpus.size() == 1 ? "" : fmt::format("GPU {}: ", i);
+    if (slow != slow_[i]) changes.push_back({slow, which + (slow ? warning : gpus[i].name + " runs at full speed again")});
     slow_[i] = slow;
   }
   return changes;

@@ -23,12 +23,12 @@ TEST(SlowGpus, TellsOfEachChangeOnce) {
   const auto became = slow.look({gpu(0), gpu(0x40)});
   ASSERT_THAT(became, SizeIs(1));
   EXPECT_TRUE(became[0].slow);
-  EXPECT_THAT(became[0].line, HasSubstr("card is slowed down (hw_thermal)"));
+  EXPECT_THAT(became[0].line, HasSubstr("GPU 1: card is slowed down (hw_thermal)"));
   EXPECT_THAT(slow.look({gpu(0), gpu(0x20)}), IsEmpty());  // still
   const auto recovered = slow.look({gpu(0), gpu(0)});
   ASSERT_THAT(recovered, SizeIs(1));
   EXPECT_FALSE(recovered[0].slow);
-  EXPECT_EQ(recovered[0].line, "card runs at full speed again");
+  EXPECT_EQ(recovered[0].line, "GPU 1: card runs at full speed again");
 }
 
 TEST(GpuWatch, EndsAtOnce) {

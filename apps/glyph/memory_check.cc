@@ -45,10 +45,12 @@ Status read_configs(const ModelOptions& options, Placement& placement) {
   return {};
 }
 
-FreeMemory of_gpus(std::span<const GpuInfo> gpus) {
+FreeMemory of_gpus(std::span<const GpuInfo> all, size_t first, size_t count) {
+  const auto gpus = all.subspan(first, count);
   FreeMemory memory{.device = gpus.front().name, .bytes = gpus.front().free_bytes, .gpu = true};
   for (const GpuInfo& gpu : gpus) memory.bytes = std::min(memory.bytes, gpu.free_bytes);
-  if (gpus.size() > 1) memory.device = fmt::format("each of {} {}", gpus.size(), memory.device);
+  if (count > 1) memory.device = fmt::format("each of {} {} from GPU {} on", count, memory.device, first);
+  else if (all.size() > 1) memory.device = fmt::format("GPU {} ({})", first, memory.device);
   return memory;
 }
 
@@ -60,7 +62,7 @@ Result<FreeMemory> free_memory(const ModelOptions& options) {
   if (options.device != DeviceChoice::kCpu) {
     const Result<std::vector<GpuInfo>> gpus = list_gpus();
     const auto first = static_cast<size_t>(options.first_gpu), count = static_cast<size_t>(options.tensor_parallel);
-    if (gpus.ok() && gpus->size() >= first + count) return of_gpus(std::span(*gpus).subspan(first, count));
+    if (gpus.ok() && gpus->size() >= first + count) return of_gpus(*gpus, first, count);
     if (gpus.ok() && count > 1) return not_found(fmt::format("a model on {} GPUs from GPU {} on needs as many; the driver shows {}", count, first, gpus->size()));
     if (options.device == DeviceChoice::kCuda) {
       return gpus.ok() ? not_found(fmt::format("there is no GPU {}; the driver shows {}", first, gpus->size())) : gpus.status();

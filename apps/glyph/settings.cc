@@ -23,6 +23,7 @@ constexpr std::array kSettings{
     SettingInfo{"kv-precision", "TYPE", "keys and values in memory: auto or fp8, which takes half of what bf16 takes (default: auto, the type computed in)"},
     SettingInfo{"gpu", "N", "which GPU, in the driver's order; the first of several (default: 0)"},
     SettingInfo{"tensor-parallel", "N", "GPUs that compute the model together: 1, 2 or 4 (default: 1)"},
+    SettingInfo{"replicas", "N", "copies of the model, each on GPUs of its own from --gpu on; all: as many as there are GPUs for (default: 1)"},
     SettingInfo{"plan", "FILE", "plan of glyph compile (default: glyph.plan of the model, or one in the cache directory); none uses none"},
     SettingInfo{"max-tokens", "N", "longest answer in tokens (default: the model's, or 1024)"},
     SettingInfo{"temperature", "X", "0 always takes the likeliest token (default: the model's)"},

@@ -150,6 +150,7 @@ complete -c glyph -n '__fish_seen_subcommand_from serve' -l threads -x -d 'threa
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l plan -r -F -d 'plan of glyph compile (default: glyph.plan of the model, or one in the cache directory); none uses none'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l gpu -x -d 'which GPU, in the driver\'s order; the first of several (default: 0)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l tensor-parallel -x -d 'GPUs that compute the model together: 1, 2 or 4 (default: 1)'
+complete -c glyph -n '__fish_seen_subcommand_from serve' -l replicas -x -d 'copies of the model, each on GPUs of its own from --gpu on; all: as many as there are GPUs for (default: 1)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l host -x -d 'IP address to listen on (default: 127.0.0.1)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l port -x -d 'port to listen on; 0 takes a free one (default: 7860)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l profile -x -a 'single batch api' -d 'single: one question at a time; batch: many, nothing cached; api: many, cached (default: api)'

@@ -19,7 +19,7 @@ int64_t blocks_for(int64_t tokens, const KvLayout& layout) { return (tokens + la
 Caches::Caches(const KvLayout& layout, size_t feature_bytes, size_t prefix_bytes)
     : layout_(layout), features_(feature_bytes), prefixes_(layout, prefix_bytes) {}
 
-Caches::Caches(KvBlockPool& pool, size_t feature_bytes, size_t prefix_bytes, std::unique_ptr<DiskTier> disk)
+Caches::Caches(KvBlockPool& pool, size_t feature_bytes, size_t prefix_bytes, DiskTierPtr disk)
     : pool_(&pool), layout_(pool.layout()), features_(feature_bytes), prefixes_(pool.layout(), prefix_bytes), disk_(std::move(disk)) {}
 
 FeaturesPtr Caches::find_features(const Digest& page) {

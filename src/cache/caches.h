@@ -39,8 +39,8 @@ class Caches {
  public:
   // In memory only. A budget of 0 keeps nothing.
   Caches(const KvLayout& layout, size_t feature_bytes, size_t prefix_bytes);
-  // With a disk below; blocks read from it come from `pool`, which must outlive this.
-  Caches(KvBlockPool& pool, size_t feature_bytes, size_t prefix_bytes, std::unique_ptr<DiskTier> disk);
+  // With a disk below, which others may use, too; blocks read from it come from `pool`, which must outlive this.
+  Caches(KvBlockPool& pool, size_t feature_bytes, size_t prefix_bytes, DiskTierPtr disk);
 
   // In all calls `owner` names the stored document that a page belongs to. What has none is kept in memory only.
 
@@ -55,6 +55,9 @@ class Caches {
   // As PrefixTree::insert().
   void insert_prefix(const Digest& head, std::span<const Digest> pages, const KvCache& cache, const std::string& owner);
 
+  // Any thread: whether memory has the features of a page; the KV that ends with a page under its prefix_key().
+  bool holds_features(const Digest& page) const { return features_.contains(page); }
+  bool holds_kv(const Digest& prefix) const { return prefixes_.contains(prefix); }
   // Any thread: whether the disk has the KV of all these pages after `head`.
   bool is_on_disk(const Digest& head, std::span<const Digest> pages) const;
   // Of what the disk may hold; nullptr without a disk.
@@ -107,7 +110,7 @@ class Caches {
   const KvLayout layout_;
   FeatureCache features_;
   PrefixTree prefixes_;
-  const std::unique_ptr<DiskTier> disk_;
+  const DiskTierPtr disk_;
   PageOwners owners_;            // as far as documents were read by this process
   std::deque<Waiting> waiting_;  // for the disk
   CacheStats counts_;            // only the counts

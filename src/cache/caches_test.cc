@@ -35,7 +35,7 @@ class CachesTest : public testing::Test {
   void open(size_t memory = kMemory) {
     if (caches_ != nullptr) check();
     caches_.reset();
-    auto disk = DiskTier::open({dir_, uint64_t{1} << 24, sha256("model")}, {});
+    auto disk = DiskTier::open({dir_, uint64_t{1} << 24, sha256("model")});
     ASSERT_TRUE(disk.ok()) << disk.status().message();
     caches_ = std::make_unique<Caches>(pool_, memory, memory, *std::move(disk));
   }

@@ -25,12 +25,12 @@ void prepare_thread() {
 
 }  // namespace
 
-Result<std::unique_ptr<DiskTier>> DiskTier::open(const DiskStoreOptions& options, std::function<void()> on_room) {
+Result<std::unique_ptr<DiskTier>> DiskTier::open(const DiskStoreOptions& options) {
   GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<DiskStore> store, DiskStore::open(options));
-  return std::unique_ptr<DiskTier>(new DiskTier(std::move(store), std::move(on_room)));
+  return std::unique_ptr<DiskTier>(new DiskTier(std::move(store)));
 }
 
-DiskTier::DiskTier(std::unique_ptr<DiskStore> store, std::function<void()> on_room) : store_(std::move(store)), on_room_(std::move(on_room)) {
+DiskTier::DiskTier(std::unique_ptr<DiskStore> store) : store_(std::move(store)) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "glyph-cache");
 }
@@ -56,13 +56,8 @@ void DiskTier::run() {
     work.run();
     work.run = nullptr;  // frees the entry before its bytes are given back
     lock.lock();
-    const bool had_room = waiting_bytes_ < kMaxWaitingBytes;
     waiting_bytes_ -= work.bytes;
     if (work.bytes > 0) --num_waiting_;
-    if (had_room || waiting_bytes_ >= kMaxWaitingBytes || !on_room_) continue;
-    lock.unlock();
-    on_room_();
-    lock.lock();
   }
 }
 

@@ -17,11 +17,11 @@
 
 namespace glyph {
 
-// Any thread. What is asked for happens in the order of the calls.
+// Any thread, and so several caches at once. What is asked for happens in the order of the calls.
 class DiskTier {
  public:
-  // As DiskStore::open(). `on_room` is called on the writing thread when has_room() has become true again.
-  static Result<std::unique_ptr<DiskTier>> open(const DiskStoreOptions& options, std::function<void()> on_room);
+  // As DiskStore::open().
+  static Result<std::unique_ptr<DiskTier>> open(const DiskStoreOptions& options);
   // Writes what waits, then ends the thread.
   ~DiskTier();
   DiskTier(const DiskTier&) = delete;
@@ -34,7 +34,7 @@ class DiskTier {
   void discard(const EntryId& id, const std::string& reason) { store_->discard(id, reason); }
   size_t num_waiting() const;  // writes
 
-  // Whether put() may be called: what waits is bounded, one entry of any size is always let in.
+  // Whether put() may be called: what waits is bounded, one entry of any size (of each cache) is always let in.
   bool has_room() const;
   void put(EntryBuffer entry, std::string owner);
   void set_owner(std::string owner, std::vector<Digest> pages);
@@ -48,7 +48,7 @@ class DiskTier {
   Status check_files();
 
  private:
-  DiskTier(std::unique_ptr<DiskStore> store, std::function<void()> on_room);
+  explicit DiskTier(std::unique_ptr<DiskStore> store);
   void post(std::function<void()> work, uint64_t bytes = 0);
   void run();
 
@@ -58,7 +58,6 @@ class DiskTier {
   };
 
   const std::unique_ptr<DiskStore> store_;
-  const std::function<void()> on_room_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Work> queue_;      // guarded by mutex_
@@ -67,5 +66,6 @@ class DiskTier {
   bool ending_ = false;         // guarded by mutex_
   std::thread thread_;
 };
+using DiskTierPtr = std::shared_ptr<DiskTier>;
 
 }  // namespace glyph

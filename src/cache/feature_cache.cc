@@ -18,13 +18,19 @@ FeaturesPtr FeatureCache::peek(const Digest& key) const {
   return it == entries_.end() ? nullptr : it->second.features;
 }
 
+bool FeatureCache::contains(const Digest& key) const {
+  const std::lock_guard lock(keys_mutex_);
+  return entries_.contains(key);
+}
+
 void FeatureCache::insert(const Digest& key, FeaturesPtr features) {
   const size_t bytes = features->values.num_bytes();
   if (bytes > max_bytes_ || entries_.contains(key)) return;
   while (num_bytes_ + bytes > max_bytes_) drop_oldest();
   recency_.push_front(key);
-  entries_.emplace(key, Entry{std::move(features), recency_.begin()});
   num_bytes_ += bytes;
+  const std::lock_guard lock(keys_mutex_);
+  entries_.emplace(key, Entry{std::move(features), recency_.begin()});
 }
 
 void FeatureCache::erase(const Digest& key) {
@@ -32,13 +38,15 @@ void FeatureCache::erase(const Digest& key) {
   if (it == entries_.end()) return;
   num_bytes_ -= it->second.features->values.num_bytes();
   recency_.erase(it->second.recency);
+  const std::lock_guard lock(keys_mutex_);
   entries_.erase(it);
 }
 
 void FeatureCache::clear() {
-  entries_.clear();
   recency_.clear();
   num_bytes_ = 0;
+  const std::lock_guard lock(keys_mutex_);
+  entries_.clear();
 }
 
 void FeatureCache::drop_oldest() {

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 
 #include "base/hash.h"
 #include "glyph/status.h"
@@ -14,7 +15,7 @@ namespace glyph {
 
 using FeaturesPtr = std::shared_ptr<const PageFeatures>;
 
-// One thread.
+// One thread, but for what says otherwise.
 class FeatureCache {
  public:
   explicit FeatureCache(size_t max_bytes) : max_bytes_(max_bytes) {}
@@ -26,6 +27,8 @@ class FeatureCache {
 
   // The same without counting as use.
   FeaturesPtr peek(const Digest& key) const;
+  // Any thread.
+  bool contains(const Digest& key) const;
   void erase(const Digest& key);
   void clear();
 
@@ -44,7 +47,8 @@ class FeatureCache {
   const size_t max_bytes_;
   size_t num_bytes_ = 0;
   std::list<Digest> recency_;  // most recent first
-  std::map<Digest, Entry> entries_;
+  mutable std::mutex keys_mutex_;
+  std::map<Digest, Entry> entries_;  // changed with keys_mutex_ held, and other threads look with it
 };
 
 }  // namespace glyph

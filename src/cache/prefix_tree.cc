@@ -26,6 +26,11 @@ Digest prefix_key(const Digest& before, const Digest& page) { return Sha256().up
 PrefixTree::PrefixTree(const KvLayout& layout, size_t max_bytes) : layout_(layout), max_bytes_(max_bytes) {}
 PrefixTree::~PrefixTree() = default;
 
+bool PrefixTree::contains(const Digest& key) const {
+  const std::lock_guard lock(keys_mutex_);
+  return by_key_.contains(key);
+}
+
 size_t PrefixTree::bytes_of(const Node& node) const { return node.blocks.size() * layout_.block_bytes(); }
 
 // The deepest node on the path, a head included; nullptr without a head.
@@ -105,10 +110,13 @@ bool PrefixTree::insert(const Digest& head, std::span<const Digest> pages, Part 
   Node* const added = node.get();
   const Digest key = added->key;
   parent->children.emplace(added->page, std::move(node));
-  by_key_.emplace(key, added);
+  {
+    const std::lock_guard lock(keys_mutex_);
+    by_key_.emplace(key, added);
+  }
   touch(added);
   make_room(0);
-  return by_key_.contains(key);
+  return contains(key);
 }
 
 std::optional<PrefixTree::Part> PrefixTree::part(const Digest& key) const {
@@ -136,7 +144,10 @@ void PrefixTree::drop_oldest() {
 void PrefixTree::drop(Node* node) {
   while (!node->children.empty()) drop(node->children.begin()->second.get());
   recency_.erase(node->recency);
-  by_key_.erase(node->key);
+  {
+    const std::lock_guard lock(keys_mutex_);
+    by_key_.erase(node->key);
+  }
   num_bytes_ -= bytes_of(*node);
   const Digest page = node->page;
   node->parent->children.erase(page);
@@ -156,8 +167,9 @@ void PrefixTree::forget(const std::set<Digest>& pages) {
 void PrefixTree::clear() {
   heads_.clear();
   recency_.clear();
-  by_key_.clear();
   num_bytes_ = 0;
+  const std::lock_guard lock(keys_mutex_);
+  by_key_.clear();
 }
 
 Status PrefixTree::check_integrity() const {

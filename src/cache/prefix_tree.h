@@ -9,6 +9,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -23,7 +24,7 @@ namespace glyph {
 // Names a prompt up to the end of a page by what stands before it: another such key, or the head of the first page.
 Digest prefix_key(const Digest& before, const Digest& page);
 
-// One thread. The pool of the blocks must outlive it.
+// One thread, but for what says otherwise. The pool of the blocks must outlive it.
 class PrefixTree {
  public:
   // What is known of a prompt's beginning: the blocks, which stay alive with it.
@@ -55,7 +56,8 @@ class PrefixTree {
   bool insert(const Digest& head, std::span<const Digest> pages, const KvCache& cache);
   // The same with the part that the last page adds: of another tier.
   bool insert(const Digest& head, std::span<const Digest> pages, Part part);
-  bool contains(const Digest& key) const { return by_key_.contains(key); }
+  // Any thread.
+  bool contains(const Digest& key) const;
   // What a page added, if it is still there; this does not count as use.
   std::optional<Part> part(const Digest& key) const;
   // Drops what was not used for longest until `bytes` more fit, or nothing is left.
@@ -85,7 +87,8 @@ class PrefixTree {
   size_t num_bytes_ = 0;
   std::list<Node*> recency_;  // most recent first; all nodes but the heads
   Children heads_;            // hold no blocks
-  std::map<Digest, Node*> by_key_;
+  mutable std::mutex keys_mutex_;
+  std::map<Digest, Node*> by_key_;  // changed with keys_mutex_ held, and other threads look with it
 };
 
 }  // namespace glyph

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/log.h"
 #include "cache/checksum.h"
 
 namespace glyph {
@@ -71,6 +72,14 @@ Digest cache_identity(const Model& model) {
   hash.field(fmt::format("{} {}", name_of(model.vision().weight_type()), name_of(model.language().weight_type())));
   hash.field(model.device().description());
   return hash.finish();
+}
+
+DiskTierPtr open_disk(const Model& model, const std::filesystem::path& dir, uint64_t max_bytes) {
+  if (dir.empty() || max_bytes == 0) return nullptr;
+  Result<std::unique_ptr<DiskTier>> disk = DiskTier::open({dir, max_bytes, cache_identity(model)});
+  if (disk.ok()) return *std::move(disk);
+  log_warning("nothing is cached on disk: {}", disk.status().message());
+  return nullptr;
 }
 
 }  // namespace glyph

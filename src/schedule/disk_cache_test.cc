@@ -6,6 +6,7 @@
 #include <future>
 
 #include "base/test_dir.h"
+#include "schedule/cache_identity.h"
 #include "schedule/scheduler.h"
 #include "support/tiny_model.h"
 
@@ -48,9 +49,8 @@ class DiskCacheTest : public testing::Test {
   // Another process, as far as the caches can tell.
   void restart(bool with_disk = true) {
     end();
-    SchedulerOptions options = options_;
-    if (with_disk) options.disk_dir = dir_ / "cache";
-    scheduler_ = std::make_unique<Scheduler>(*model_, options);
+    const DiskTierPtr disk = with_disk ? open_disk(*model_, dir_ / "cache", uint64_t{1} << 30) : nullptr;
+    scheduler_ = std::make_unique<Scheduler>(Replica{model_.get()}, options_, disk);
   }
   void end() {
     if (scheduler_ == nullptr) return;
@@ -286,8 +286,7 @@ TEST_F(DiskCacheTest, MoreDocumentsThanMemoryHolds) {
 }
 
 TEST_F(DiskCacheTest, AFolderThatCannotBeUsedCostsTheDiskOnly) {
-  options_.disk_dir = "/proc/none";
-  scheduler_ = std::make_unique<Scheduler>(*model_, options_);
+  scheduler_ = std::make_unique<Scheduler>(Replica{model_.get()}, options_, open_disk(*model_, "/proc/none", 1));
   const SourcePtr source = source_of(lines(100), "doc");
   ask({source});
   EXPECT_GT(ask({source}).usage.cached_tokens, 0);

@@ -36,6 +36,14 @@ std::string first_name(const std::vector<ChatTurn>& turns) {
 Job::Job(const Model& model, JobRequest request, JobListener listener, std::stop_token stop)
     : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)) {}
 
+std::vector<const Source*> Job::sources() const {
+  std::vector<const Source*> sources;
+  for (const ChatTurn& turn : request_.turns) {
+    for (const SourcePtr& source : turn.sources) sources.push_back(source.get());
+  }
+  return sources;
+}
+
 void Job::report(AskStage stage) {
   progress_.stage = stage;
   if (listener_.on_progress) listener_.on_progress(progress_);

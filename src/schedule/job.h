@@ -22,6 +22,9 @@
 
 namespace glyph {
 
+// Takes a job over from a scheduler that computes no more, on that one's engine thread. Tells the listener if nobody can compute it.
+using JobHeir = std::function<void(JobRequest request, JobListener listener, std::stop_token stop)>;
+
 // One thread, after construction. Does not move: prompts point into it.
 class Job {
  public:
@@ -36,6 +39,7 @@ class Job {
   bool is_background() const { return is_question() && request_.background; }
   bool stopped() const { return stop_.stop_requested(); }
   std::stop_token stop_token() const { return stop_; }
+  std::vector<const Source*> sources() const;
 
   // kPages: checks the request at the first call.
   Status read_pages(Caches& caches, const Pace& pace = {});
@@ -49,6 +53,8 @@ class Job {
   // Lets go of all that lies on the device, and begins again. False, and nothing happened: it had to before, or an answer is being
   // written.
   bool start_over();
+  // After that: the job is over without an end, and goes on there.
+  void pass_to(const JobHeir& heir) { heir(std::move(request_), listener_, stop_); }
   // kPrefill: what is read next, and taking it in when the pass is over: its row of logits if the part wanted some.
   // Pages that a pass has room for are read together; after a document begins another part, so that what follows it does not change
   // how it is read.

@@ -17,7 +17,7 @@ bool Scheduler::recover() {
   for (;;) {
     device_failures_.emplace_back();
     if (!may_reload()) break;
-    log_warning("{}; the model is loaded again", failure.message());
+    log_warning("{}{}; the model is loaded again", replica_.log_prefix, failure.message());
     failure = reload();
     if (failure.ok()) return true;
     if (!pause_before_reload()) return true;
@@ -41,11 +41,11 @@ void Scheduler::drop_device_memory(const Status& failure) {
 
 bool Scheduler::may_reload() {
   while (!device_failures_.empty() && device_failures_.front().seconds() > options_.device_failure_seconds) device_failures_.pop_front();
-  return options_.reload && device_failures_.size() < options_.max_device_failures;
+  return replica_.reload && device_failures_.size() < options_.max_device_failures;
 }
 
 Status Scheduler::reload() {
-  GLYPH_RETURN_IF_ERROR(options_.reload());
+  GLYPH_RETURN_IF_ERROR(replica_.reload());
   if (model_.language().kv_layout() != layout_) return internal_error("the model's KV cache is not laid out as before");
   pool_ = std::make_unique<KvBlockPool>(model_.group().devices(), layout_, max_blocks_);
   caches_.use(*pool_);
@@ -65,11 +65,11 @@ bool Scheduler::pause_before_reload() {
 
 void Scheduler::compute_no_more(const Status& failure) {
   std::string sentence = "the device was lost and nothing is computed any more: " + failure.message();
-  if (options_.reload) {
+  if (replica_.reload) {
     sentence = fmt::format("the device failed {} times within {:g} s and is not tried again: {}", device_failures_.size(),
                            options_.device_failure_seconds, failure.message());
   }
-  log_error("{}", sentence);
+  log_error("{}{}", replica_.log_prefix, sentence);
   const std::lock_guard lock(mutex_);
   stats_.engine = EngineState::kFailed;
   stats_.engine_failure = std::move(sentence);
@@ -81,11 +81,14 @@ void Scheduler::set_engine(EngineState state) {
   stats_.engine = state;
 }
 
-// Once nothing is computed any more. True: there was somebody to tell.
-bool Scheduler::refuse_all() {
+// Once nothing is computed any more. True: there was one.
+bool Scheduler::give_up_jobs() {
   const bool any = !jobs_.empty();
   const Status why = cancelled(stats().engine_failure);
-  while (!jobs_.empty()) end_job(*jobs_.front(), why);
+  while (!jobs_.empty()) {
+    if (heir_) take_out(*jobs_.front())->pass_to(heir_);
+    else end_job(*jobs_.front(), why);
+  }
   publish();
   return any;
 }

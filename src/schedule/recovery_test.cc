@@ -18,7 +18,7 @@ class RecoveryTest : public SchedulerTest {
     ModelOptions options{.dir = dir};
     options.open_device = FailingDevice::opener(faults_);
     model_ = Model::load(options).value();
-    options_.reload = [this] { return model_->reload(); };
+    reload_ = [this] { return model_->reload(); };
     options_.reload_pause_seconds = 0.01;
     cache_ = fresh_test_dir("cache");
   }
@@ -123,7 +123,7 @@ TEST_F(RecoveryTest, WhatBeganAgainDoesSoOnce) {
 }
 
 TEST_F(RecoveryTest, WhatIsOnDiskStays) {
-  options_.disk_dir = cache_;
+  disk_dir_ = cache_;
   start(options_);
   const SourcePtr source = stored(300);
   const auto done = submit(read(source)).get();
@@ -147,7 +147,7 @@ TEST_F(RecoveryTest, NothingWrongGetsToTheDisk) {
   start(options_);
   const std::string expected = submit(question({source_of(170)})).get()->answers[0].text;
   for (int checks = 1; checks <= 16; ++checks) {
-    options_.disk_dir = cache_ / std::to_string(checks);
+    disk_dir_ = cache_ / std::to_string(checks);
     restart();
     faults_->checks_left = checks;
     (void)submit(read(stored(170))).get();
@@ -210,7 +210,7 @@ TEST_F(RecoveryTest, ADeviceThatComesBackLaterIsUsed) {
 }
 
 TEST_F(RecoveryTest, WithoutAWayToReloadItEndsAtOnce) {
-  options_.reload = {};
+  reload_ = {};
   start(options_);
   faults_->checks_left = 1;
   EXPECT_FALSE(submit(question({}, "Anything")).get().ok());

@@ -19,44 +19,44 @@ constexpr double kDocumentSeconds = 1.0 / 3, kDocumentBurst = 0.05;
 constexpr double kQuestionSeconds = 1.0, kQuestionBurst = 0.25;
 
 constexpr double kMaxWriteSeconds = 10;  // at the end, for what is not on disk yet
+constexpr std::chrono::milliseconds kDiskPause{20};  // until an engine without work looks again whether the disk takes more
 
 constexpr size_t kMaxDraftingAnswers = 4;
 constexpr size_t kMaxQueuedPieces = 2;  // of a GPU: so soon is a stop over, and a question's turn
 
 int64_t blocks_in(size_t bytes, const KvLayout& layout) { return static_cast<int64_t>(bytes / layout.block_bytes()); }
 
-// A disk that cannot be used costs a warning, not the server.
-std::unique_ptr<DiskTier> open_disk(const Model& model, const SchedulerOptions& options, std::function<void()> on_room) {
-  if (options.disk_dir.empty() || options.disk_bytes == 0) return nullptr;
-  auto disk = DiskTier::open({options.disk_dir, options.disk_bytes, cache_identity(model)}, std::move(on_room));
-  if (disk.ok()) return *std::move(disk);
-  log_warning("nothing is cached on disk: {}", disk.status().message());
-  return nullptr;
-}
-
 }  // namespace
 
-Scheduler::Scheduler(const Model& model, const SchedulerOptions& options)
-    : model_(model),
+Scheduler::Scheduler(Replica replica, const SchedulerOptions& options, DiskTierPtr disk, JobHeir heir)
+    : replica_(std::move(replica)),
+      model_(*replica_.model),
       options_(options),
-      layout_(model.language().kv_layout()),
+      heir_(std::move(heir)),
+      layout_(model_.language().kv_layout()),
       max_active_blocks_(blocks_in(options.active_kv_bytes, layout_)),
       max_blocks_(max_active_blocks_ + blocks_in(options.prefix_bytes, layout_)),
-      pool_(std::make_unique<KvBlockPool>(model.group().devices(), layout_, max_blocks_)),
-      caches_(*pool_, options.feature_bytes, options.prefix_bytes, open_disk(model, options, [this] { notify(); })),
+      pool_(std::make_unique<KvBlockPool>(model_.group().devices(), layout_, max_blocks_)),
+      caches_(*pool_, options.feature_bytes, options.prefix_bytes, std::move(disk)),
       documents_(kDocumentSeconds, kDocumentBurst),
       questions_(kQuestionSeconds, kQuestionBurst) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "glyph-engine");
 }
 
-Scheduler::~Scheduler() {
+Scheduler::~Scheduler() { join(); }
+
+void Scheduler::end() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+}
+
+void Scheduler::join() {
+  end();
+  if (thread_.joinable()) thread_.join();
 }
 
 Status Scheduler::submit(JobRequest request, JobListener listener, std::stop_token stop) {
@@ -69,6 +69,7 @@ Status Scheduler::submit(JobRequest request, JobListener listener, std::stop_tok
     if (question && stats_.num_waiting + submitted_.size() >= options_.max_waiting) {
       return exhausted(fmt::format("{} questions wait already; try again later", options_.max_waiting));
     }
+    for (const Source* source : job->sources()) ++read_by_[source];
     submitted_.push_back(std::move(job));
   }
   changed_.notify_all();
@@ -119,7 +120,9 @@ void Scheduler::run() {
       if (submitted_.empty()) idle_.notify_all();
     }
     at_rest_ = true;
-    changed_.wait(lock, [this] { return ending_ || notified_ || !submitted_.empty(); });
+    const auto woken = [this] { return ending_ || notified_ || !submitted_.empty(); };
+    if (stats_.caches.num_waiting == 0) changed_.wait(lock, woken);
+    else changed_.wait_for(lock, kDiskPause, woken);
     at_rest_ = notified_ = false;
   }
   admit_submitted();
@@ -134,7 +137,7 @@ bool Scheduler::step() {
   admit_submitted();
   drop_stopped();
   forget_deleted();
-  if (pool_ == nullptr) return refuse_all();
+  if (pool_ == nullptr) return give_up_jobs();
   decode();
   if (recover()) return true;
   Job* const reader = next_reader();
@@ -367,10 +370,20 @@ Status Scheduler::try_prefill(Job& job) {
   return job.start_prefill(*pool_, needed);
 }
 
-void Scheduler::end_job(Job& job, Status status) {
+std::unique_ptr<Job> Scheduler::take_out(Job& job) {
   const auto it = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& other) { return other.get() == &job; });
-  const std::unique_ptr<Job> owned = std::move(*it);
+  std::unique_ptr<Job> owned = std::move(*it);
   jobs_.erase(it);
+  const std::lock_guard lock(mutex_);
+  num_active_ = jobs_.size();
+  for (const Source* source : owned->sources()) {
+    if (const auto count = read_by_.find(source); --count->second == 0) read_by_.erase(count);
+  }
+  return owned;
+}
+
+void Scheduler::end_job(Job& job, Status status) {
+  const std::unique_ptr<Job> owned = take_out(job);
   {
     const std::lock_guard lock(mutex_);
     if (status.ok()) ++stats_.num_finished;
@@ -406,9 +419,27 @@ SchedulerStats Scheduler::stats() const {
   return stats;
 }
 
-size_t Scheduler::num_unfinished() const {
+Scheduler::Load Scheduler::load() const {
   const std::lock_guard lock(mutex_);
-  return num_active_ + submitted_.size();
+  return {stats_.engine, num_active_ + submitted_.size()};
+}
+
+size_t Scheduler::held(std::span<const SourceKeys> documents) const {
+  size_t sum = 0;
+  for (const SourceKeys& document : documents) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (read_by_.contains(document.source)) {
+        sum += 2 * std::max<size_t>(1, document.pages.size());
+        continue;
+      }
+    }
+    for (size_t i = 0; i < document.pages.size(); ++i) {
+      if (i < document.prefixes.size() && caches_.holds_kv(document.prefixes[i])) sum += 2;
+      else if (caches_.holds_features(document.pages[i])) ++sum;
+    }
+  }
+  return sum;
 }
 
 Status Scheduler::check_integrity() {

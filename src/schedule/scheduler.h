@@ -5,10 +5,11 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -25,17 +26,21 @@
 
 namespace glyph {
 
+// A copy of a model, on devices of its own.
+struct Replica {
+  const Model* model = nullptr;
+  // After the device was lost: loads the model again (Model::reload). Empty: nothing is computed with it then.
+  std::function<Status()> reload = {};
+  std::string log_prefix = {};  // "replica 1: " where there are several
+};
+
 struct SchedulerOptions {
   size_t feature_bytes = size_t{1} << 30;      // features of pages kept; 0: none
   size_t prefix_bytes = size_t{2} << 30;       // KV of documents kept; 0: none
-  std::filesystem::path disk_dir = {};         // both of stored documents on disk, too; "": not
-  size_t disk_bytes = size_t{8} << 30;         // 0: not
   size_t active_kv_bytes = size_t{2} << 30;    // KV of jobs that run
   size_t max_running = 16;                     // questions at once
   size_t max_waiting = 256;                    // questions; one more is refused
   size_t draft_tokens = kDefaultDraftTokens;   // guessed ahead in an answer that quotes, while few are written; 0: none
-  // After the device was lost: loads the model again (Model::reload). Empty: the scheduler then computes no more.
-  std::function<Status()> reload = {};
   size_t max_device_failures = 3;              // within device_failure_seconds: this one and it computes no more
   double device_failure_seconds = 600;
   double reload_pause_seconds = 1;             // after a reload that failed
@@ -66,12 +71,20 @@ struct SchedulerStats {
   CacheStats caches;
 };
 
+// A document of a request, by what caches know its pages by.
+struct SourceKeys {
+  const Source* source = nullptr;
+  std::vector<Digest> pages;     // content; empty: not known yet
+  std::vector<Digest> prefixes;  // the prefix_key() up to each page, as far as the prefix tree may have it
+};
+
 class Scheduler {
  public:
-  // The model must outlive it; nobody else may compute with it meanwhile.
-  Scheduler(const Model& model, const SchedulerOptions& options);
+  // The model must outlive it; nobody else may compute with it meanwhile. `disk`: open_disk() of an equal model, for several schedulers
+  // or one, or nullptr. `heir` takes the jobs that are left, and can begin anew, when nothing is computed any more; without one they fail.
+  Scheduler(Replica replica, const SchedulerOptions& options, DiskTierPtr disk, JobHeir heir = {});
   const Model& model() const { return model_; }
-  // Stops every job (their listeners hear kCancelled) and joins the thread.
+  // end() and the end of the thread.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -85,6 +98,21 @@ class Scheduler {
   // Any thread. Stored documents but these are gone: for the start.
   void retain(std::vector<std::string> ids) { caches_.retain_owners(std::move(ids)); }
 
+  // Stops every job; their listeners hear kCancelled, on the engine thread.
+  void end();
+  // One thread. end(), and waits until no listener is called any more.
+  void join();
+
+  // Any thread. Jobs that were submitted and have not ended, and whether more are computed.
+  struct Load {
+    EngineState engine = EngineState::kRunning;
+    size_t num_jobs = 0;
+  };
+  Load load() const;
+  // Any thread. How much of these documents is in memory: 2 for a page whose KV is, 1 for one whose features are. A document that a job
+  // reads counts as if all of it were.
+  size_t held(std::span<const SourceKeys> documents) const;
+
   // Any thread. Whether a document can be asked about at once after a start, without being opened and read first; "" and never
   // without a disk.
   bool is_on_disk(const Source::Known& known) const;
@@ -92,7 +120,7 @@ class Scheduler {
 
   // Any thread.
   SchedulerStats stats() const;
-  size_t num_unfinished() const;
+  size_t num_unfinished() const { return load().num_jobs; }
   // Waits until nothing is left to do or to write, then checks caches, files and blocks; for tests.
   Status check_integrity();
 
@@ -116,7 +144,7 @@ class Scheduler {
   Status reload();
   bool pause_before_reload();
   void compute_no_more(const Status& failure);
-  bool refuse_all();
+  bool give_up_jobs();
   void set_engine(EngineState state);
   bool may_read(const Job& job) const;
   Job* next_reader();
@@ -124,6 +152,7 @@ class Scheduler {
   Status try_prefill(Job& job);
   void prefill(Job& first);
   std::vector<Job*> sharing_prefill(Job& first);
+  std::unique_ptr<Job> take_out(Job& job);
   void end_job(Job& job, Status status);
   void publish();
   int64_t granted_blocks() const;
@@ -132,18 +161,20 @@ class Scheduler {
   // That appending so many tokens to a sequence may take: a last block that others hold is copied.
   int64_t blocks_for(int64_t tokens) const { return tokens / layout_.block_tokens + 2; }
 
+  const Replica replica_;
   const Model& model_;
   const SchedulerOptions options_;
+  const JobHeir heir_;
   const KvLayout layout_;
   const int64_t max_active_blocks_, max_blocks_;  // of jobs that were admitted; of the pool
 
-  // Before the caches, whose writing thread notifies.
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable idle_;
   std::deque<std::unique_ptr<Job>> submitted_;  // guarded by mutex_
   SchedulerStats stats_;                        // guarded by mutex_
   size_t num_active_ = 0;                       // guarded by mutex_: jobs that are not submitted_ any more
+  std::map<const Source*, size_t> read_by_;     // guarded by mutex_: number of jobs that have a document
   bool notified_ = false;                       // guarded by mutex_
   bool at_rest_ = false;                        // guarded by mutex_: nothing was left to do, and nothing came since
   bool ending_ = false;                         // guarded by mutex_

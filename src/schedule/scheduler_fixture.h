@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/test_dir.h"
+#include "schedule/cache_identity.h"
 #include "schedule/scheduler.h"
 #include "support/tiny_model.h"
 
@@ -43,12 +45,18 @@ class SchedulerTest : public testing::Test {
     const Status status = scheduler_->check_integrity();
     EXPECT_TRUE(status.ok()) << status.message();
   }
-  void start(const SchedulerOptions& options = {}) { scheduler_ = std::make_unique<Scheduler>(*model_, options); }
+  void start(const SchedulerOptions& options = {}) {
+    scheduler_ = std::make_unique<Scheduler>(Replica{model_.get(), reload_}, options, open_disk(*model_, disk_dir_, uint64_t{1} << 30));
+  }
 
   std::future<Result<JobResult>> submit(JobRequest request, std::stop_token stop = {}, JobListener listener = {}) {
+    return submit_to(*scheduler_, std::move(request), std::move(stop), std::move(listener));
+  }
+  template <typename Target>
+  static std::future<Result<JobResult>> submit_to(Target& target, JobRequest request, std::stop_token stop, JobListener listener) {
     auto promise = std::make_shared<std::promise<Result<JobResult>>>();
     listener.on_end = [promise](Result<JobResult> result) { promise->set_value(std::move(result)); };
-    const Status status = scheduler_->submit(std::move(request), std::move(listener), std::move(stop));
+    const Status status = target.submit(std::move(request), std::move(listener), std::move(stop));
     if (!status.ok()) promise->set_value(status);
     return promise->get_future();
   }
@@ -65,7 +73,9 @@ class SchedulerTest : public testing::Test {
     return request;
   }
 
-  ModelOptions model_options_;  // of load()
+  ModelOptions model_options_;           // of load()
+  std::filesystem::path disk_dir_;       // of start()
+  std::function<Status()> reload_ = {};  // of start()
   std::unique_ptr<Model> model_;
   std::unique_ptr<Scheduler> scheduler_;
 };

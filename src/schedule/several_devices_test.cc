@@ -52,10 +52,10 @@ TEST_F(SeveralDevicesTest, AnswerAsOneDoes) {
 // What both devices kept of a document is on disk together, and comes back to both.
 TEST_F(SeveralDevicesTest, DocumentsComeBackFromDisk) {
   load_on(2);
-  const SchedulerOptions options{.disk_dir = fresh_test_dir() / "cache"};
+  disk_dir_ = fresh_test_dir() / "cache";
   std::vector<std::string> answers;
   for (int round = 0; round < 2; ++round) {
-    start(options);
+    start();
     const SourcePtr source = source_of(150, "nothing", "note");
     const Result<JobResult> result = submit(question({source})).get();
     ASSERT_TRUE(result.ok()) << result.status().message();

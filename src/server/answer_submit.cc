@@ -6,11 +6,11 @@
 
 namespace glyph {
 
-std::stop_token stop_with_client(Scheduler& scheduler, const ResponderPtr& responder) {
+std::stop_token stop_with_client(Replicas& replicas, const ResponderPtr& responder) {
   auto stop = std::make_shared<std::stop_source>();
-  responder->on_gone([stop, &scheduler] {
+  responder->on_gone([stop, &replicas] {
     stop->request_stop();
-    scheduler.notify();
+    replicas.notify();
   });
   return stop->get_token();
 }
@@ -21,7 +21,7 @@ void submit_answer(const ApiContext& context, const GenerationRequest& request, 
   if (request.format) job.format = context.formats.make(*request.format);
   job.background = context.background;
   auto writer = std::make_shared<AnswerWriter>(std::move(setup), request, responder);
-  const Status status = context.scheduler.submit(std::move(job), AnswerWriter::listener(std::move(writer)), std::move(stop));
+  const Status status = context.replicas.submit(std::move(job), AnswerWriter::listener(std::move(writer)), std::move(stop));
   if (!status.ok()) responder->respond(error_response(status));
 }
 

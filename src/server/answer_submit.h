@@ -1,4 +1,4 @@
-// The last step of every question: job and writer go to the scheduler.
+// The last step of every question: job and writer go to a replica.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace glyph {
 
-// A token that is stopped when the client goes away; the scheduler then looks.
-std::stop_token stop_with_client(Scheduler& scheduler, const ResponderPtr& responder);
+// A token that is stopped when the client goes away; the engines then look.
+std::stop_token stop_with_client(Replicas& replicas, const ResponderPtr& responder);
 
 // Adds what `request` says about the answer, and submits.
 void submit_answer(const ApiContext& context, const GenerationRequest& request, JobRequest job, AnswerWriter::Setup setup,

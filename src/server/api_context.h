@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/model.h"
-#include "schedule/scheduler.h"
+#include "schedule/replicas.h"
 #include "server/answer_formats.h"
 #include "server/document_store.h"
 #include "server/file_store.h"
@@ -11,10 +11,10 @@
 
 namespace glyph {
 
-// All must outlive the scheduler's jobs.
+// All must outlive the replicas' jobs.
 struct ApiContext {
   const Model& model;
-  Scheduler& scheduler;
+  Replicas& replicas;
   DocumentStore& documents;
   const FileStore& files;
   AnswerFormats& formats;

@@ -76,7 +76,7 @@ void answer_chat(const ApiContext& context, HttpRequest http, ResponderPtr respo
   const std::string& model = context.model.name();
   if (const auto error = check_model(request.model, model)) return responder->respond(error_response(*error));
   if (const auto error = check_addresses(context, request)) return responder->respond(error_response(*error));
-  const std::stop_token stop = stop_with_client(context.scheduler, responder);
+  const std::stop_token stop = stop_with_client(context.replicas, responder);
   const Stopwatch watch;
   Result<JobRequest> job = job_of(context, request, stop);
   if (!job.ok()) return responder->respond(error_response(job.status()));

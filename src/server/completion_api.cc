@@ -42,7 +42,7 @@ void answer_completion(const ApiContext& context, HttpRequest http, ResponderPtr
   JobRequest job;
   job.prompt_ids = std::get<std::vector<int32_t>>(std::move(prompt));
   submit_answer(context, request, std::move(job), {completion_shape(), context.model.tokenizer(), model, http.id, 0}, responder,
-                stop_with_client(context.scheduler, responder));
+                stop_with_client(context.replicas, responder));
 }
 
 }  // namespace glyph

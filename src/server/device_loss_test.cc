@@ -16,10 +16,9 @@ class DeviceLossTest : public ServerTest {
     ModelOptions options{.dir = dir};
     options.open_device = FailingDevice::opener(faults_);
     failing_ = Model::load(options).value();
-    options_.schedule.disk_dir = options_.state_dir / "cache";
-    options_.schedule.reload = [this] { return failing_->reload(); };
+    options_.disk_dir = options_.state_dir / "cache";
     options_.schedule.reload_pause_seconds = 0.01;
-    start(*failing_);
+    open({{failing_.get(), [this] { return failing_->reload(); }}});
   }
   void TearDown() override {
     ServerTest::TearDown();

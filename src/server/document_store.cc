@@ -69,17 +69,17 @@ Result<PageStyle> style_with(const Document& document, const ModelConfig& config
   return style.with_font_for(document);
 }
 
-DocumentStore::DocumentStore(const DocumentStoreOptions& options, Scheduler& scheduler) : options_(options), scheduler_(scheduler) {}
+DocumentStore::DocumentStore(const DocumentStoreOptions& options, Replicas& replicas) : options_(options), replicas_(replicas) {}
 
-Result<std::unique_ptr<DocumentStore>> DocumentStore::open(const DocumentStoreOptions& options, Scheduler& scheduler) {
+Result<std::unique_ptr<DocumentStore>> DocumentStore::open(const DocumentStoreOptions& options, Replicas& replicas) {
   std::error_code error;
   fs::create_directories(options.dir, error);
   if (error) return internal_error(fmt::format("{}: {}", options.dir.string(), error.message()));
-  std::unique_ptr<DocumentStore> store(new DocumentStore(options, scheduler));
+  std::unique_ptr<DocumentStore> store(new DocumentStore(options, replicas));
   GLYPH_RETURN_IF_ERROR(store->load_saved());
   std::vector<std::string> ids;
   for (const auto& [id, record] : store->records_) ids.push_back(id);
-  scheduler.retain(std::move(ids));
+  replicas.retain(std::move(ids));
   store->thread_ = std::thread([raw = store.get()] { raw->run(); });
   pthread_setname_np(store->thread_.native_handle(), "glyph-documents");
   return store;
@@ -91,7 +91,7 @@ DocumentStore::~DocumentStore() {
   for (const auto& [id, record] : records_) record->stop.request_stop();
   changed_.notify_all();
   lock.unlock();
-  scheduler_.notify();
+  replicas_.notify();
   if (thread_.joinable()) thread_.join();
   lock.lock();
   changed_.wait(lock, [this] { return num_reading_ == 0; });
@@ -127,11 +127,11 @@ Status DocumentStore::load_saved() {
 // True: it was read in an earlier life and the disk still has all of it, so that nothing need be done before a question asks.
 bool DocumentStore::take_up_reading(Record& record) const {
   auto reading = load_reading(record.dir);
-  if (!reading || (options_.read_ahead && (reading->identity != scheduler_.disk_identity() || !scheduler_.is_on_disk(reading->known)))) return false;
+  if (!reading || (options_.read_ahead && (reading->identity != replicas_.disk_identity() || !replicas_.is_on_disk(reading->known)))) return false;
   DocumentInfo& info = record.info;
   info.state = DocumentState::kReady;
   info.dpi = reading->dpi;
-  if (reading->identity != scheduler_.disk_identity() || reading->known.pages.empty()) return true;
+  if (reading->identity != replicas_.disk_identity() || reading->known.pages.empty()) return true;
   info.pages = info.pages_done = reading->known.pages.size();
   info.tokens_read = info.tokens_to_read = reading->prompt_tokens;
   info.text_tokens = reading->known.text_tokens;
@@ -149,7 +149,7 @@ std::string DocumentStore::id_of(const std::string& name, std::string_view bytes
 
 Result<DocumentInfo> DocumentStore::add(const std::string& name, std::string_view bytes, const std::string& style_overrides) {
   if (bytes.empty()) return refused(fmt::format("{}: the file is empty", name));
-  GLYPH_RETURN_IF_ERROR(style_with({}, scheduler_.model().config(), style_overrides).status());
+  GLYPH_RETURN_IF_ERROR(style_with({}, replicas_.model().config(), style_overrides).status());
   const std::string id = id_of(name, bytes, style_overrides);
   {
     const std::lock_guard lock(mutex_);
@@ -219,7 +219,7 @@ Status DocumentStore::remove(const std::string& id) {
     record->info.error = "the document was deleted";
     tell(record, lock);
   }
-  scheduler_.forget(id, std::move(source));
+  replicas_.forget(id, source);
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return saving_ != record; });
@@ -294,7 +294,7 @@ void DocumentStore::save(std::unique_lock<std::mutex>& lock) {
   const RecordPtr record = saving_;
   if (find(record->info.id) == record && record->known) {  // it was not deleted
     const DocumentInfo& info = record->info;
-    const SavedReading reading{scheduler_.disk_identity(), *record->known, info.tokens_read, info.image_tokens, info.dpi, info.warnings};
+    const SavedReading reading{replicas_.disk_identity(), *record->known, info.tokens_read, info.image_tokens, info.dpi, info.warnings};
     lock.unlock();
     if (const Status status = save_reading(record->dir, reading); !status.ok()) log_warning("{}: {}", record->info.id, status.message());
     lock.lock();
@@ -309,7 +309,7 @@ void DocumentStore::extract(const RecordPtr& record) {
   Result<Document> document = read_document(record->content(), ingest);
   if (!document.ok()) return fail(record, with_name(document.status(), record->content(), record->info.name));
   document->name = record->info.name;
-  Result<PageStyle> style = style_with(*document, scheduler_.model().config(), record->style);
+  Result<PageStyle> style = style_with(*document, replicas_.model().config(), record->style);
   if (!style.ok()) return fail(record, style.status());
   {
     std::unique_lock lock(mutex_);
@@ -340,7 +340,7 @@ void DocumentStore::read_ahead(const RecordPtr& record) {
     record->stage_watch = Stopwatch();
     ++num_reading_;
   }
-  if (const Status status = scheduler_.submit(std::move(request), std::move(listener), record->stop.get_token()); !status.ok()) {
+  if (const Status status = replicas_.submit(std::move(request), std::move(listener), record->stop.get_token()); !status.ok()) {
     finish(record, status);
   }
 }

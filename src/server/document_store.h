@@ -18,7 +18,7 @@
 
 #include "glyph/status.h"
 #include "ingest/ingest.h"
-#include "schedule/scheduler.h"
+#include "schedule/replicas.h"
 
 namespace glyph {
 
@@ -60,8 +60,8 @@ Result<PageStyle> style_with(const Document& document, const ModelConfig& config
 class DocumentStore {
  public:
   // Takes up what the folder holds: what was read and is still on disk is ready at once and opened when somebody asks for it, the
-  // rest is read again. kInternal: the folder cannot be used. The scheduler must outlive it.
-  static Result<std::unique_ptr<DocumentStore>> open(const DocumentStoreOptions& options, Scheduler& scheduler);
+  // rest is read again. kInternal: the folder cannot be used. The replicas must outlive it.
+  static Result<std::unique_ptr<DocumentStore>> open(const DocumentStoreOptions& options, Replicas& replicas);
   ~DocumentStore();
   DocumentStore(const DocumentStore&) = delete;
   DocumentStore& operator=(const DocumentStore&) = delete;
@@ -86,7 +86,7 @@ class DocumentStore {
   struct Record;
   using RecordPtr = std::shared_ptr<Record>;
 
-  DocumentStore(const DocumentStoreOptions& options, Scheduler& scheduler);
+  DocumentStore(const DocumentStoreOptions& options, Replicas& replicas);
   Status load_saved();
   bool take_up_reading(Record& record) const;
   void run();
@@ -100,7 +100,7 @@ class DocumentStore {
   RecordPtr find(const std::string& id) const;
 
   const DocumentStoreOptions options_;
-  Scheduler& scheduler_;
+  Replicas& replicas_;
 
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -1,6 +1,7 @@
 #include "server/metrics.h"
 
 #include <array>
+#include <functional>
 
 #include "server/gpu_figures.h"
 #include "server/process_figures.h"
@@ -21,6 +22,20 @@ constexpr std::array kAnswers{1.0, 2.0, 5.0, 10.0, 20.0};
 constexpr std::array kRequestSeconds{0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0};
 
 double number(uint64_t count) { return static_cast<double>(count); }
+
+// vLLM's label of the engine that a sample is of, where there are several.
+class EngineLabel {
+ public:
+  EngineLabel(size_t index, size_t count) : text_(count == 1 ? "" : std::to_string(index)) {}
+  // Points into this object.
+  Exposition::Labels with(Exposition::Labels labels) const {
+    if (!text_.empty()) labels.emplace_back("engine", text_);
+    return labels;
+  }
+
+ private:
+  const std::string text_;
+};
 
 }  // namespace
 
@@ -56,9 +71,9 @@ void Metrics::add_answer(const AnswerFigures& answer, double ms) {
   if (steps > 0) token_seconds_.add(answer.decode_ms / 1e3 / static_cast<double>(steps));
 }
 
-HttpResponse Metrics::response(const SchedulerStats& stats, size_t num_connections) const {
+HttpResponse Metrics::response(std::span<const SchedulerStats> stats, size_t num_connections) const {
   Exposition out;
-  write_scheduler(out, stats);
+  write_schedulers(out, stats);
   {
     const std::lock_guard lock(mutex_);
     write_answers(out);
@@ -74,69 +89,97 @@ HttpResponse Metrics::response(const SchedulerStats& stats, size_t num_connectio
   return response;
 }
 
-void Metrics::write_scheduler(Exposition& out, const SchedulerStats& stats) const {
-  const Exposition::Labels labels{{"model_name", model_}};
-  const auto write = [&](const char* name, Type type, const char* help, double value) {
-    out.family(name, type, help);
-    out.sample(labels, value);
-  };
-  const double used = stats.max_kv_blocks == 0 ? 0 : static_cast<double>(stats.kv_blocks_in_use) / static_cast<double>(stats.max_kv_blocks);
-  write("vllm:num_requests_running", Type::kGauge, "Requests and documents being read or answered.", number(stats.num_running));
-  write("vllm:num_requests_waiting", Type::kGauge, "Questions that wait.", number(stats.num_waiting));
-  write("vllm:kv_cache_usage_perc", Type::kGauge, "KV blocks in use, 1 is all of them.", used);
-  write("vllm:prompt_tokens_total", Type::kCounter, "Prompt tokens of finished questions.", number(stats.prompt_tokens));
-  write("vllm:generation_tokens_total", Type::kCounter, "Tokens written.", number(stats.generated_tokens));
-  write("vllm:spec_decode_num_drafts_total", Type::kCounter, "Guesses of how an answer goes on.", number(stats.num_drafts));
-  write("vllm:spec_decode_num_draft_tokens_total", Type::kCounter, "Tokens guessed.", number(stats.draft_tokens));
-  write("vllm:spec_decode_num_accepted_tokens_total", Type::kCounter, "Guessed tokens that were right.", number(stats.accepted_tokens));
-  write("vllm:prefix_cache_queries_total", Type::kCounter, "Prompt tokens looked up in the cache.", number(stats.prompt_tokens));
-  write("vllm:prefix_cache_hits_total", Type::kCounter, "Prompt tokens found in the cache.", number(stats.cached_tokens));
-  const CacheCounts& memory = stats.caches.memory_features;
-  write("vllm:mm_cache_queries_total", Type::kCounter, "Pages whose features were looked up.", number(memory.hits + memory.misses));
-  write("vllm:mm_cache_hits_total", Type::kCounter, "Pages whose features were found.", number(memory.hits + stats.caches.disk_features.hits));
-  write("glyph_requests_finished_total", Type::kCounter, "Questions and documents that were completed.", number(stats.num_finished));
-  write("glyph_requests_failed_total", Type::kCounter, "Questions and documents that ended with an error.", number(stats.num_failed));
-  write("glyph_requests_cancelled_total", Type::kCounter, "Questions and documents whose client went away.", number(stats.num_cancelled));
+// `value_of` is a member of SchedulerStats or a function of one.
+template <typename ValueOf>
+void Metrics::write_each(Exposition& out, std::span<const SchedulerStats> stats, const char* name, Type type, const char* help,
+                         const ValueOf& value_of) const {
+  out.family(name, type, help);
+  for (size_t i = 0; i < stats.size(); ++i) {
+    const EngineLabel engine(i, stats.size());
+    out.sample(engine.with({{"model_name", model_}}), static_cast<double>(std::invoke(value_of, stats[i])));
+  }
+}
+
+void Metrics::write_schedulers(Exposition& out, std::span<const SchedulerStats> stats) const {
+  using Stats = SchedulerStats;
+  const auto write = [&](const char* name, Type type, const char* help, const auto& value_of) { write_each(out, stats, name, type, help, value_of); };
+  const auto kv_usage = [](const Stats& one) { return one.max_kv_blocks == 0 ? 0 : static_cast<double>(one.kv_blocks_in_use) / static_cast<double>(one.max_kv_blocks); };
+  const auto page_queries = [](const Stats& one) { return one.caches.memory_features.hits + one.caches.memory_features.misses; };
+  const auto page_hits = [](const Stats& one) { return one.caches.memory_features.hits + one.caches.disk_features.hits; };
+  write("vllm:num_requests_running", Type::kGauge, "Requests and documents being read or answered.", &Stats::num_running);
+  write("vllm:num_requests_waiting", Type::kGauge, "Questions that wait.", &Stats::num_waiting);
+  write("vllm:kv_cache_usage_perc", Type::kGauge, "KV blocks in use, 1 is all of them.", kv_usage);
+  write("vllm:prompt_tokens_total", Type::kCounter, "Prompt tokens of finished questions.", &Stats::prompt_tokens);
+  write("vllm:generation_tokens_total", Type::kCounter, "Tokens written.", &Stats::generated_tokens);
+  write("vllm:spec_decode_num_drafts_total", Type::kCounter, "Guesses of how an answer goes on.", &Stats::num_drafts);
+  write("vllm:spec_decode_num_draft_tokens_total", Type::kCounter, "Tokens guessed.", &Stats::draft_tokens);
+  write("vllm:spec_decode_num_accepted_tokens_total", Type::kCounter, "Guessed tokens that were right.", &Stats::accepted_tokens);
+  write("vllm:prefix_cache_queries_total", Type::kCounter, "Prompt tokens looked up in the cache.", &Stats::prompt_tokens);
+  write("vllm:prefix_cache_hits_total", Type::kCounter, "Prompt tokens found in the cache.", &Stats::cached_tokens);
+  write("vllm:mm_cache_queries_total", Type::kCounter, "Pages whose features were looked up.", page_queries);
+  write("vllm:mm_cache_hits_total", Type::kCounter, "Pages whose features were found.", page_hits);
+  write("glyph_requests_finished_total", Type::kCounter, "Questions and documents that were completed.", &Stats::num_finished);
+  write("glyph_requests_failed_total", Type::kCounter, "Questions and documents that ended with an error.", &Stats::num_failed);
+  write("glyph_requests_cancelled_total", Type::kCounter, "Questions and documents whose client went away.", &Stats::num_cancelled);
   write("glyph_engine_up", Type::kGauge, "1 while questions are computed, 0 while the model is loaded again or when it cannot be.",
-        stats.engine == EngineState::kRunning ? 1 : 0);
-  write("glyph_engine_reloads_total", Type::kCounter, "Times the model was loaded again after its device was lost.", number(stats.num_reloads));
-  write("glyph_feature_cache_bytes", Type::kGauge, "Features of pages kept in memory.", number(stats.feature_bytes));
-  write("glyph_prefix_cache_bytes", Type::kGauge, "KV of documents kept in memory.", number(stats.prefix_bytes));
+        [](const Stats& one) { return one.engine == EngineState::kRunning ? 1 : 0; });
+  write("glyph_engine_reloads_total", Type::kCounter, "Times the model was loaded again after its device was lost.", &Stats::num_reloads);
+  write("glyph_feature_cache_bytes", Type::kGauge, "Features of pages kept in memory.", &Stats::feature_bytes);
+  write("glyph_prefix_cache_bytes", Type::kGauge, "KV of documents kept in memory.", &Stats::prefix_bytes);
   write_cache_config(out, stats);
-  write_caches(out, stats.caches);
+  write_caches(out, stats);
+  write_disk(out, stats);
 }
 
-void Metrics::write_cache_config(Exposition& out, const SchedulerStats& stats) const {
-  const std::string tokens = std::to_string(stats.kv_block_tokens), blocks = std::to_string(stats.max_kv_blocks);
+void Metrics::write_cache_config(Exposition& out, std::span<const SchedulerStats> stats) const {
   out.family("vllm:cache_config_info", Type::kGauge, "Tokens of a KV block, and how many blocks there are, on whatever device.");
-  out.sample({{"block_size", tokens}, {"model_name", model_}, {"num_gpu_blocks", blocks}}, 1);
+  for (size_t i = 0; i < stats.size(); ++i) {
+    const EngineLabel engine(i, stats.size());
+    const std::string tokens = std::to_string(stats[i].kv_block_tokens), blocks = std::to_string(stats[i].max_kv_blocks);
+    out.sample(engine.with({{"block_size", tokens}, {"model_name", model_}, {"num_gpu_blocks", blocks}}), 1);
+  }
 }
 
-void Metrics::write_caches(Exposition& out, const CacheStats& stats) const {
+// The disk is one for all replicas; what is found there and what is not, each counts for itself.
+void Metrics::write_caches(Exposition& out, std::span<const SchedulerStats> stats) const {
   struct Tier {
     const char *tier, *kind;
-    uint64_t bytes;
-    CacheCounts counts;
+    uint64_t (*bytes)(const CacheStats& stats);
+    CacheCounts CacheStats::*counts;
+    bool shared;
   };
-  const Tier tiers[] = {{"memory", "features", stats.memory_feature_bytes, stats.memory_features},
-                        {"memory", "kv", stats.memory_kv_bytes, stats.memory_kv},
-                        {"disk", "features", stats.disk.feature_bytes, stats.disk_features},
-                        {"disk", "kv", stats.disk.kv_bytes, stats.disk_kv}};
-  const auto write = [&](const char* name, Type type, const char* help, const auto& value_of) {
+  constexpr Tier kTiers[] = {
+      {"memory", "features", [](const CacheStats& one) { return uint64_t{one.memory_feature_bytes}; }, &CacheStats::memory_features, false},
+      {"memory", "kv", [](const CacheStats& one) { return uint64_t{one.memory_kv_bytes}; }, &CacheStats::memory_kv, false},
+      {"disk", "features", [](const CacheStats& one) { return one.disk.feature_bytes; }, &CacheStats::disk_features, true},
+      {"disk", "kv", [](const CacheStats& one) { return one.disk.kv_bytes; }, &CacheStats::disk_kv, true}};
+  const auto write = [&](const char* name, Type type, const char* help, bool once_if_shared, const auto& value_of) {
     out.family(name, type, help);
-    for (const Tier& tier : tiers) out.sample({{"kind", tier.kind}, {"model_name", model_}, {"tier", tier.tier}}, number(value_of(tier)));
+    for (const Tier& tier : kTiers) {
+      const size_t count = once_if_shared && tier.shared ? 1 : stats.size();
+      for (size_t i = 0; i < count; ++i) {
+        const EngineLabel engine(i, count);
+        out.sample(engine.with({{"kind", tier.kind}, {"model_name", model_}, {"tier", tier.tier}}), number(value_of(tier, stats[i].caches)));
+      }
+    }
   };
-  write("glyph_cache_bytes", Type::kGauge, "Held by the caches of pages.", [](const Tier& tier) { return tier.bytes; });
-  write("glyph_cache_hits_total", Type::kCounter, "Pages found.", [](const Tier& tier) { return tier.counts.hits; });
-  write("glyph_cache_misses_total", Type::kCounter, "Pages looked up in vain; the disk is asked for what memory lacks.",
-        [](const Tier& tier) { return tier.counts.misses; });
+  write("glyph_cache_bytes", Type::kGauge, "Held by the caches of pages.", true, [](const Tier& tier, const CacheStats& one) { return tier.bytes(one); });
+  write("glyph_cache_hits_total", Type::kCounter, "Pages found.", false, [](const Tier& tier, const CacheStats& one) { return (one.*tier.counts).hits; });
+  write("glyph_cache_misses_total", Type::kCounter, "Pages looked up in vain; the disk is asked for what memory lacks.", false,
+        [](const Tier& tier, const CacheStats& one) { return (one.*tier.counts).misses; });
+}
+
+void Metrics::write_disk(Exposition& out, std::span<const SchedulerStats> stats) const {
+  const CacheStats& first = stats.front().caches;
+  size_t unwritten = first.num_writing;
+  for (const SchedulerStats& one : stats) unwritten += one.caches.num_waiting;
   const Exposition::Labels labels{{"model_name", model_}};
   out.family("glyph_cache_unwritten_entries", Type::kGauge, "Entries on their way to disk.");
-  out.sample(labels, number(stats.num_waiting + stats.num_writing));
+  out.sample(labels, number(unwritten));
   out.family("glyph_cache_damaged_total", Type::kCounter, "Entries on disk that were damaged or foreign, and deleted.");
-  out.sample(labels, number(stats.disk.num_damaged));
+  out.sample(labels, number(first.disk.num_damaged));
   out.family("glyph_cache_dropped_writes_total", Type::kCounter, "Entries that could not be written or found no room.");
-  out.sample(labels, number(stats.disk.num_dropped));
+  out.sample(labels, number(first.disk.num_dropped));
 }
 
 void Metrics::write_answers(Exposition& out) const {

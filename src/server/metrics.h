@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <tuple>
 
@@ -21,14 +22,18 @@ class Metrics {
 
   // At the end of a request.
   void add(const RequestRecord& record);
-  // Reads small files of /proc.
-  HttpResponse response(const SchedulerStats& stats, size_t num_connections) const;
+  // `stats` are those of each replica, at least one; of several, samples have the label `engine`, its number. Reads small files of /proc.
+  HttpResponse response(std::span<const SchedulerStats> stats, size_t num_connections) const;
 
  private:
   void add_answer(const AnswerFigures& answer, double ms);
-  void write_scheduler(Exposition& out, const SchedulerStats& stats) const;
-  void write_caches(Exposition& out, const CacheStats& stats) const;
-  void write_cache_config(Exposition& out, const SchedulerStats& stats) const;
+  template <typename ValueOf>
+  void write_each(Exposition& out, std::span<const SchedulerStats> stats, const char* name, Exposition::Type type, const char* help,
+                  const ValueOf& value_of) const;
+  void write_schedulers(Exposition& out, std::span<const SchedulerStats> stats) const;
+  void write_caches(Exposition& out, std::span<const SchedulerStats> stats) const;
+  void write_disk(Exposition& out, std::span<const SchedulerStats> stats) const;
+  void write_cache_config(Exposition& out, std::span<const SchedulerStats> stats) const;
   void write_answers(Exposition& out) const;
   void write_requests(Exposition& out) const;
 

@@ -125,8 +125,8 @@ RequestRecord record(std::string_view route, int status) {
 TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
   Metrics metrics("a \"model\"\\\nof mine");
   SchedulerStats stats;
-  EXPECT_EQ(Checker::problem_of(metrics.response(stats, 0).body), "");
-  EXPECT_THAT(metrics.response(stats, 0).body, HasSubstr("vllm:request_success_total{finished_reason=\"stop\",model_name="));
+  EXPECT_EQ(Checker::problem_of(metrics.response({&stats, 1}, 0).body), "");
+  EXPECT_THAT(metrics.response({&stats, 1}, 0).body, HasSubstr("vllm:request_success_total{finished_reason=\"stop\",model_name="));
   stats.prompt_tokens = 12'345'678'901;
   stats.max_kv_blocks = 3;
   stats.kv_blocks_in_use = 1;
@@ -138,7 +138,7 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
   metrics.add(answered);
   metrics.add(record("other", RequestRecord::kClientGone));
   metrics.add(record("other", 404));
-  const HttpResponse response = metrics.response(stats, 7);
+  const HttpResponse response = metrics.response({&stats, 1}, 7);
   EXPECT_EQ(response.content_type, "text/plain; version=0.0.4; charset=utf-8");
   const std::string& text = response.body;
   EXPECT_EQ(Checker::problem_of(text), "") << text;
@@ -167,6 +167,27 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
   }
 }
 
+TEST(Metrics, OfSeveralReplicasHaveALabel) {
+  Metrics metrics("m");
+  SchedulerStats stats[2];
+  stats[0].prompt_tokens = 7;
+  stats[1].engine = EngineState::kFailed;
+  for (SchedulerStats& one : stats) {
+    one.caches.disk_kv = {2, 1};
+    one.caches.disk.kv_bytes = 100;  // of the one disk
+    one.caches.num_waiting = 3;
+    one.caches.num_writing = 4;
+  }
+  const std::string text = metrics.response(stats, 0).body;
+  EXPECT_EQ(Checker::problem_of(text), "") << text;
+  for (const std::string line : {R"(vllm:prompt_tokens_total{model_name="m",engine="0"} 7)", R"(vllm:prompt_tokens_total{model_name="m",engine="1"} 0)",
+                                 R"(glyph_engine_up{model_name="m",engine="0"} 1)", R"(glyph_engine_up{model_name="m",engine="1"} 0)",
+                                 R"(glyph_cache_hits_total{kind="kv",model_name="m",tier="disk",engine="1"} 2)",
+                                 R"(glyph_cache_bytes{kind="kv",model_name="m",tier="disk"} 100)", R"(glyph_cache_unwritten_entries{model_name="m"} 10)"}) {
+    EXPECT_THAT(text, HasSubstr("\n" + line + "\n"));
+  }
+}
+
 TEST(Metrics, TheProcessIsThisOne) {
   const ProcessFigures figures = process_figures();
   EXPECT_GT(figures.resident_bytes, 1u << 20);
@@ -179,21 +200,38 @@ TEST(Metrics, TheProcessIsThisOne) {
 
 TEST(Ready, SaysWhyNot) {
   SchedulerStats stats;
-  EXPECT_EQ(ready_response(stats, 1, false).status, 200);
+  EXPECT_EQ(ready_response({&stats, 1}, 1, false).status, 200);
   stats.num_waiting = 1;
-  EXPECT_EQ(ready_response(stats, 1, false).status, 503);
-  EXPECT_THAT(ready_response(stats, 1, false).body, HasSubstr("busy"));
-  EXPECT_THAT(ready_response({}, 1, true).body, HasSubstr("stopping"));
-  EXPECT_EQ(health_response(stats).status, 200);
+  EXPECT_EQ(ready_response({&stats, 1}, 1, false).status, 503);
+  EXPECT_THAT(ready_response({&stats, 1}, 1, false).body, HasSubstr("busy"));
+  EXPECT_THAT(ready_response({&stats, 1}, 1, true).body, HasSubstr("stopping"));
+  EXPECT_EQ(health_response({&stats, 1}).status, 200);
   stats.engine = EngineState::kReloading;
-  EXPECT_EQ(health_response(stats).status, 200);
-  EXPECT_THAT(ready_response(stats, 2, false).body, HasSubstr("reloading"));
+  EXPECT_EQ(health_response({&stats, 1}).status, 200);
+  EXPECT_THAT(ready_response({&stats, 1}, 2, false).body, HasSubstr("reloading"));
   stats.engine = EngineState::kFailed;
   stats.engine_failure = "the device failed";
+  EXPECT_EQ(health_response({&stats, 1}).status, 503);
+  EXPECT_THAT(health_response({&stats, 1}).body, HasSubstr("\"message\":\"the device failed\""));
+  EXPECT_EQ(ready_response({&stats, 1}, 2, false).status, 503);
+  EXPECT_THAT(ready_response({&stats, 1}, 2, false).body, HasSubstr("failed"));
+}
+
+TEST(Ready, OfSeveralReplicas) {
+  SchedulerStats stats[2];
+  stats[0].num_waiting = 1;
+  EXPECT_EQ(ready_response(stats, 1, false).status, 200);  // the other one takes questions
+  stats[1].engine = EngineState::kReloading;
+  EXPECT_EQ(health_response(stats).status, 200);
+  EXPECT_THAT(ready_response(stats, 2, false).body, HasSubstr("\"status\":\"reloading\",\"replicas\":[{\"status\":\"ok\"},{\"status\":\"reloading\"}]"));
+  stats[1].engine = EngineState::kFailed;
+  stats[1].engine_failure = "the device failed";
+  EXPECT_EQ(ready_response(stats, 2, false).status, 200);
+  EXPECT_THAT(ready_response(stats, 1, false).body, HasSubstr("busy"));
+  EXPECT_EQ(health_response(stats).body, R"({"status":"ok","replicas":[{"status":"ok"},{"status":"failed","message":"the device failed"}]})");
+  stats[0].engine = EngineState::kFailed;
   EXPECT_EQ(health_response(stats).status, 503);
-  EXPECT_THAT(health_response(stats).body, HasSubstr("\"message\":\"the device failed\""));
   EXPECT_EQ(ready_response(stats, 2, false).status, 503);
-  EXPECT_THAT(ready_response(stats, 2, false).body, HasSubstr("failed"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "schedule/cache_identity.h"
 #include "server/access.h"
 #include "server/api_error.h"
 #include "server/api_json.h"
@@ -58,7 +59,7 @@ struct Server::Impl {
     workers.reset();
     batches.reset();
     documents.reset();
-    scheduler.reset();
+    replicas.reset();
     http.reset();
   }
 
@@ -96,7 +97,7 @@ struct Server::Impl {
   const ImageFetcher images;
   Metrics metrics;
   std::unique_ptr<HttpServer> http;
-  std::unique_ptr<Scheduler> scheduler;
+  std::unique_ptr<Replicas> replicas;
   std::unique_ptr<DocumentStore> documents;
   std::unique_ptr<ConversationStore> conversations;
   std::unique_ptr<FileStore> files;
@@ -148,14 +149,14 @@ std::optional<Server::Impl::Decision> Server::Impl::route_api(const HttpRequest&
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "conversations") return route_conversations(request, path);
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "files") return route_files(request, path);
   if (path.size() >= 2 && path[0] == "v1" && path[1] == "batches") return route_batches(request, path);
-  if (request.path == "/health") return only_get(health_response(scheduler->stats()));
-  if (request.path == "/ready") return only_get(ready_response(scheduler->stats(), options.schedule.max_waiting, http->stopping()));
+  if (request.path == "/health") return only_get(health_response(replicas->stats()));
+  if (request.path == "/ready") return only_get(ready_response(replicas->stats(), options.schedule.max_waiting, http->stopping()));
   if (request.path == "/version") return only_get(json_response({{"version", GLYPH_VERSION}, {"model", model.name()}}));
   if (request.path == "/v1/models") return only_get(list_models(model));
   if (path.size() == 3 && path[0] == "v1" && path[1] == "models") return only_get(get_model(model, path[2]));
   if (request.path == "/metrics") {
     if (!get) return wrong_method("GET");
-    return simple(0, [this](const HttpRequest&) { return metrics.response(scheduler->stats(), http->num_connections()); });
+    return simple(0, [this](const HttpRequest&) { return metrics.response(replicas->stats(), http->num_connections()); });
   }
   if (request.path == "/v1/chat/completions") {
     return only_post(work(options.max_chat_bytes, [this](HttpRequest asked, ResponderPtr responder) {
@@ -259,7 +260,8 @@ Server::Impl::Decision Server::Impl::route_batches(const HttpRequest& request, c
   return simple(kMaxSmallBody, [this, id](const HttpRequest&) { return cancel_batch(*batches, id); });
 }
 
-Result<std::unique_ptr<Server>> Server::open(const Model& model, const ServerOptions& options) {
+Result<std::unique_ptr<Server>> Server::open(const std::vector<Replica>& replicas, const ServerOptions& options) {
+  const Model& model = *replicas.front().model;
   if (!is_loopback(options.http.host) && options.api_keys.empty() && !options.allow_remote_without_keys) {
     return usage_error(fmt::format("other hosts reach {}: pass --api-keys FILE, or --allow-remote to serve anyone without a key", options.http.host));
   }
@@ -273,13 +275,13 @@ Result<std::unique_ptr<Server>> Server::open(const Model& model, const ServerOpt
   GLYPH_ASSIGN_OR_RETURN(impl->http, HttpServer::bind(
                              http, [raw = impl.get()](const HttpRequest& request) { return raw->route(request); },
                              [raw = impl.get()](const RequestRecord& record) { raw->end_request(record); }));
-  impl->scheduler = std::make_unique<Scheduler>(model, options.schedule);
+  impl->replicas = std::make_unique<Replicas>(replicas, options.schedule, open_disk(model, options.disk_dir, options.disk_bytes));
   GLYPH_ASSIGN_OR_RETURN(impl->documents, DocumentStore::open({options.state_dir / "documents", options.ingest, options.read_ahead},
-                                                              *impl->scheduler));
+                                                              *impl->replicas));
   GLYPH_ASSIGN_OR_RETURN(impl->conversations, ConversationStore::open(options.state_dir / "conversations.sqlite"));
   GLYPH_ASSIGN_OR_RETURN(impl->files, FileStore::open(options.state_dir / "files"));
   impl->formats = std::make_unique<AnswerFormats>(model.tokenizer());
-  impl->api.emplace(ApiContext{model, *impl->scheduler, *impl->documents, *impl->files, *impl->formats, impl->options.ingest, impl->images, impl->recent});
+  impl->api.emplace(ApiContext{model, *impl->replicas, *impl->documents, *impl->files, *impl->formats, impl->options.ingest, impl->images, impl->recent});
   BatchLimits lines;
   lines.line_bytes = options.max_chat_bytes;
   GLYPH_ASSIGN_OR_RETURN(impl->batches, Batches::open(options.state_dir / "batches", *impl->files, [context = *impl->api](const std::string& endpoint, HttpRequest asked, ResponderPtr responder) mutable {
@@ -296,6 +298,6 @@ Server::~Server() = default;
 uint16_t Server::port() const { return impl_->http->port(); }
 void Server::run() { impl_->http->run(); }
 void Server::stop() { impl_->http->stop(); }
-Status Server::check_integrity() { return impl_->scheduler->check_integrity(); }
+Status Server::check_integrity() { return impl_->replicas->check_integrity(); }
 
 }  // namespace glyph

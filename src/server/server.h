@@ -1,4 +1,4 @@
-// Server: a model behind HTTP. Owns the sockets, the scheduler, the documents and the workers.
+// Server: a model behind HTTP. Owns the sockets, the schedulers, the documents and the workers.
 #pragma once
 
 #include <filesystem>
@@ -7,10 +7,9 @@
 #include <vector>
 
 #include "base/hash.h"
-#include "engine/model.h"
 #include "glyph/status.h"
 #include "ingest/ingest.h"
-#include "schedule/scheduler.h"
+#include "schedule/replicas.h"
 #include "server/http_server.h"
 #include "server/image_fetcher.h"
 #include "server/rate_limiter.h"
@@ -19,7 +18,9 @@ namespace glyph {
 
 struct ServerOptions {
   HttpServerOptions http;            // upload_dir is set by open()
-  SchedulerOptions schedule;
+  SchedulerOptions schedule;         // of each replica
+  std::filesystem::path disk_dir;    // keeps features and KV of stored documents, for all replicas; "": not
+  size_t disk_bytes = size_t{8} << 30;  // of both; 0: not
   IngestOptions ingest;
   std::filesystem::path state_dir;   // documents and uploads
   bool read_ahead = true;            // read documents when they are uploaded
@@ -35,8 +36,8 @@ struct ServerOptions {
 class Server {
  public:
   // Binds the address and takes up the documents of the state directory. kUsage: an address other hosts reach, without keys or
-  // allow_remote_without_keys; else as HttpServer::bind and DocumentStore::open. The model must outlive it.
-  static Result<std::unique_ptr<Server>> open(const Model& model, const ServerOptions& options);
+  // allow_remote_without_keys; else as HttpServer::bind and DocumentStore::open. The models of the replicas must outlive it.
+  static Result<std::unique_ptr<Server>> open(const std::vector<Replica>& replicas, const ServerOptions& options);
   ~Server();
 
   uint16_t port() const;

@@ -57,7 +57,10 @@ class ServerTest : public testing::Test {
 
   void start() { start(*model_); }
   void start(const Model& model) {
-    auto server = Server::open(model, options_);
+    open({{&model}});
+  }
+  void open(const std::vector<Replica>& replicas) {
+    auto server = Server::open(replicas, options_);
     ASSERT_TRUE(server.ok()) << server.status().message();
     server_ = *std::move(server);
     thread_ = std::thread([this] { server_->run(); });

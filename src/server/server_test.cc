@@ -255,12 +255,12 @@ TEST_F(ServerTest, ConversationsSurviveARestart) {
 
 TEST_F(ServerTest, OtherHostsNeedKeys) {
   options_.http.host = "0.0.0.0";
-  const auto server = Server::open(*model_, options_);
+  const auto server = Server::open({{model_}}, options_);
   ASSERT_FALSE(server.ok());
   EXPECT_EQ(server.status().code(), StatusCode::kUsage);
   options_.http.host = "somewhere";
   options_.allow_remote_without_keys = true;
-  EXPECT_EQ(Server::open(*model_, options_).status().code(), StatusCode::kUsage);
+  EXPECT_EQ(Server::open({{model_}}, options_).status().code(), StatusCode::kUsage);
 }
 
 TEST_F(ServerTest, AClientThatAsksTooOftenIsToldWhen) {

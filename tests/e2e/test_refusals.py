@@ -186,5 +186,22 @@ class RefusedGpus(GlyphTest):
         self.ask(3, "--gpu 98 --tensor-parallel 2")
 
 
+class RefusedReplicas(GlyphTest):
+    def serve(self, code, flags, *parts):
+        self.assert_one_sentence(self.run_glyph("serve", "--port", "0", "--state", "state", *flags.split()), code, *parts)
+
+    def test_no_such_number(self):
+        for number in ("0", "-1", "65", "two", "1.5"):
+            self.serve(2, f"--replicas={number} --device cpu", f"'{number}'", "from 1 to 64, nor all")
+
+    def test_all_of_a_processor(self):
+        self.serve(2, "--replicas all --device cpu", "all counts GPUs")
+
+    def test_more_than_there_are_gpus(self):
+        self.serve(3, "--replicas 2 --gpu 99")
+        self.serve(3, "--replicas 64 --tensor-parallel 4")
+        self.serve(3, "--replicas all --gpu 99")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -12,7 +12,7 @@ namespace glyph {
 
 class JobRunner {
  public:
-  JobRunner(const Model& model, const SchedulerOptions& options, std::stop_token stop) : scheduler_(model, options), stop_(std::move(stop)) {}
+  JobRunner(const Model& model, const SchedulerOptions& options, std::stop_token stop) : scheduler_(Replica{&model}, options, nullptr), stop_(std::move(stop)) {}
 
   std::future<Result<JobResult>> start(JobRequest request, JobListener listener) {
     auto promise = std::make_shared<std::promise<Result<JobResult>>>();

@@ -81,7 +81,7 @@ struct TokenCount {
 Result<double> scheduled_tokens_per_s(const Model& model, const Streams& streams, const PageStyle& style, const LadderOptions& options,
                                       const std::stop_token& stop, int64_t& tokens_each) {
   const size_t kv_bytes = size_t{16} << 30;
-  JobRunner runner(model, {.prefix_bytes = kv_bytes, .disk_bytes = 0, .active_kv_bytes = kv_bytes,
+  JobRunner runner(model, {.prefix_bytes = kv_bytes, .active_kv_bytes = kv_bytes,
                            .max_running = static_cast<size_t>(streams.num_streams), .draft_tokens = 0}, stop);
   std::vector<SourcePtr> sources;
   for (int64_t i = 0; i < streams.num_documents; ++i) {

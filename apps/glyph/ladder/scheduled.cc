@@ -43,7 +43,7 @@ class Scheduled : public Asking {
   // Nothing is known any more.
   void restart() {
     runner_.reset();
-    runner_ = std::make_unique<JobRunner>(model_, SchedulerOptions{.disk_bytes = 0, .draft_tokens = question_ == Question::kQuoted ? size_t{7} : 0}, stop_);
+    runner_ = std::make_unique<JobRunner>(model_, SchedulerOptions{.draft_tokens = question_ == Question::kQuoted ? size_t{7} : 0}, stop_);
     source_ = std::make_shared<Source>(workload_.document, workload_.style);
   }
 

@@ -12,13 +12,13 @@
 #include <thread>
 #include <vector>
 
-#include "ask_options.h"
 #include "base/text_file.h"
 #include "benchmarks.h"
 #include "engine/stopwatch.h"
 #include "fresh_dir.h"
 #include "json_text.h"
 #include "load/asking.h"
+#include "replica_options.h"
 #include "serve_options.h"
 
 namespace glyph {
@@ -40,17 +40,18 @@ class OwnServer {
     options.http.port = 0;
     options.api_keys.clear();
     options.rates = {};
-    GLYPH_RETURN_IF_ERROR(fit_memory(settings, options.schedule));
-    GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, open_engine(settings));
+    GLYPH_ASSIGN_OR_RETURN(const std::vector<ModelOptions> models, replica_options(settings));
+    GLYPH_RETURN_IF_ERROR(fit_memory(settings, models, options.schedule));
+    GLYPH_ASSIGN_OR_RETURN(std::vector<std::unique_ptr<Engine>> engines, open_engines(models));
     std::error_code error;
     const fs::path folder = fs::temp_directory_path(error);
     if (error) return internal_error(fmt::format("there is no folder for temporary files: {}", error.message()));
     // Never committed: it is removed with this object.
     GLYPH_ASSIGN_OR_RETURN(FreshDir state, FreshDir::create(folder / "glyph-load", nullptr));
     options.state_dir = state.path();
-    options.schedule.disk_dir = options.state_dir / "cache";
-    GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::open(engine->model(), options));
-    return std::unique_ptr<OwnServer>(new OwnServer(std::move(engine), std::move(state), std::move(server)));
+    options.disk_dir = options.state_dir / "cache";
+    GLYPH_ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::open(replicas_of(engines), options));
+    return std::unique_ptr<OwnServer>(new OwnServer(std::move(engines), std::move(state), std::move(server)));
   }
   ~OwnServer() {
     server_->stop();
@@ -62,10 +63,10 @@ class OwnServer {
   std::string url() const { return fmt::format("http://127.0.0.1:{}/", server_->port()); }
 
  private:
-  OwnServer(std::unique_ptr<Engine> engine, FreshDir state, std::unique_ptr<Server> server)
-      : engine_(std::move(engine)), state_(std::move(state)), server_(std::move(server)), thread_([this] { server_->run(); }) {}
+  OwnServer(std::vector<std::unique_ptr<Engine>> engines, FreshDir state, std::unique_ptr<Server> server)
+      : engines_(std::move(engines)), state_(std::move(state)), server_(std::move(server)), thread_([this] { server_->run(); }) {}
 
-  std::unique_ptr<Engine> engine_;
+  std::vector<std::unique_ptr<Engine>> engines_;
   FreshDir state_;
   std::unique_ptr<Server> server_;
   std::thread thread_;
