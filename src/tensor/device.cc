@@ -27,6 +27,18 @@ class HostMark : public DeviceMark {
 
 std::unique_ptr<DeviceMark> Device::mark() { return std::make_unique<HostMark>(); }
 
+std::unique_ptr<Device> Device::pinned_host() { return std::make_unique<ReferenceDevice>(); }
+
+bool Device::queue_download(void* to, const void* from, size_t num_bytes) {
+  copy_bytes(to, from, num_bytes);
+  return true;
+}
+
+bool Device::queue_upload(void* to, const void* from, size_t num_bytes) {
+  copy_bytes(to, from, num_bytes);
+  return true;
+}
+
 void DeviceMemoryDeleter::operator()(void* memory) const {
   if (memory != nullptr) device->free_bytes(memory);
 }

@@ -75,6 +75,14 @@ class Device {
   // To host memory; waits for all work queued before. After an error the bytes are zeros.
   virtual void download(void* to, const void* from, size_t num_bytes) { copy_bytes(to, from, num_bytes); }
 
+  // A device of host memory that the copies below reach: pinned for a GPU, which gives it slowly, and null when there is none. This device
+  // must outlive it.
+  virtual std::unique_ptr<Device> pinned_host();
+  // Copies to and from memory of pinned_host() that are only queued: they happen in the order of this device's work, and nobody else
+  // may touch either side before a mark behind them was waited for. False after an error: nothing was queued.
+  virtual bool queue_download(void* to, const void* from, size_t num_bytes);
+  virtual bool queue_upload(void* to, const void* from, size_t num_bytes);
+
   // The first error since the last call: kExhausted without memory, kInternal for anything else, which stays.
   // Does not wait: work that is still queued may fail later.
   virtual Status take_status() { return {}; }

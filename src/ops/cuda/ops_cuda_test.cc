@@ -38,6 +38,31 @@ TEST(CudaErrors, NoMemoryIsReportedOnceAndForgotten) {
   EXPECT_EQ(difference(back, numbers), 0.0);
 }
 
+// To pinned memory and back, while what lies on either side is used again by work behind.
+TEST(PinnedCopies, HappenInTheOrderOfTheWork) {
+  const std::unique_ptr<Device> device = open_gpu();
+  if (device == nullptr) GTEST_SKIP() << "there is no GPU";
+  const std::unique_ptr<Device> host = device->pinned_host();
+  Data data(7);
+  const Tensor first = data.floats({1024, 4096}), second = data.floats({1024, 4096});
+  const size_t bytes = first.num_bytes();
+  const DeviceMemory pinned = host->allocate(bytes);
+  ASSERT_NE(pinned, nullptr);
+  Tensor there = first.copy(*device), restored(*device, DType::kF32, first.shape()), restored_too(*device, DType::kF32, first.shape());
+  EXPECT_TRUE(device->queue_download(pinned.get(), there.view().raw(), bytes));
+  device->upload(there.view().raw(), second.view().raw(), bytes);
+  EXPECT_TRUE(device->queue_upload(restored.view().raw(), pinned.get(), bytes));
+  EXPECT_TRUE(device->queue_download(pinned.get(), there.view().raw(), bytes));
+  EXPECT_TRUE(device->queue_upload(restored_too.view().raw(), pinned.get(), bytes));
+  EXPECT_EQ(difference(host_copy(*device, restored.view()), first), 0.0);
+  EXPECT_EQ(difference(host_copy(*device, restored_too.view()), second), 0.0);
+  EXPECT_EQ(std::memcmp(pinned.get(), second.view().raw(), bytes), 0);
+  const Tensor huge(*device, DType::kF32, {int64_t{1} << 40});
+  EXPECT_FALSE(device->queue_download(pinned.get(), there.view().raw(), bytes)) << "after an error nothing is copied";
+  EXPECT_EQ(device->take_status().code(), StatusCode::kExhausted);
+  EXPECT_TRUE(device->queue_download(pinned.get(), there.view().raw(), bytes));
+}
+
 // Kernels of a record start before the one ahead of them has ended: whatever they read too early shows in some repetition.
 TEST(RecordedStep, GivesWhatItsCallsGive) {
   const std::unique_ptr<Device> device = open_gpu();

@@ -38,6 +38,9 @@ class CudaDevice : public Device {
   void copy_bytes(void* to, const void* from, size_t num_bytes) override;
   void upload(void* to, const void* from, size_t num_bytes) override;
   void download(void* to, const void* from, size_t num_bytes) override;
+  std::unique_ptr<Device> pinned_host() override;
+  bool queue_download(void* to, const void* from, size_t num_bytes) override;
+  bool queue_upload(void* to, const void* from, size_t num_bytes) override;
   Status take_status() override;
   Status lost() const override;
   std::unique_ptr<DeviceMark> mark() override;
