@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 namespace glyph {
 namespace {
@@ -23,7 +24,9 @@ class CachesTest : public testing::Test {
     dir_ = fresh_test_dir();
     open();
   }
-  void TearDown() override { check(); }
+  void TearDown() override {
+    if (caches_ != nullptr) check();
+  }
 
   void check() {
     caches_->write_all(10);
@@ -32,12 +35,12 @@ class CachesTest : public testing::Test {
     EXPECT_TRUE(status.ok()) << status.message();
   }
   // As after a restart.
-  void open(size_t memory = kMemory) {
+  void open(size_t memory = kMemory, size_t ram = 0) {
     if (caches_ != nullptr) check();
     caches_.reset();
     auto disk = DiskTier::open({dir_, uint64_t{1} << 24, sha256("model")});
     ASSERT_TRUE(disk.ok()) << disk.status().message();
-    caches_ = std::make_unique<Caches>(pool_, memory, memory, *std::move(disk));
+    caches_ = std::make_unique<Caches>(pool_, CacheBudgets{memory, memory, ram}, *std::move(disk));
   }
 
   static std::vector<Digest> pages(const std::string& names) {
@@ -183,7 +186,7 @@ TEST_F(CachesTest, ADamagedPageEndsTheMatchBeforeIt) {
   EXPECT_EQ(find("abc").num_pages, 3u);
 }
 
-TEST_F(CachesTest, ADeletedDocumentLeavesBothTiers) {
+TEST_F(CachesTest, ADeletedDocumentLeavesMemoryAndDisk) {
   read("abc", "first");
   read("axc", "second");
   caches_->insert_features(sha256("b"), features(1), "first");
@@ -199,6 +202,143 @@ TEST_F(CachesTest, ADeletedDocumentLeavesBothTiers) {
   EXPECT_EQ(find("axc").num_pages, 0u);
   EXPECT_EQ(pool_.num_blocks_in_use(), 0);
   EXPECT_EQ(caches_->stats().disk.num_entries, 0u);
+}
+
+// RAM for all that memory drops.
+TEST_F(CachesTest, WhatMemoryDropsComesBackFromRamAsItWas) {
+  open(8 * kLayout.block_bytes(), kMemory);
+  read("abc", "");
+  caches_->insert_features(sha256("a"), features(1.5f, 1600), "");
+  const PrefixTree::Match before = find("abc");
+  read("xyz", "");
+  caches_->insert_features(sha256("x"), features(2.5f, 1600), "");
+  EXPECT_LT(caches_->find_prefix(head_, pages("abc")).num_pages, 3u);
+  const PrefixTree::Match after = find("abc");
+  EXPECT_EQ(after.num_pages, 3u);
+  EXPECT_TRUE(same(before, after));
+  const FeaturesPtr found = caches_->find_features(sha256("a"));
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->grid, (ops::PatchGrid{4, 1600}));
+  EXPECT_EQ(found->values.data<float>()[1600 * 16 - 1], 1.5f);
+  const CacheStats stats = caches_->stats();
+  EXPECT_GT(stats.ram_kv.hits, 0u);
+  EXPECT_EQ(stats.ram_features.hits, 1u);
+  EXPECT_GT(stats.memory_kv.evictions, 0u);
+  EXPECT_EQ(stats.memory_features.evictions, 2u);
+  EXPECT_GT(stats.ram_kv_bytes, 0u);
+  EXPECT_GT(stats.ram_feature_bytes, 2 * 1600 * 64u);
+  EXPECT_EQ(stats.disk.num_entries, 0u);  // nobody's
+}
+
+TEST_F(CachesTest, RamHasABudgetOfItsOwn) {
+  open(8 * kLayout.block_bytes(), 12 * kLayout.block_bytes());  // 3 and 4 pages
+  for (const char* names : {"abc", "def", "ghi", "jkl", "mno"}) read(names, "");
+  EXPECT_EQ(find("abc").num_pages, 0u);
+  EXPECT_EQ(find("jkl").num_pages, 3u);
+  const CacheStats stats = caches_->stats();
+  EXPECT_LE(stats.ram_kv_bytes, 12 * kLayout.block_bytes());
+  EXPECT_GT(stats.ram_kv.evictions, 0u);
+}
+
+// The tree holds three pages.
+TEST_F(CachesTest, ADocumentMayBeLongerThanTheTree) {
+  open(8 * kLayout.block_bytes(), kMemory);
+  EXPECT_EQ(read("abcdefgh", "doc"), 0u);
+  EXPECT_EQ(read("abcdefgh", "doc"), 8u);
+  EXPECT_EQ(read("abcdefgx", "doc"), 7u);
+  check();
+  EXPECT_EQ(caches_->stats().disk.num_entries, 8u);
+  open(8 * kLayout.block_bytes(), kMemory);
+  EXPECT_EQ(read("abcdefgx", "doc"), 8u);
+  EXPECT_EQ(caches_->stats().disk_kv.hits, 8u);
+  EXPECT_EQ(read("abcdefgx", "doc"), 8u);
+  EXPECT_EQ(caches_->stats().disk_kv.hits, 8u);
+}
+
+TEST_F(CachesTest, ADeletedDocumentLeavesRam) {
+  open(5 * kLayout.block_bytes(), kMemory);
+  read("abc", "first");
+  read("axc", "second");
+  read("yz", "");
+  caches_->insert_features(sha256("b"), features(1, 1000), "first");
+  caches_->insert_features(sha256("y"), features(1, 1000), "");
+  check();
+  caches_->forget("first");
+  check();
+  EXPECT_EQ(find("abc").num_pages, 1u);
+  EXPECT_EQ(caches_->find_features(sha256("b")), nullptr);
+  EXPECT_EQ(find("axc").num_pages, 3u);
+  caches_->set_owner("second", pages("z"));
+  check();
+  EXPECT_EQ(find("axc").num_pages, 0u);
+}
+
+// What waits for the disk is written from wherever it is.
+TEST_F(CachesTest, TheDiskGetsWhatRamHas) {
+  open(5 * kLayout.block_bytes(), kMemory);
+  {
+    KvCache secret(pool_);
+    ASSERT_TRUE(secret.reserve(512).ok());
+    for (int64_t token = 0; token < 512; ++token) write(secret, token, 'S');
+  }
+  read("ab", "");
+  caches_->insert_features(sha256("a"), features(3, 1000), "");
+  const PrefixTree::Match before = find("ab");
+  read("yz", "");
+  caches_->insert_features(sha256("y"), features(4, 1000), "");
+  Digest key = head_;
+  for (const Digest& page : pages("ab")) {
+    key = prefix_key(key, page);
+    caches_->add_page("doc", page);
+    caches_->keep_stored(page, key, "doc");
+  }
+  open();
+  const PrefixTree::Match after = find("ab");
+  EXPECT_TRUE(same(before, after));
+  EXPECT_EQ(caches_->stats().disk_kv.hits, 2u);
+  const auto* last = static_cast<const float*>(after.blocks.back()->memory.get());
+  size_t filled = 0;
+  for (size_t i = 0; i < kLayout.block_bytes() / sizeof(float); ++i) filled += last[i] != 0;
+  EXPECT_EQ(filled, (204u - 192u) * 2 * 2 * 16);
+  const FeaturesPtr found = caches_->find_features(sha256("a"));
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->values.data<float>()[1000 * 16 - 1], 3);
+}
+
+TEST_F(CachesTest, ADeviceThatGoesTakesRamAlong) {
+  open(5 * kLayout.block_bytes(), kMemory);
+  read("ab", "doc");
+  read("cd", "");
+  EXPECT_GT(caches_->stats().ram_kv_bytes, 0u);
+  check();
+  caches_->drop_memory();
+  EXPECT_EQ(caches_->stats().ram_kv_bytes, 0u);
+  KvBlockPool next(device_, kLayout);
+  caches_->use(next);
+  EXPECT_EQ(find("ab").num_pages, 2u);  // from the disk
+  EXPECT_EQ(find("cd").num_pages, 0u);
+  read("cd", "");
+  EXPECT_GT(caches_->stats().ram_kv_bytes, 0u);
+  check();
+  caches_.reset();
+}
+
+TEST_F(CachesTest, AllTiersHoldTogetherUnderRandomUse) {
+  std::mt19937 engine(7);
+  const auto random = [&](uint32_t below) { return static_cast<uint32_t>(engine() % below); };
+  open(9 * kLayout.block_bytes(), 14 * kLayout.block_bytes());
+  for (int round = 0; round < 300; ++round) {
+    std::string names;
+    for (uint32_t i = 0, count = 1 + random(6); i < count; ++i) names += static_cast<char>('a' + random(3));
+    const std::string owner(random(2), static_cast<char>('A' + random(3)));
+    if (random(10) == 0) caches_->forget(owner);
+    read(names, owner);
+    caches_->insert_features(pages(names).back(), features(1, 2 * (1 + random(500))), owner);
+    const Status status = caches_->check_integrity();
+    ASSERT_TRUE(status.ok()) << status.message();
+  }
+  EXPECT_GT(caches_->stats().ram_kv.hits, 0u);
+  EXPECT_GT(caches_->stats().ram_kv.evictions, 0u);
 }
 
 // The positions of a block that the page does not fill may hold another document's keys and values.
@@ -234,7 +374,7 @@ TEST(KvBytes, PositionsBehindTheEndAreZeros) {
 }
 
 TEST_F(CachesTest, WithoutADiskOrABudgetNothingIsKept) {
-  Caches none(kLayout, 0, 0);
+  Caches none(kLayout);
   none.insert_features(sha256("a"), features(1), "doc");
   EXPECT_EQ(none.find_features(sha256("a")), nullptr);
   EXPECT_FALSE(none.write_one());

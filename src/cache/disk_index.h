@@ -1,7 +1,6 @@
 // DiskIndex: what lies on disk, whose it is, and what goes first when there is no room. Knows no files.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -14,12 +13,6 @@
 #include "glyph/status.h"
 
 namespace glyph {
-
-struct EntryId {
-  EntryKind kind = EntryKind::kFeatures;
-  Digest key{};
-  auto operator<=>(const EntryId&) const = default;
-};
 
 // Not thread safe. Calls that return entries have taken them out of the index; the caller deletes their files.
 class DiskIndex {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <span>
 
@@ -18,6 +19,13 @@ constexpr size_t kEntryHeaderBytes = 208;
 constexpr uint64_t kMaxEntryPayload = uint64_t{1} << 36;
 
 enum class EntryKind : uint32_t { kFeatures = 1, kKv = 2 };
+
+// What an entry is called in every tier.
+struct EntryId {
+  EntryKind kind = EntryKind::kFeatures;
+  Digest key{};
+  auto operator<=>(const EntryId&) const = default;
+};
 
 // The size of what a vision model makes of a page, as PageFeatures.
 struct FeatureShape {

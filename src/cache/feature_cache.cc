@@ -51,7 +51,9 @@ void FeatureCache::clear() {
 
 void FeatureCache::drop_oldest() {
   const Digest key = recency_.back();
+  const FeaturesPtr features = peek(key);
   erase(key);
+  if (on_evict_) on_evict_(key, *features);
 }
 
 Status FeatureCache::check_integrity() const {

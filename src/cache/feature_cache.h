@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "base/hash.h"
 #include "glyph/status.h"
@@ -18,7 +20,10 @@ using FeaturesPtr = std::shared_ptr<const PageFeatures>;
 // One thread, but for what says otherwise.
 class FeatureCache {
  public:
-  explicit FeatureCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+  // Hears of what made room for others.
+  using OnEvict = std::function<void(const Digest& key, const PageFeatures& features)>;
+
+  explicit FeatureCache(size_t max_bytes, OnEvict on_evict = {}) : max_bytes_(max_bytes), on_evict_(std::move(on_evict)) {}
 
   // nullptr when it is not there; what is found counts as used now.
   FeaturesPtr find(const Digest& key);
@@ -45,6 +50,7 @@ class FeatureCache {
   void drop_oldest();
 
   const size_t max_bytes_;
+  const OnEvict on_evict_;
   size_t num_bytes_ = 0;
   std::list<Digest> recency_;  // most recent first
   mutable std::mutex keys_mutex_;

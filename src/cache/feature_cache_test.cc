@@ -29,6 +29,18 @@ TEST_F(FeatureCacheTest, DropsTheLeastRecentlyUsed) {
   EXPECT_TRUE(cache.check_integrity().ok());
 }
 
+TEST_F(FeatureCacheTest, TellsWhatMadeRoom) {
+  std::vector<std::pair<Digest, int64_t>> told;
+  FeatureCache cache(300 * 64, [&](const Digest& key, const PageFeatures& features) { told.emplace_back(key, features.num_tokens()); });
+  cache.insert(sha256("a"), features(100));
+  cache.insert(sha256("b"), features(120));
+  cache.insert(sha256("c"), features(200));
+  EXPECT_EQ(told, (std::vector<std::pair<Digest, int64_t>>{{sha256("a"), 100}, {sha256("b"), 120}}));
+  cache.erase(sha256("c"));
+  cache.insert(sha256("too large"), features(301));
+  EXPECT_EQ(told.size(), 2u);
+}
+
 TEST_F(FeatureCacheTest, WhatIsInUseOutlivesItsEntry) {
   FeatureCache cache(100 * 64);
   cache.insert(sha256("a"), features(100));

@@ -31,30 +31,41 @@ void clear_positions_from(std::span<uint8_t> block, const KvLayout& layout, bool
 
 }  // namespace
 
-void download_blocks(const KvBlockPool& pool, std::span<const KvBlockPool::BlockPtr> blocks, int64_t num_tokens, std::span<uint8_t> bytes) {
-  const KvLayout& layout = pool.layout();
-  const size_t size = layout.block_bytes();
-  GLYPH_CHECK(bytes.size() == blocks.size() * layout.all_block_bytes());
-  uint8_t* at = bytes.data();
-  for (const KvBlockPool::BlockPtr& block : blocks) {
-    for (int rank = 0; rank < pool.num_ranks(); ++rank, at += size) {
-      pool.device(rank).download(at, block->of(rank).get(), size);
-      if (&block != &blocks.back() || num_tokens >= layout.block_tokens) continue;
-      clear_positions_from({at, size}, layout, pool.device().host_memory(), num_tokens);
-    }
-  }
-}
-
-Result<std::vector<KvBlockPool::BlockPtr>> upload_blocks(KvBlockPool& pool, std::span<const uint8_t> bytes) {
-  const size_t size = pool.layout().block_bytes();
-  GLYPH_CHECK(bytes.size() % pool.layout().all_block_bytes() == 0);
+Result<std::vector<KvBlockPool::BlockPtr>> allocate_blocks(KvBlockPool& pool, size_t count) {
   std::vector<KvBlockPool::BlockPtr> blocks;
-  for (const uint8_t* at = bytes.data(); at < bytes.data() + bytes.size();) {
+  while (blocks.size() < count) {
     GLYPH_ASSIGN_OR_RETURN(KvBlockPool::BlockPtr block, pool.allocate());
-    for (int rank = 0; rank < pool.num_ranks(); ++rank, at += size) pool.device(rank).upload(block->of(rank).get(), at, size);
     blocks.push_back(std::move(block));
   }
   return blocks;
+}
+
+void download_blocks(const KvBlockPool& pool, std::span<const KvBlockPool::BlockPtr> blocks, std::span<uint8_t> bytes) {
+  const size_t size = pool.layout().block_bytes();
+  GLYPH_CHECK(bytes.size() == blocks.size() * pool.layout().all_block_bytes());
+  uint8_t* at = bytes.data();
+  for (const KvBlockPool::BlockPtr& block : blocks) {
+    for (int rank = 0; rank < pool.num_ranks(); ++rank, at += size) pool.device(rank).download(at, block->of(rank).get(), size);
+  }
+}
+
+void upload_blocks(const KvBlockPool& pool, std::span<const uint8_t> bytes, std::span<const KvBlockPool::BlockPtr> blocks) {
+  const size_t size = pool.layout().block_bytes();
+  GLYPH_CHECK(bytes.size() == blocks.size() * pool.layout().all_block_bytes());
+  const uint8_t* at = bytes.data();
+  for (const KvBlockPool::BlockPtr& block : blocks) {
+    for (int rank = 0; rank < pool.num_ranks(); ++rank, at += size) pool.device(rank).upload(block->of(rank).get(), at, size);
+  }
+}
+
+void clear_behind(const KvBlockPool& pool, int64_t end_tokens, std::span<uint8_t> bytes) {
+  const KvLayout& layout = pool.layout();
+  const int64_t in_last = end_tokens % layout.block_tokens;
+  if (in_last == 0) return;
+  uint8_t* at = bytes.data() + bytes.size() - layout.all_block_bytes();
+  for (int rank = 0; rank < pool.num_ranks(); ++rank, at += layout.block_bytes()) {
+    clear_positions_from({at, layout.block_bytes()}, layout, pool.device().host_memory(), in_last);
+  }
 }
 
 }  // namespace glyph

@@ -9,10 +9,12 @@
 
 namespace glyph {
 
-// Copies whole blocks to `bytes` (blocks * all_block_bytes), of each the parts of all devices in their order; the positions of the last block from `num_tokens` on,
-// which may hold anything, become zeros.
-void download_blocks(const KvBlockPool& pool, std::span<const KvBlockPool::BlockPtr> blocks, int64_t num_tokens, std::span<uint8_t> bytes);
-// New blocks of the pool with these bytes (blocks * all_block_bytes). kExhausted.
-Result<std::vector<KvBlockPool::BlockPtr>> upload_blocks(KvBlockPool& pool, std::span<const uint8_t> bytes);
+// New blocks of the pool. kExhausted.
+Result<std::vector<KvBlockPool::BlockPtr>> allocate_blocks(KvBlockPool& pool, size_t count);
+// Copies whole blocks to or from `bytes` (blocks * all_block_bytes), of each the parts of all devices in their order.
+void download_blocks(const KvBlockPool& pool, std::span<const KvBlockPool::BlockPtr> blocks, std::span<uint8_t> bytes);
+void upload_blocks(const KvBlockPool& pool, std::span<const uint8_t> bytes, std::span<const KvBlockPool::BlockPtr> blocks);
+// Of blocks that end with token `end_tokens` of a sequence: the positions behind it, which may hold anything, become zeros.
+void clear_behind(const KvBlockPool& pool, int64_t end_tokens, std::span<uint8_t> bytes);
 
 }  // namespace glyph

@@ -23,7 +23,8 @@ struct PrefixTree::Node {
 
 Digest prefix_key(const Digest& before, const Digest& page) { return Sha256().update(before).update(page).finish(); }
 
-PrefixTree::PrefixTree(const KvLayout& layout, size_t max_bytes) : layout_(layout), max_bytes_(max_bytes) {}
+PrefixTree::PrefixTree(const KvLayout& layout, size_t max_bytes, OnEvict on_evict)
+    : layout_(layout), max_bytes_(max_bytes), on_evict_(std::move(on_evict)) {}
 PrefixTree::~PrefixTree() = default;
 
 bool PrefixTree::contains(const Digest& key) const {
@@ -75,13 +76,15 @@ bool PrefixTree::insert(const Digest& head, std::span<const Digest> pages, const
   size_t depth = 0;
   const Node* const parent = walk(head, pages.first(pages.size() - 1), &depth);
   if (depth + 1 != pages.size()) return false;
-  Part part;
-  part.begin_tokens = parent == nullptr ? 0 : parent->num_tokens;
-  part.end_tokens = cache.num_tokens();
-  part.next_position = cache.next_position();
-  const int64_t end = (part.end_tokens + layout_.block_tokens - 1) / layout_.block_tokens;
-  part.blocks.assign(cache.blocks().begin() + part.begin_tokens / layout_.block_tokens, cache.blocks().begin() + end);
-  return insert(head, pages, std::move(part));
+  const bool first = parent == nullptr;
+  return insert(head, pages, part_of(first ? head : parent->key, pages.back(), first ? 0 : parent->num_tokens, cache));
+}
+
+PrefixTree::Part PrefixTree::part_of(const Digest& parent, const Digest& page, int64_t begin_tokens, const KvCache& cache) {
+  Part part{prefix_key(parent, page), parent, page, {}, begin_tokens, cache.num_tokens(), cache.next_position()};
+  const int64_t block_tokens = cache.layout().block_tokens, end = (part.end_tokens + block_tokens - 1) / block_tokens;
+  part.blocks.assign(cache.blocks().begin() + begin_tokens / block_tokens, cache.blocks().begin() + end);
+  return part;
 }
 
 bool PrefixTree::insert(const Digest& head, std::span<const Digest> pages, Part part) {
@@ -134,10 +137,13 @@ void PrefixTree::drop_oldest() {
   Node* const node = recency_.back();
   GLYPH_CHECK(node->children.empty());
   Node* const parent = node->parent;
+  const std::optional<Part> evicted = on_evict_ ? part(node->key) : std::nullopt;
   drop(node);
-  if (parent->parent != nullptr || !parent->children.empty()) return;
-  const Digest head = parent->key;
-  heads_.erase(head);
+  if (parent->parent == nullptr && parent->children.empty()) {
+    const Digest head = parent->key;
+    heads_.erase(head);
+  }
+  if (evicted) on_evict_(*evicted);
 }
 
 // With all below it.

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -44,10 +45,16 @@ class PrefixTree {
     int64_t next_position = 0;
   };
 
-  PrefixTree(const KvLayout& layout, size_t max_bytes);
+  // Hears of what made room for others, once it is gone.
+  using OnEvict = std::function<void(const Part& part)>;
+
+  PrefixTree(const KvLayout& layout, size_t max_bytes, OnEvict on_evict = {});
   ~PrefixTree();
   PrefixTree(const PrefixTree&) = delete;
   PrefixTree& operator=(const PrefixTree&) = delete;
+
+  // What `cache`, which ends right after `page`, holds from token `begin_tokens` on, where `parent` ends.
+  static Part part_of(const Digest& parent, const Digest& page, int64_t begin_tokens, const KvCache& cache);
 
   // The longest known beginning of `pages` after `head`; it counts as used now.
   Match find(const Digest& head, std::span<const Digest> pages);
@@ -84,6 +91,7 @@ class PrefixTree {
 
   const KvLayout layout_;
   const size_t max_bytes_;
+  const OnEvict on_evict_;
   size_t num_bytes_ = 0;
   std::list<Node*> recency_;  // most recent first; all nodes but the heads
   Children heads_;            // hold no blocks

@@ -70,6 +70,29 @@ TEST_F(PrefixTreeTest, DropsTheOldestLeafAndKeepsBlocksThatAreInUse) {
   EXPECT_EQ(pool_.num_blocks_in_use(), static_cast<int64_t>(held.blocks.size()));
 }
 
+TEST_F(PrefixTreeTest, TellsWhatMadeRoomLeavesFirst) {
+  std::string told;
+  PrefixTree* the_tree = nullptr;
+  PrefixTree tree(kLayout, 7 * kLayout.block_bytes(), [&](const PrefixTree::Part& part) {
+    for (char name : std::string("abcd")) {
+      if (part.page == pages(std::string(1, name)).front()) told += name;
+    }
+    EXPECT_EQ(part.key, prefix_key(part.parent, part.page));
+    EXPECT_EQ(part.blocks.size(), part.begin_tokens == 0 ? 2u : 3u);
+    EXPECT_FALSE(the_tree->contains(part.key));
+  });
+  the_tree = &tree;
+  read(tree, pages("ab"));
+  read(tree, pages("cd"));
+  EXPECT_EQ(told, "b");
+  tree.make_room(7 * kLayout.block_bytes());
+  EXPECT_EQ(told, "badc");
+  read(tree, pages("ab"));
+  tree.forget({pages("a").front()});
+  tree.clear();
+  EXPECT_EQ(told, "badc");  // what is forgotten made no room
+}
+
 TEST_F(PrefixTreeTest, HoldsTogetherUnderRandomUse) {
   std::mt19937 random(7);
   PrefixTree tree(kLayout, 12 * kLayout.block_bytes());

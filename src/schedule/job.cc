@@ -81,7 +81,7 @@ Status Job::read_pages(Caches& caches, const Pace& pace) {
   if (!reading_) {
     result_.queue_ms += watch_.ms() - waiting_since_ms_;
     GLYPH_RETURN_IF_ERROR(check());
-    if (!request_.use_cache) no_caches_ = std::make_unique<Caches>(model_.language().kv_layout(), 0, 0);
+    if (!request_.use_cache) no_caches_ = std::make_unique<Caches>(model_.language().kv_layout());
     reading_.emplace(model_, no_caches_ ? *no_caches_ : caches, request_.turns, head_, stop_);
   }
   GLYPH_ASSIGN_OR_RETURN(const bool more, reading_->step(pace));

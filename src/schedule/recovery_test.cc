@@ -142,6 +142,31 @@ TEST_F(RecoveryTest, WhatIsOnDiskStays) {
   EXPECT_EQ(scheduler_->stats().caches.disk_kv.hits, 4u);
 }
 
+TEST_F(RecoveryTest, WhatRamHadGoesWithTheDevice) {
+  start(options_);
+  const auto ask = [&](const std::string& word) { return submit(question({source_of(200, word)})).get().value(); };
+  const auto caches = [&] {
+    EXPECT_TRUE(scheduler_->check_integrity().ok());
+    return scheduler_->stats().caches;
+  };
+  const std::string expected = ask("one").answers[0].text;
+  options_.prefix_bytes = caches().memory_kv_bytes * 3 / 2;
+  options_.ram_bytes = size_t{1} << 30;
+  restart();
+  ask("one");
+  ask("two");
+  EXPECT_EQ(ask("one").timings.vision_ms, 0);
+  EXPECT_GT(caches().ram_kv.hits, 0u);
+  faults_->checks_left = 1;
+  ASSERT_FALSE(submit(question({}, "Anything")).get().ok());
+  const JobResult again = ask("one");
+  EXPECT_EQ(again.usage.cached_tokens, 0);
+  EXPECT_EQ(again.answers[0].text, expected);
+  EXPECT_EQ(scheduler_->stats().num_reloads, 1u);
+  ask("two");
+  EXPECT_GT(caches().ram_kv_bytes, 0u);
+}
+
 // Whenever it fails, what a failing device gave does not get to the disk.
 TEST_F(RecoveryTest, NothingWrongGetsToTheDisk) {
   start(options_);

@@ -37,7 +37,7 @@ Scheduler::Scheduler(Replica replica, const SchedulerOptions& options, DiskTierP
       max_active_blocks_(blocks_in(options.active_kv_bytes, layout_)),
       max_blocks_(max_active_blocks_ + blocks_in(options.prefix_bytes, layout_)),
       pool_(std::make_unique<KvBlockPool>(model_.group().devices(), layout_, max_blocks_)),
-      caches_(*pool_, options.feature_bytes, options.prefix_bytes, std::move(disk)),
+      caches_(*pool_, {.features = options.feature_bytes, .kv = options.prefix_bytes, .ram = options.ram_bytes}, std::move(disk)),
       documents_(kDocumentSeconds, kDocumentBurst),
       questions_(kQuestionSeconds, kQuestionBurst) {
   thread_ = std::thread([this] { run(); });

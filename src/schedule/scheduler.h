@@ -37,6 +37,7 @@ struct Replica {
 struct SchedulerOptions {
   size_t feature_bytes = size_t{1} << 30;      // features of pages kept; 0: none
   size_t prefix_bytes = size_t{2} << 30;       // KV of documents kept; 0: none
+  size_t ram_bytes = 0;                        // what falls out of both, in RAM that the device copies to: for a GPU; 0: gone
   size_t active_kv_bytes = size_t{2} << 30;    // KV of jobs that run
   size_t max_running = 16;                     // questions at once
   size_t max_waiting = 256;                    // questions; one more is refused

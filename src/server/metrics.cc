@@ -105,7 +105,7 @@ void Metrics::write_schedulers(Exposition& out, std::span<const SchedulerStats> 
   const auto write = [&](const char* name, Type type, const char* help, const auto& value_of) { write_each(out, stats, name, type, help, value_of); };
   const auto kv_usage = [](const Stats& one) { return one.max_kv_blocks == 0 ? 0 : static_cast<double>(one.kv_blocks_in_use) / static_cast<double>(one.max_kv_blocks); };
   const auto page_queries = [](const Stats& one) { return one.caches.memory_features.hits + one.caches.memory_features.misses; };
-  const auto page_hits = [](const Stats& one) { return one.caches.memory_features.hits + one.caches.disk_features.hits; };
+  const auto page_hits = [](const Stats& one) { return one.caches.memory_features.hits + one.caches.ram_features.hits + one.caches.disk_features.hits; };
   write("vllm:num_requests_running", Type::kGauge, "Requests and documents being read or answered.", &Stats::num_running);
   write("vllm:num_requests_waiting", Type::kGauge, "Questions that wait.", &Stats::num_waiting);
   write("vllm:kv_cache_usage_perc", Type::kGauge, "KV blocks in use, 1 is all of them.", kv_usage);
@@ -151,11 +151,13 @@ void Metrics::write_caches(Exposition& out, std::span<const SchedulerStats> stat
   constexpr Tier kTiers[] = {
       {"memory", "features", [](const CacheStats& one) { return uint64_t{one.memory_feature_bytes}; }, &CacheStats::memory_features, false},
       {"memory", "kv", [](const CacheStats& one) { return uint64_t{one.memory_kv_bytes}; }, &CacheStats::memory_kv, false},
+      {"ram", "features", [](const CacheStats& one) { return uint64_t{one.ram_feature_bytes}; }, &CacheStats::ram_features, false},
+      {"ram", "kv", [](const CacheStats& one) { return uint64_t{one.ram_kv_bytes}; }, &CacheStats::ram_kv, false},
       {"disk", "features", [](const CacheStats& one) { return one.disk.feature_bytes; }, &CacheStats::disk_features, true},
       {"disk", "kv", [](const CacheStats& one) { return one.disk.kv_bytes; }, &CacheStats::disk_kv, true}};
-  const auto write = [&](const char* name, Type type, const char* help, bool once_if_shared, const auto& value_of) {
+  const auto write = [&](std::span<const Tier> tiers, const char* name, Type type, const char* help, bool once_if_shared, const auto& value_of) {
     out.family(name, type, help);
-    for (const Tier& tier : kTiers) {
+    for (const Tier& tier : tiers) {
       const size_t count = once_if_shared && tier.shared ? 1 : stats.size();
       for (size_t i = 0; i < count; ++i) {
         const EngineLabel engine(i, count);
@@ -163,10 +165,15 @@ void Metrics::write_caches(Exposition& out, std::span<const SchedulerStats> stat
       }
     }
   };
-  write("glyph_cache_bytes", Type::kGauge, "Held by the caches of pages.", true, [](const Tier& tier, const CacheStats& one) { return tier.bytes(one); });
-  write("glyph_cache_hits_total", Type::kCounter, "Pages found.", false, [](const Tier& tier, const CacheStats& one) { return (one.*tier.counts).hits; });
-  write("glyph_cache_misses_total", Type::kCounter, "Pages looked up in vain; the disk is asked for what memory lacks.", false,
+  write(kTiers, "glyph_cache_bytes", Type::kGauge, "Held by the caches of pages.", true,
+        [](const Tier& tier, const CacheStats& one) { return tier.bytes(one); });
+  write(kTiers, "glyph_cache_hits_total", Type::kCounter, "Pages found.", false,
+        [](const Tier& tier, const CacheStats& one) { return (one.*tier.counts).hits; });
+  write(kTiers, "glyph_cache_misses_total", Type::kCounter,
+        "Pages looked up in vain; RAM below a GPU's memory, then the disk are asked for what memory lacks.", false,
         [](const Tier& tier, const CacheStats& one) { return (one.*tier.counts).misses; });
+  write(std::span(kTiers).first(4), "glyph_cache_evictions_total", Type::kCounter, "Pages that made room for others.", false,
+        [](const Tier& tier, const CacheStats& one) { return (one.*tier.counts).evictions; });  // what leaves the disk is not counted
 }
 
 void Metrics::write_disk(Exposition& out, std::span<const SchedulerStats> stats) const {

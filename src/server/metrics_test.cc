@@ -132,6 +132,8 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
   stats.kv_blocks_in_use = 1;
   stats.kv_block_tokens = 64;
   stats.caches.memory_features = {5, 4};
+  stats.caches.ram_features = {2, 2, 1};
+  stats.caches.ram_kv_bytes = 4096;
   stats.caches.disk_features = {3, 1};
   RequestRecord answered = record("/v1/chat/completions", 200);
   answered.answer = AnswerFigures{700, 650, 22, 8, 6, 30, 40, {"stop", "length"}, 2, 64};
@@ -160,7 +162,10 @@ TEST(Metrics, AreInTheFormatBeforeAndAfterRequests) {
            "vllm:request_params_max_tokens_sum{" + model + "} 64",
            "vllm:request_params_n_sum{" + model + "} 2",
            "vllm:mm_cache_queries_total{" + model + "} 9",
-           "vllm:mm_cache_hits_total{" + model + "} 8",
+           "vllm:mm_cache_hits_total{" + model + "} 10",
+           R"(glyph_cache_hits_total{kind="features",)" + model + R"(,tier="ram"} 2)",
+           R"(glyph_cache_evictions_total{kind="features",)" + model + R"(,tier="ram"} 1)",
+           R"(glyph_cache_bytes{kind="kv",)" + model + R"(,tier="ram"} 4096)",
            R"(vllm:cache_config_info{block_size="64",)" + model + R"(,num_gpu_blocks="3"} 1)",
            "glyph_connections 7"}) {
     EXPECT_THAT(text, HasSubstr("\n" + line + "\n"));
