@@ -23,8 +23,8 @@ namespace {
 // A line for each thing that will disappoint; what is fine stays unsaid, but for where the model computes.
 void report_machine(const Model& model, size_t num_replicas, const ServerOptions& options) {
   const SchedulerOptions& schedule = options.schedule;
-  const size_t copies = model.device().host_memory() ? num_replicas : 1;
-  const StartNeeds needs{copies * (schedule.feature_bytes + schedule.prefix_bytes + schedule.active_kv_bytes), options.http.max_connections};
+  const size_t on_device = schedule.feature_bytes + schedule.prefix_bytes + schedule.active_kv_bytes;
+  const StartNeeds needs{num_replicas * (model.device().host_memory() ? on_device : schedule.ram_bytes), options.http.max_connections};
   for (const Finding& finding : examine_at_start(model, needs)) {
     if (finding.state != Finding::State::kOk) log_warning("{}", finding_line(finding));
     else if (finding.what == "gpu") log_info("{}", finding_line(finding));
@@ -70,7 +70,7 @@ Command serve_command() {
           [](Arguments& arguments) {
             arguments.model_settings();
             arguments.settings({"replicas"});
-            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "requests-per-minute", "requests-at-once", "image-hosts", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-disk-mib", "log-file"});
+            arguments.settings({"host", "port", "profile", "state", "api-keys", "allow-remote", "requests-per-minute", "requests-at-once", "image-hosts", "kv-mib", "cache-kv-mib", "cache-features-mib", "cache-ram-mib", "cache-disk-mib", "log-file"});
             arguments.limit_settings();
             arguments.settings({"draft-tokens"});
           },

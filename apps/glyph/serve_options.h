@@ -14,7 +14,7 @@ namespace glyph {
 Result<ServerOptions> server_options(const Settings& settings);
 
 // Before anything is loaded: budgets that were asked for must fit beside the model wherever it goes, those of nobody's choice are lowered
-// to what fits everywhere. kExhausted: with the figures.
+// to what fits everywhere. kExhausted: with the figures. Without a GPU there is no RAM below the device's memory.
 Status fit_memory(const Settings& settings, std::span<const ModelOptions> models, SchedulerOptions& schedule);
 
 }  // namespace glyph

@@ -204,8 +204,8 @@ class DiskCache(serving.ServeTest):
         self.serve("--cache-disk-mib", "0")
         self.answer(self.upload("a.txt", TEXT))
         self.assertFalse(self.cache.exists())
-        result = self.run_glyph("serve", "--cache-disk-mib", "-1")
-        self.assert_one_sentence(result, 2, "--cache-disk-mib", "-1")
+        for flag in ("--cache-disk-mib", "--cache-ram-mib"):
+            self.assert_one_sentence(self.run_glyph("serve", flag, "-1"), 2, flag, "-1")
 
 
 if __name__ == "__main__":
