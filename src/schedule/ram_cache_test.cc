@@ -15,11 +15,7 @@ class RamCacheTest : public SchedulerTest, public testing::WithParamInterface<in
     };
     load();
   }
-  static SourcePtr stored(const std::string& word) {
-    const SourcePtr source = source_of(200, word);
-    source->id = "doc_" + word;
-    return source;
-  }
+  static SourcePtr stored(const std::string& word) { return source_of(200, word, "doc_" + word); }
   JobResult ask(SourcePtr source) {
     auto result = submit(question({std::move(source)})).get();
     EXPECT_TRUE(result.ok()) << result.status().message();
@@ -75,11 +71,11 @@ TEST_P(RamCacheTest, RamKeepsToItsBudget) {
 
 TEST_P(RamCacheTest, AnEditedPageIsEncodedAlone) {
   start_small(8);
-  const SourcePtr source = source_of(200, "cats"), edited = source_of(200, "cats");
-  auto document = std::make_shared<Document>(*edited->document);
+  const SourcePtr source = source_of(200, "cats");
+  auto document = std::make_shared<Document>(*source->document);
   std::string& text = document->blocks[0].text;
   text[text.find("line 100 ") + 5] = '9';
-  edited->document = document;
+  const auto edited = std::make_shared<Source>(document, PageStyle::english(), nullptr, "");
   const size_t pages = ask(source).pages;
   for (const char* word : {"dogs", "cows"}) ask(source_of(200, word));
   const CacheStats before = stats();
@@ -102,7 +98,7 @@ TEST_P(RamCacheTest, ADeletedDocumentLeavesRam) {
 }
 
 TEST_P(RamCacheTest, OnlyStoredDocumentsGetToTheDisk) {
-  options_.disk_dir = fresh_test_dir("cache");
+  disk_dir_ = fresh_test_dir("cache");
   start_small(4);
   for (const char* word : {"cats", "dogs"}) ask(source_of(200, word));
   EXPECT_EQ(stats().disk.num_entries, 0u);
