@@ -46,6 +46,7 @@ class SchedulerTest : public testing::Test {
     EXPECT_TRUE(status.ok()) << status.message();
   }
   void start(const SchedulerOptions& options = {}) {
+    scheduler_.reset();  // lets go of the disk
     scheduler_ = std::make_unique<Scheduler>(Replica{model_.get(), reload_}, options, open_disk(*model_, disk_dir_, uint64_t{1} << 30));
   }
 
