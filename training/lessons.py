@@ -105,7 +105,7 @@ class Lessons:
         return passed
 
     def watch_gate(self, kind, aux_right):
-        if kind not in (('easy',), ('look', 'look row'))[self.gates[0][0] > 0]:
+        if aux_right is None or kind not in (('easy',), ('look', 'look row'))[self.gates[0][0] > 0]:
             return None
         self.named += .2 * (aux_right.item() - self.named)
         if self.named < self.gates[0][1] and self.progress_of() < self.gates[0][2]:

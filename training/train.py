@@ -5,8 +5,10 @@ DIR of --data holds atlas.npz (alphabet.py), tokenizer.json (tokenizer.py) and t
 lessons.py says what is taught when; the learning rate follows the share of --seconds that is used up.
 """
 import argparse
+import contextlib
 import glob
 import json
+import math
 import os
 import queue
 import random
@@ -172,11 +174,12 @@ def special_ids(tokenizer, device):
             'begin': torch.tensor([[tid('<|begin_of_image|>')]], device=device), 'end': torch.tensor([[tid('<|end_of_image|>')]], device=device)}
 
 
-def run_batch(model, artist, shape, batch, special, settle=False, measure=True):
+def run_batch(model, artist, shape, batch, special, vision=True, heads=True, measure=True):
     """-> loss of the answers, auxiliary loss, pointer loss, right answer tokens (n,), share of inked characters that the auxiliary head names,
     shares of right pointers.
 
-    measure: False leaves the shares out. settle: the vision tower is left as it is, so that new heads and a new language model do not disturb a trained one.
+    vision: whether gradients reach the vision tower; if not, and no `heads` either, there is no auxiliary loss: it is zero, and its share None.
+    measure: False leaves the shares out.
     """
     device, docs = artist.device, shape.docs
     aux_in, aux_out, cells = [], [], []
@@ -187,33 +190,17 @@ def run_batch(model, artist, shape, batch, special, settle=False, measure=True):
     by_page = [None] * len(shape.pages)
     for page, numbers in groups.items():
         pixels = torch.cat([artist.draw(batch['glyphs'][n], batch['ink'][n], shape.dpi, docs, page) for n in numbers])
-        out = model.model['visual'](pixels)
+        with contextlib.nullcontext() if vision else torch.no_grad():
+            out = model.model['visual'](pixels)
         for i, n in enumerate(numbers):
             by_page[n] = out[i * docs:(i + 1) * docs]
             aux_in.append(by_page[n].flatten(0, 1))
             aux_out.append(batch['targets'][n])
             cell = torch.arange(page[2] * page[3], device=device).repeat(docs)
             cells.append(torch.stack((cell // page[3], cell % page[3]), 1))
-    aux_in, aux_out, cells = torch.cat(aux_in), torch.cat(aux_out), torch.cat(cells)
-    if settle:
-        aux_in, by_page = aux_in.detach(), [page.detach() for page in by_page]
-    if len(aux_in) > AUX_TOKENS and not shape.look:
-        pick = torch.randint(len(aux_in), (AUX_TOKENS,), device=device)
-        aux_in, aux_out, cells = (t.index_select(0, pick) for t in (aux_in, aux_out, cells))
-    aux = model.aux_head(aux_in).view(-1, NUM_CLASSES)
-    aux_out = aux_out.long().view(-1)
-    sure = aux_out != UNSURE
-    inked = sure & (aux_out > 0)
-    aux_weight = torch.where(inked, 1.0, 0.05) * sure
-    aux_loss = (F.cross_entropy(aux.float(), aux_out, reduction='none', ignore_index=UNSURE) * aux_weight).sum() / aux_weight.sum()
-
-    where = model.aux_head_cell(aux_in).float().view(-1, 2, MAX_CELLS)
-    cell_loss = F.cross_entropy(where.flatten(0, 1), cells.flatten().clamp(max=MAX_CELLS - 1))
-    aux_loss = aux_loss + CELL_WEIGHT * cell_loss
-    aux_right = None
-    if measure:
-        with torch.no_grad():
-            aux_right = ((aux.argmax(-1) == aux_out) & inked).sum() / inked.sum().clamp(min=1)
+    aux_loss, aux_right = torch.zeros((), device=device), None
+    if vision or heads:
+        aux_loss, aux_right = look(model, shape, torch.cat(aux_in), torch.cat(aux_out), torch.cat(cells), measure)
     if shape.look:
         return aux_loss.detach() * 0, aux_loss, aux_loss.detach() * 0, None, aux_right, None
 
@@ -230,6 +217,29 @@ def run_batch(model, artist, shape, batch, special, settle=False, measure=True):
         with torch.no_grad():
             right = logits.argmax(-1) == batch['target']
     return loss, aux_loss, pointers, right, aux_right, pointed
+
+
+def look(model, shape, aux_in, aux_out, cells, measure):
+    """aux_in (n, hidden): visual tokens; aux_out (n, places): their characters; cells (n, 2): their rows and columns -> auxiliary loss, and if
+    `measure` the share of inked characters that are named."""
+    if len(aux_in) > AUX_TOKENS and not shape.look:
+        pick = torch.randint(len(aux_in), (AUX_TOKENS,), device=aux_in.device)
+        aux_in, aux_out, cells = (t.index_select(0, pick) for t in (aux_in, aux_out, cells))
+    aux = model.aux_head(aux_in).view(-1, NUM_CLASSES)
+    aux_out = aux_out.long().view(-1)
+    sure = aux_out != UNSURE
+    inked = sure & (aux_out > 0)
+    aux_weight = torch.where(inked, 1.0, 0.05) * sure
+    aux_loss = (F.cross_entropy(aux.float(), aux_out, reduction='none', ignore_index=UNSURE) * aux_weight).sum() / aux_weight.sum()
+
+    where = model.aux_head_cell(aux_in).float().view(-1, 2, MAX_CELLS)
+    cell_loss = F.cross_entropy(where.flatten(0, 1), cells.flatten().clamp(max=MAX_CELLS - 1))
+    aux_loss = aux_loss + CELL_WEIGHT * cell_loss
+    aux_right = None
+    if measure:
+        with torch.no_grad():
+            aux_right = ((aux.argmax(-1) == aux_out) & inked).sum() / inked.sum().clamp(min=1)
+    return aux_loss, aux_right
 
 
 def turn_scores(batch, right):
@@ -250,7 +260,7 @@ class Log:
         self.reset()
 
     def reset(self):
-        self.scores, self.losses, self.times, self.pointed = {}, [], {}, []
+        self.scores, self.losses, self.seen, self.times, self.pointed = {}, [], [], {}, []
 
     def say(self, text):
         print(text, flush=True)
@@ -271,12 +281,16 @@ class Log:
             return
         scores, losses, aux_right, pointed = measured
         self.scores[kind] = self.scores.get(kind, 0) + scores
-        self.losses.append(torch.stack([loss.detach().float() for loss in losses] + [aux_right.detach()]))
+        loss, aux, pointers = (loss.detach().float() for loss in losses)
+        self.losses.append(torch.stack((loss, pointers)))
+        if aux_right is not None:
+            self.seen.append(torch.stack((aux, aux_right)))
         if pointed is not None:
             self.pointed.append(pointed)
 
     def report(self, head):
-        loss, aux, pointers, right = torch.stack(self.losses).mean(0).tolist()   # waits for the GPU: the events below are complete
+        loss, pointers = torch.stack(self.losses).mean(0).tolist()   # waits for the GPU: the events below are complete
+        aux, right = torch.stack(self.seen).mean(0).tolist() if self.seen else (math.nan, math.nan)
         pointed = ' '.join(f'{p:.2f}' for p in torch.stack(self.pointed).mean(0).tolist()) if self.pointed else ''
         parts = [f'{head} loss {loss:.3f} aux {aux:.3f}/{right:.4f} pointers {pointers:.3f} {pointed}']
         for kind in sorted(self.times):
@@ -396,9 +410,10 @@ def rank_main(rank, args, task_queues, result_queue, start):
         log.begin()
         measure = step % MEASURE == 0
         settling = settle and step < args.settle
-        loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, settling, measure)
+        vision = not settling and (shape.look or step % args.vision_every == 0)
+        loss, aux, pointers, right, aux_right, pointed = run_batch(model, artist, shape, batch, special, vision, vision or settling, measure)
         (loss + args.aux * aux + args.pointers * pointers).backward()
-        regions = ('heads',) if settling else ('vision', 'heads')
+        regions = ('vision',) * vision + ('heads',) * (vision or settling)
         if not shape.look:   # in which the language model has no part
             regions += ('language',)
         lr = learning_rate(progress, step, args.lr)
@@ -450,6 +465,7 @@ def main():
     parser.add_argument('--fresh-language', type=int, default=0, help='1: take the vision tower alone when resuming')
     parser.add_argument('--config', default='{}', help='fields of model.Config that differ, as JSON')
     parser.add_argument('--settle', type=int, default=500, help='steps after resuming from a directory in which the vision tower is left alone')
+    parser.add_argument('--vision-every', type=int, default=1, help='the vision tower learns in every N-th step only, and from all `look` batches')
     parser.add_argument('--rung', type=int, default=0, help='where on the ladder of growing blocks to start')
     parser.add_argument('--coarse', type=float, default=.62, help='share of batches at 72 dpi, the others have 96')
     parser.add_argument('--scale', type=float, default=1.0, help='size of the batches; a step of 1 leaves an H200 idle for half of its time')
