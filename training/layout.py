@@ -4,6 +4,7 @@ import math
 import numpy as np
 
 from alphabet import CLASS, NUM_CLASSES, TILE
+from text import GAPS
 
 FRAME = 16.0          # points from the page edge to the text frame: margin 10 + padding 6
 LINE = 10.0           # points from baseline to baseline
@@ -21,6 +22,7 @@ class Layout:
         self.char_width = {c: float(advance[i]) for c, i in CLASS.items()}
         self.space = float(advance[0])
         self.char_width[' '] = self.space
+        self.char_width.update({c: n * self.space for n, c in enumerate(GAPS)})
         self.words = {}
 
     def width(self, word):
@@ -74,12 +76,12 @@ class Layout:
                 stands.append(np.full((1, 2), -1, np.int32))
                 continue
             codes = np.array([CLASS.get(c, 0) for c in line], np.int32)
-            ends = np.cumsum(self.advance[codes])
-            pen = (ends - self.advance[codes] + FRAME) * k
+            advance = np.array([self.char_width[c] for c in line])
+            pen = (np.cumsum(advance) - advance + FRAME) * k
             baseline = math.floor(k * (top + LINE * number))
             whole = np.floor(pen)
             phase = np.floor((pen - whole) * 4).astype(np.int32)
-            center = whole + (phase + .5) / 4 + 0.5 * self.advance[codes] * k
+            center = whole + (phase + .5) / 4 + 0.5 * advance * k
             stands.append(stand((baseline - 3 * k) * scale[0], center * scale[1], rows, columns))
             ink = codes > 0
             n = int(ink.sum())

@@ -13,7 +13,8 @@ import numpy as np
 import facts
 from alphabet import CLASS
 from layout import CELL, FRAME, FULL_WIDTH, LINE, Layout, page_pixels
-from text import Sources, clean
+from listings import listing
+from text import Sources, clean, gaps, plain
 
 ABSENT = 'The document does not say.'
 TASKS = ['transcribe', 'continue', 'quote', 'needle', 'fact', 'absent', 'missing needle']
@@ -23,6 +24,7 @@ PREFIX = 4       # [gMASK] <sop> <|user|> \n
 MAX_TURNS = 64
 ONE_LINE = 37.0   # points: the height of a page with one line on it
 WORD = re.compile(r'[^\s"“”?,;:()]{4,}|\d+')
+LONG_WORD = re.compile(r'[^ \n]{8,}')
 NOWHERE = np.full((1, 3), -1, np.int32)
 MAX_PASSAGES = 24  # of a document
 AHEAD = 8          # characters after the cursor that the language model is asked to name
@@ -46,6 +48,10 @@ ASK_SENTENCE = ['Quote the sentence that contains "{w}".', 'Which sentence conta
 ASK_LINE = ['Quote the line that contains "{w}".', 'Which line contains "{w}"?', 'Give me the line with "{w}".', 'What line has the words "{w}"?',
             'Copy the line containing "{w}".', 'Quote the line with the words {w}.', 'Find the line that mentions "{w}".']
 SENTENCE_END = re.compile(r'(?<=[.!?])["”’\')]?\s+')
+
+
+def long_lines(pages):
+    return [plain(line).strip() for lines, _ in pages for line in lines if line.count(' ') >= 3]
 
 
 @dataclass
@@ -124,6 +130,8 @@ class Builder:
     def units(self, rng, points, style):
         """Sentences and lines of about `points` of total width -> list of (text, separator)."""
         s, layout, out, used = self.s, self.layout, [], 0.0
+        if style == 'code':
+            return self.listings(rng, points)
         breaks = rng.choice([.02, .1, .2, .35]) if style != 'lines' else 1.0
         if style == 'prose':
             passage = s.passage(rng, int(points / 4.3))
@@ -151,6 +159,8 @@ class Builder:
                     sep = '\n\n'
             elif style == 'shuffled':
                 unit, sep = s.shuffled(rng), '\n' if rng.random() < breaks else ' '
+            elif style == 'typeset':
+                unit, sep = s.typeset(rng), '\n' if rng.random() < breaks else ' '
             elif style == 'lines':
                 unit, sep = s.sentence(rng, 1, 9), '\n'
                 if rng.random() < .2:
@@ -167,8 +177,30 @@ class Builder:
             used += 3 if sep == ' ' else 200 if style != 'lines' else 300
         return out
 
+    def listings(self, rng, points):
+        """units() of source code and the like, with a line of words now and then."""
+        out, used = [], 0.0
+        while used < points:
+            lines = listing(rng, self.s) if rng.random() < .9 else [self.s.sentence(rng)]
+            if rng.random() < .4:
+                lines.append('')
+            units = [(clean(gaps(line)), '\n') for line in lines]
+            out += units
+            used += sum(max(self.layout.width(unit), 400) for unit, _ in units)
+        return out
+
+    def written(self, units, shape):
+        """The text of units, words that are wider than a line cut short: the page would end before they do."""
+        def cut(word):
+            word = word[0]
+            while self.layout.width(word) > shape.wrap:
+                word = word[:-1]
+            return word
+        return LONG_WORD.sub(cut, clean(''.join(u + s for u, s in units)).strip())
+
     def paginate(self, text, shape):
-        """-> pages of (lines, erased line numbers), the text as it stands on the pages, and (begin, end) of each page in it."""
+        """-> pages of (lines, erased line numbers), the text as it stands on the pages, and (begin, end) of each page in it. Only the lines have
+        GAPS."""
         total = sum(shape.lines)
         lines = self.layout.wrap(text, shape.wrap, total)
         pages, spans, at, joined, source = [], [], 0, [], 0
@@ -189,13 +221,13 @@ class Builder:
             joined.append(piece)
             ranges.append((position, position + len(piece)))
             position += len(piece)
-        return pages, ''.join(joined), ranges
+        return pages, plain(''.join(joined)), ranges
 
     # ---- turns
 
     def quotes(self, rng, units, pages, text, count):
         turns = []
-        lines = [l for ls, _ in pages for l in ls if l.count(' ') >= 3]
+        lines, flat = long_lines(pages), text.replace('\n', ' ')
         for _ in range(count * 3):
             if len(turns) >= count:
                 break
@@ -209,12 +241,12 @@ class Builder:
             n = rng.randint(2, min(5, len(words)))
             i = rng.randint(0, len(words) - n)
             w = ' '.join(words[i:i + n])
-            if text.replace('\n', ' ').count(w) != 1:
+            at = flat.find(w)
+            if at < 0 or flat.find(w, at + 1) >= 0:
                 continue
             shown = w.strip(' .,;:!?"') if rng.random() < .6 else w
             if len(shown) < 5 or '"' in shown:
                 continue
-            at = text.replace('\n', ' ').find(w)
             turns.append(Turn(rng.choice(ask).format(w=shown), whole, QUOTE, at - whole.find(w), (at, at + len(w))))
         return turns
 
@@ -222,8 +254,7 @@ class Builder:
         """Turns that ask how the text goes on after some words: some words more, to the end of the line, or to the end of the sentence. Where
         the answer ends follows from the question and the page."""
         turns = []
-        flat = text.replace('\n', ' ')
-        lines = [l for ls, _ in pages for l in ls if l.count(' ') >= 3]
+        lines, flat = long_lines(pages), text.replace('\n', ' ')
         for _ in range(count * 3):
             if len(turns) >= count or not lines:
                 break
@@ -232,10 +263,11 @@ class Builder:
             i = rng.randrange(max(1, len(line) - size))
             w = ' '.join(line[i:i + size])
             at = flat.find(w)
-            if len(w) < 6 or '"' in w or '  ' in w or flat.count(w) != 1:
+            if len(w) < 6 or '"' in w or '  ' in w or at < 0 or flat.find(w, at + 1) >= 0:
                 continue
-            rest, kind = flat[at + len(w):].lstrip(), rng.random()
-            begin = len(flat) - len(rest)
+            rest, kind = flat[at + len(w):at + len(w) + 400], rng.random()
+            begin = at + len(w) + len(rest) - len(rest.lstrip())
+            rest = rest.lstrip()
             if kind < numbered:
                 n = rng.randint(2, 6)
                 after = rest.split()
@@ -244,7 +276,7 @@ class Builder:
             elif kind < (1 + numbered) / 2:
                 question, answer = rng.choice(ASK_REST).format(w=w), ' '.join(line[i + size:])
             else:
-                end = re.search(r'[.!?](?=["”’\')]?(\s|$))["”’\')]?', text[at + len(w):].lstrip())
+                end = re.search(r'[.!?](?=["”’\')]?(\s|$))["”’\')]?', text[begin:begin + 400])
                 question, answer = rng.choice(ASK_CONTINUE).format(w=w), rest[:end.end()] if end else ''
             if 3 < len(answer) < 300 and '  ' not in answer:
                 turns.append(Turn(question, answer, CONTINUE, begin, (at, at + len(w))))
@@ -253,7 +285,8 @@ class Builder:
     def question_document(self, rng, shape):
         """A document with facts and needles in it, and turns about them."""
         area = sum(shape.lines) * shape.wrap
-        style = rng.choices(['passages', 'report', 'random', 'shuffled', 'prose', 'lines'], [.4, .22, .11, .08, .13, .06])[0]
+        style = rng.choices(['passages', 'report', 'random', 'shuffled', 'prose', 'typeset', 'lines', 'code'],
+                            [.40, .20, .09, .06, .11, .03, .05, .06])[0]
         wanted, scale = area * rng.uniform(.75, 1.0), min(1.0, sum(shape.lines) / 40)
         planted, turns = [], []
         if style == 'passages':
@@ -276,12 +309,11 @@ class Builder:
                 turns.append((facts.dress_question(rng, q), a, FACT, f.statement))
         for q in facts.absent_questions(rng, known, 1 + (rng.random() < .7) + (rng.random() < .4), self.split):
             turns.append((facts.dress_question(rng, q), ABSENT, NO_FACT, None))
-        originals = list(units)
+        originals = [(plain(unit).strip(), sep) for unit, sep in units]
         for f in planted:
             sep = '\n' if ' | ' in f.statement or rng.random() < .15 else ' '
             units.insert(rng.randint(0, max(0, int(len(units) * .93))), (clean(f.statement), sep))
-        text = clean(''.join(u + s for u, s in units)).strip()
-        pages, text, _ = self.paginate(text, shape)
+        pages, text, _ = self.paginate(self.written(units, shape), shape)
         flat = text.replace('\n', ' ')
         turns = [self.stated(flat, *t) for t in turns if t[3] is None or clean(t[3]).replace('\n', ' ') in flat]
         extra = max(2, int(len(turns) * .5))
@@ -315,18 +347,17 @@ class Builder:
 
     def finding_document(self, rng, shape):
         """A document in which many short pieces are to be found by the words before them: where they stand says nothing."""
-        style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report'], [.36, .18, .18, .1, .18])[0]
+        style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report', 'typeset', 'code'], [.34, .17, .15, .08, .16, .04, .06])[0]
         area = sum(shape.lines) * shape.wrap
-        text = clean(''.join(u + s for u, s in self.units(rng, area * rng.uniform(.8, 1.1), style))).strip()
-        pages, text, _ = self.paginate(text, shape)
+        pages, text, _ = self.paginate(self.written(self.units(rng, area * rng.uniform(.8, 1.1), style), shape), shape)
         return pages, text, self.continuations(rng, pages, text, 16, numbered=.7)
 
     def reading_document(self, rng, shape):
         """A document to transcribe."""
-        style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report'], [.34, .18, .18, .15, .15])[0]
+        style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report', 'typeset', 'code'], [.28, .15, .14, .12, .13, .08, .10])[0]
         area = sum(shape.lines) * shape.wrap
         units = self.units(rng, area * (1.1 if rng.random() < .7 else rng.uniform(.3, 1)), style)
-        text = clean(''.join(u + s for u, s in units)).strip()
+        text = self.written(units, shape)
         pages, text, ranges = self.paginate(text, shape)
         n = rng.randrange(len(ranges))
         page = text[ranges[n][0]:ranges[n][1]]

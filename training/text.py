@@ -15,12 +15,27 @@ BITS = ['(a)', '[3]', '10%', 'e.g.', '--', '#7', 'x=2', 'C++', '&', 'a/b', '2,00
         '/*', '*/', '//', '|', '-', '–', '—', '•', '*', '1.', '2)', 'i)', 'No.', 'vs.', 'km/h', 'kg', '°C', '§ 4', '+', '<b>', '</b>',
         '"', "'s", '...', '…', '?', '!', 'Mr.', 'Dr.', 'St.', 'etc.', 'p. 12', 'N/A', '@', '~', '^2', '_x', '\\n', '%d', '$1']
 
+# GAPS[n] stands for a run of n spaces. The renderer keeps runs as wide as they are and does not break lines at them; to read, a run is one space.
+GAPS = ''.join(chr(0xe000 + n) for n in range(25))
+GAP, RUN = re.compile(f'[{GAPS}]'), re.compile(' {2,24}')
+BLANK = ' \n' + GAPS
+
+
+def gaps(line):
+    """The line with runs of spaces as GAPS."""
+    return RUN.sub(lambda run: GAPS[len(run[0])], line)
+
+
+def plain(text):
+    """The text with GAPS as single spaces."""
+    return GAP.sub(' ', text)
+
 
 def clean(text):
     """The text with every character that the model is not taught replaced or dropped."""
     text = text.replace('\t', ' ').replace('\u00a0', ' ')
-    if any(c not in CLASS and c not in ' \n' for c in set(text)):
-        text = ''.join(c if c in CLASS or c in ' \n' else
+    if any(c not in CLASS and c not in BLANK for c in set(text)):
+        text = ''.join(c if c in CLASS or c in BLANK else
                        ''.join(d for d in unicodedata.normalize('NFKD', c) if d in CLASS) for c in text)
     return re.sub(' {2,}', ' ', text)
 
@@ -113,6 +128,24 @@ class Sources:
         words = [w if rng.random() > .08 else w + rng.choice(',;:') for w in words]
         words[0] = upper(words[0][:1]) + words[0][1:]
         return ' '.join(words) + rng.choice('....?!')
+
+    def typeset(self, rng):
+        """A sentence of shuffled words with the quotes, dashes, points and accents of print."""
+        words = self.shuffled(rng)[:-1].split(' ')
+        for _ in range(rng.randint(1, 4)):
+            i = rng.randrange(len(words))
+            j = min(len(words), i + rng.randint(1, 5))
+            r = rng.random()
+            if r < .45:
+                left, right = rng.choice(['“”', '“”', '‘’', '«»', '""', '()', '[]', "''"])
+                words[i], words[j - 1] = left + words[i], words[j - 1] + rng.choice(['', ',', '.', '?', '!']) + right
+            elif r < .7:
+                words[i] += rng.choice([' –', ' —', '—', '–', '…', ' …', '...', ' -', ' --', '’s', '’', ' ·', '†', '*', '²'])
+            else:
+                w = words[i]
+                k = rng.randrange(len(w))
+                words[i] = w[:k] + rng.choice(ACCENTED) + w[k + 1:]
+        return ' '.join(words) + rng.choice(['.', '.', '!', '?', '…', '.”', '?”'])
 
     def passage(self, rng, size):
         """About `size` characters of a novel, from a sentence start, curly quotes half of the time."""
