@@ -20,10 +20,10 @@ KINDS = {
     'find':     dict(rows=(1, 15), docs=18, length=448, turns='find',       mix=[.00, .08, .16, .08, .05, .04]),
     'ask':      dict(rows=(1, 15), docs=18, length=320, turns='ask',        mix=[.00, .00, .18, .14, .12, .10]),
     'page':     dict(docs=8, length=448, turns='ask',                      mix=[.00, .00, .24, .32, .26, .22]),
-    'read':     dict(docs=4, length=3328, turns='read',                    mix=[.00, .00, .14, .20, .24, .26]),
+    'read':     dict(docs=4, length=4352, turns='read',                    mix=[.00, .00, .14, .20, .24, .26]),
     'pages':    dict(pages=(2, 5), total=8, length=448, turns='ask',       mix=[.00, .00, .05, .17, .20, .20]),
     'many':     dict(pages=(6, 11), total=11, length=448, turns='ask',      mix=[.00, .00, .00, .04, .15, .18]),
-    'read two': dict(pages=(2, 3), total=5, length=3328, turns='read',     mix=[.00, .00, .00, .00, .02, .03]),
+    'read two': dict(pages=(2, 3), total=5, length=4352, turns='read',     mix=[.00, .00, .00, .00, .02, .03]),
 }
 POINTS = [0.0, .03, .28, .50, .72, 1.0]
 # The schedule waits at these points until the auxiliary head names this share of the characters, or until this share of the time is gone.

@@ -20,12 +20,16 @@ ABSENT = 'The document does not say.'
 TASKS = ['transcribe', 'continue', 'quote', 'needle', 'fact', 'absent', 'missing needle']
 TRANSCRIBE, CONTINUE, QUOTE, NEEDLE, FACT, NO_FACT, NO_NEEDLE = range(len(TASKS))
 WEIGHT = [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+# Where to go on at the end of a line, and that there is nothing more: few tokens of many, and a wrong one costs lines or a page.
+LINE_START = 3.0           # times the weight, for the first token of each further line that an answer runs over
+STOP = [6.0] + 6 * [2.0]   # times the weight, for the end of an answer of each task
 PREFIX = 4       # [gMASK] <sop> <|user|> \n
 MAX_TURNS = 64
 ONE_LINE = 37.0   # points: the height of a page with one line on it
 WORD = re.compile(r'[^\s"“”?,;:()]{4,}|\d+')
 LONG_WORD = re.compile(r'[^ \n]{8,}')
 NOWHERE = np.full((1, 3), -1, np.int32)
+SHORTEST = 12      # tokens: what is left of a length is too short for a turn
 MAX_PASSAGES = 24  # of a document
 AHEAD = 8          # characters after the cursor that the language model is asked to name
 LINE_END, NO_CHAR = 254, 255   # their classes beside those of the alphabet; a space is 0
@@ -52,6 +56,15 @@ SENTENCE_END = re.compile(r'(?<=[.!?])["”’\')]?\s+')
 
 def long_lines(pages):
     return [plain(line).strip() for lines, _ in pages for line in lines if line.count(' ') >= 3]
+
+
+def line_starts(pages):
+    """Offsets in the text of the pages of the first inked character of each line."""
+    starts, at = set(), 0
+    for line in [line for page, _ in pages for line in page]:
+        starts.add(at + len(line) - len(plain(line).lstrip()))
+        at += len(line) + 1
+    return starts
 
 
 @dataclass
@@ -353,37 +366,60 @@ class Builder:
         return pages, text, self.continuations(rng, pages, text, 16, numbered=.7)
 
     def reading_document(self, rng, shape):
-        """A document to transcribe."""
+        """A document to transcribe. The last page of three in ten ends early, and of one in ten with a part of its last line: to stop has to be seen."""
         style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report', 'typeset', 'code'], [.28, .15, .14, .12, .13, .08, .10])[0]
-        area = sum(shape.lines) * shape.wrap
-        units = self.units(rng, area * (1.1 if rng.random() < .7 else rng.uniform(.3, 1)), style)
-        text = self.written(units, shape)
+        early = not shape.look and rng.random() < .4
+        text = self.written(self.units(rng, 1.1 * sum(shape.lines) * shape.wrap, style), shape)
+        if early:
+            text = self.shortened(rng, text, shape)
         pages, text, ranges = self.paginate(text, shape)
-        n = rng.randrange(len(ranges))
+        filled = [n for n, (begin, end) in enumerate(ranges) if text[begin:end].strip()]
+        n = rng.choice(filled if not early or rng.random() < .3 else filled[-1:])
         page = text[ranges[n][0]:ranges[n][1]]
         begin = ranges[n][0] + len(page) - len(page.lstrip())
         question = rng.choice(ASK_PAGE).format(n=n + 1) if len(ranges) > 1 or rng.random() < .1 else rng.choice(ASK_TRANSCRIBE)
-        return pages, text, [Turn(question, page.strip(), TRANSCRIBE, begin)]
+        turns = [Turn(question, page.strip(), TRANSCRIBE, begin)]
+        if shape.kind in ('read', 'read two'):   # where a full page of the batch takes all of the length, a short one has room for questions
+            missing = 1.1 * sum(shape.lines) / len(shape.lines) * shape.wrap / 5.2 - len(page)
+            turns += self.continuations(rng, pages, text, int(min(missing / 75, page.count('\n') + len(page) / 120)))
+        return pages, text, turns
+
+    def shortened(self, rng, text, shape):
+        """The text up to some line of the last page: one of the first, any, or the last as on a page that is cropped behind its text. Half of the
+        time, and in the last line, it ends at some word."""
+        last = shape.lines[-1]
+        count = rng.choice([rng.randint(1, min(last, 10)), rng.randint(1, last), rng.randint(1, last), last])
+        lines = self.layout.wrap(text, shape.wrap, sum(shape.lines[:-1]) + count)
+        end = sum(len(line) + 1 for line, _ in lines)
+        if count == last or rng.random() < .5:
+            words = lines[-1][0].split(' ')
+            end -= len(' '.join(words[rng.randint(1, len(words)):]))
+        return text[:end].rstrip()
 
     # ---- tokens
 
-    def encode_turns(self, turns, length, text):
-        """-> ids, weight of each id as a target, turn number of each id (-1: not a target), task of each turn, and offsets in `text` of each
-        id's first inked character, last character and first character, -1 where it does not stand there."""
+    def encode_turns(self, turns, length, text, starts):
+        """starts: offsets in `text` at which lines begin -> ids, weight of each id as a target, turn number of each id (-1: not a target), task of each
+        turn, and offsets in `text` of each id's first inked character, last character and first character, -1 where it does not stand there."""
         ids, weight, number, tasks, at = [], [], [], [], []
         user, assistant = self.ids['<|user|>'], self.ids['<|assistant|>']
         for turn in turns:
+            if len(ids) + SHORTEST > length:
+                break
             asked, said = self.tok.encode(clean(turn.question)), self.tok.encode(clean(turn.answer))
             question, answer = asked.ids + [assistant] + self.newline, said.ids + [user]
             place = [self.words_at(clean(turn.question), asked.offsets, text, turn.evidence)] + [NOWHERE] * (1 + len(self.newline))
             if ids:
                 question, place = self.newline + question, [NOWHERE] * len(self.newline) + place
-            place += [self.answer_at(clean(turn.answer), said.offsets, text, turn.begin), NOWHERE]
+            stands_at = self.answer_at(clean(turn.answer), said.offsets, text, turn.begin)
+            place += [stands_at, NOWHERE]
+            hard = [1.0] + [LINE_START if begin in starts else 1.0 for begin in stands_at[1:, 0].tolist()] + [STOP[turn.task]]
+            hard = [WEIGHT[turn.task] * h for h in hard]
             if len(ids) + len(question) + len(answer) > length:
                 if turn.task != TRANSCRIBE or len(ids) + len(question) + 8 > length:
                     continue
                 answer = answer[:length - len(ids) - len(question)]
-            weight += [0.0] * len(question) + [WEIGHT[turn.task]] * len(answer)
+            weight += [0.0] * len(question) + hard[:len(answer)]
             number += [-1] * len(question) + [len(tasks)] * len(answer)
             ids += question + answer
             at.append(np.concatenate(place)[:len(question) + len(answer)])
@@ -462,7 +498,7 @@ class Builder:
         for d in range(n):
             for _ in range(4):
                 pages, text, turns = make(rng, shape)
-                i, w, t, task, at = self.encode_turns(turns, length, text)
+                i, w, t, task, at = self.encode_turns(turns, length, text, line_starts(pages))
                 if task:
                     break
             ids[d, :len(i)], weight[d, :len(i)], number[d, :len(i)] = i, w, t
