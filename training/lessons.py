@@ -10,20 +10,20 @@ import numpy as np
 from tasks import make_shape
 
 # kind: rows or pages (none: one full page), documents a GPU, text tokens, what its turns are (see Shape), and its weight at POINTS of the
-# schedule. `look`: auxiliary loss only, the language model does not run. A batch has about 12,000 tokens: many small steps teach more.
+# schedule. `look`: auxiliary loss only, the language model does not run. A batch has 10,000 to 20,000 tokens: many small steps teach more.
 KINDS = {
     'easy':     dict(rows=(1, 2), docs=110, length=96, turns='read',        mix=[1.0, .12, .00, .00, .00, .00]),
-    'look':     dict(docs=12, length=64, look=True, turns='read',           mix=[.00, .48, .08, .05, .04, .04]),
-    'look row': dict(rows=(1, 9), docs=40, length=64, look=True, turns='read', mix=[.00, .22, .03, .01, .01, .01]),
+    'look':     dict(docs=12, length=64, look=True, turns='read',           mix=[.00, .48, .08, .05, .03, .025]),
+    'look row': dict(rows=(1, 9), docs=40, length=64, look=True, turns='read', mix=[.00, .22, .03, .01, .005, .005]),
     'line':     dict(rows=(1, 3), docs=72, length=192, turns='read',       mix=[.00, .10, .00, .00, .00, .00]),
-    'block':    dict(rows=(1, 9), docs=18, length=704, turns='read',        mix=[.00, .00, .12, .08, .05, .04]),
-    'find':     dict(rows=(1, 15), docs=18, length=448, turns='find',       mix=[.00, .08, .16, .08, .05, .04]),
-    'ask':      dict(rows=(1, 15), docs=18, length=320, turns='ask',        mix=[.00, .00, .18, .14, .12, .10]),
-    'page':     dict(docs=8, length=448, turns='ask',                      mix=[.00, .00, .24, .32, .26, .22]),
-    'read':     dict(docs=4, length=4352, turns='read',                    mix=[.00, .00, .14, .20, .24, .26]),
-    'pages':    dict(pages=(2, 5), total=8, length=448, turns='ask',       mix=[.00, .00, .05, .17, .20, .20]),
-    'many':     dict(pages=(6, 11), total=11, length=448, turns='ask',      mix=[.00, .00, .00, .04, .15, .18]),
-    'read two': dict(pages=(2, 3), total=5, length=4352, turns='read',     mix=[.00, .00, .00, .00, .02, .03]),
+    'block':    dict(rows=(1, 9), docs=18, length=704, turns='read',        mix=[.00, .00, .12, .08, .03, .025]),
+    'find':     dict(rows=(1, 15), docs=18, length=448, turns='find',       mix=[.00, .08, .16, .08, .03, .025]),
+    'ask':      dict(rows=(2, 15), docs=18, length=640, turns='ask',        mix=[.00, .00, .18, .18, .18, .18]),
+    'page':     dict(docs=8, length=1024, turns='ask',                     mix=[.00, .00, .24, .29, .24, .22]),
+    'read':     dict(docs=4, length=4352, turns='read',                    mix=[.00, .00, .14, .20, .26, .26]),
+    'pages':    dict(pages=(2, 5), total=8, length=1280, turns='ask',      mix=[.00, .00, .05, .13, .13, .12]),
+    'many':     dict(pages=(6, 11), total=11, length=1536, turns='ask',     mix=[.00, .00, .00, .04, .10, .12]),
+    'read two': dict(pages=(2, 3), total=5, length=4352, turns='read',     mix=[.00, .00, .00, .00, .02, .02]),
 }
 POINTS = [0.0, .03, .28, .50, .72, 1.0]
 # The schedule waits at these points until the auxiliary head names this share of the characters, or until this share of the time is gone.
@@ -84,6 +84,8 @@ class Lessons:
             docs = min(110, max(3, docs * (low + high) // 2 // rows))
             if kind == 'block':
                 length = max(length, 110 * rows)
+            if kind == 'ask':
+                length = min(length, 192 + 64 * rows)
         return make_shape(kind, dpi, rng, num_pages, rows, max(2, round(docs * shrink * self.scale)), length, spec['turns'], spec.get('look', False))
 
     def watch(self, kind, aux_right, right):

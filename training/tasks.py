@@ -24,13 +24,18 @@ WEIGHT = [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
 LINE_START = 3.0           # times the weight, for the first token of each further line that an answer runs over
 STOP = [6.0] + 6 * [2.0]   # times the weight, for the end of an answer of each task
 PREFIX = 4       # [gMASK] <sop> <|user|> \n
-MAX_TURNS = 64
+MAX_TURNS = 128
 ONE_LINE = 37.0   # points: the height of a page with one line on it
 WORD = re.compile(r'[^\s"“”?,;:()]{4,}|\d+')
 LONG_WORD = re.compile(r'[^ \n]{8,}')
 NOWHERE = np.full((1, 3), -1, np.int32)
 SHORTEST = 12      # tokens: what is left of a length is too short for a turn
 MAX_PASSAGES = 24  # of a document
+TURNS_A_TOKEN = 1 / 23   # a turn takes about 26 tokens
+TOLD_SHARE = .55         # of the turns ask for facts that are told
+OPEN_A_TOLD = 1 / 3      # questions that are left open for each that is answered: with more of them facts that are told are refused
+COPIED_SHARE = .2        # of the turns, at least, quote or continue
+QUOTE_SHARE = .35        # of these
 AHEAD = 8          # characters after the cursor that the language model is asked to name
 LINE_END, NO_CHAR = 254, 255   # their classes beside those of the alphabet; a space is 0
 
@@ -52,6 +57,16 @@ ASK_SENTENCE = ['Quote the sentence that contains "{w}".', 'Which sentence conta
 ASK_LINE = ['Quote the line that contains "{w}".', 'Which line contains "{w}"?', 'Give me the line with "{w}".', 'What line has the words "{w}"?',
             'Copy the line containing "{w}".', 'Quote the line with the words {w}.', 'Find the line that mentions "{w}".']
 SENTENCE_END = re.compile(r'(?<=[.!?])["”’\')]?\s+')
+
+
+def chance_round(rng, value):
+    """One of the two whole numbers beside the value, so that it is the mean."""
+    return int(value + rng.random())
+
+
+def stands(statement, flat):
+    """Whether a statement is in the text that `flat` is, line ends as spaces."""
+    return clean(statement).replace('\n', ' ') in flat
 
 
 def long_lines(pages):
@@ -296,63 +311,88 @@ class Builder:
         return turns
 
     def question_document(self, rng, shape):
-        """A document with facts and needles in it, and turns about them."""
+        """A document with facts and needles in it, and turns about them: more than fit into the shape's length."""
         area = sum(shape.lines) * shape.wrap
+        room = TURNS_A_TOKEN * shape.length
+        told = TOLD_SHARE * room
         style = rng.choices(['passages', 'report', 'random', 'shuffled', 'prose', 'typeset', 'lines', 'code'],
-                            [.40, .20, .09, .06, .11, .03, .05, .06])[0]
-        wanted, scale = area * rng.uniform(.75, 1.0), min(1.0, sum(shape.lines) / 40)
-        planted, turns = [], []
+                            [.50 if sum(shape.lines) > 5 else 0, .16, .07, .05, .10, .03, .03, .06])[0]
         if style == 'passages':
-            units, turns = self.passages(rng, wanted)
+            known, told = facts.make_facts(rng, rng.randint(0, 3), self.split), .85 * told
         else:
-            units = self.units(rng, wanted, style)
-        if rng.random() < .5 + .2 * (len(shape.pages) > 1):
-            group = facts.needle_group(rng, wrong=rng.choice([0, 1, 2, 3, 3, 3]) if scale > .3 else rng.choice([0, 1]))
-            planted += group
-            for f in rng.sample(group, min(len(group), rng.randint(1, 2))):
-                q, a = rng.choice(f.qa)
-                turns.append((q, a, NEEDLE, f.statement))
-            if rng.random() < .4:
-                f = facts.needle(rng)
-                turns.append((rng.choice(f.qa)[0], ABSENT, NO_NEEDLE, None))
-        known = facts.make_facts(rng, max(1, round(rng.randint(2, 12 if style != 'passages' else 3) * scale)), self.split)
-        planted += known
-        for f in known:
-            for q, a in rng.sample(f.qa, min(len(f.qa), rng.choice([1, 1, 2]))):
-                turns.append((facts.dress_question(rng, q), a, FACT, f.statement))
-        for q in facts.absent_questions(rng, known, 1 + (rng.random() < .7) + (rng.random() < .4), self.split):
-            turns.append((facts.dress_question(rng, q), ABSENT, NO_FACT, None))
+            known = facts.make_facts(rng, math.ceil(min(rng.uniform(.4, .8) * told, sum(shape.lines) / 1.8)), self.split)
+        groups = [facts.needle_group(rng, wrong=rng.choice([0, 1, 2, 3, 3, 3]) if area > 8000 else rng.choice([0, 1]))
+                  for _ in range(rng.choices([0, 1, 2], [.8, .2, 0] if sum(shape.lines) < 6 else [.4, .6, 0] if room < 40 else [.2, .5, .3])[0])]
+        planted = known + [f for group in groups for f in group]
+        wanted = max(.2 * area, area * rng.uniform(.75, 1.0) - sum(6 * len(f.statement) for f in planted))
+        passages = []
+        units = self.passages(rng, wanted, passages) if style == 'passages' else self.units(rng, wanted, style)
         originals = [(plain(unit).strip(), sep) for unit, sep in units]
         for f in planted:
             sep = '\n' if ' | ' in f.statement or rng.random() < .15 else ' '
-            units.insert(rng.randint(0, max(0, int(len(units) * .93))), (clean(f.statement), sep))
+            last = int(len(units) * min(.93, sum(shape.lines) / 40))   # a short page ends before its last units
+            units.insert(rng.randint(0, last), (clean(f.statement), sep))
         pages, text, _ = self.paginate(self.written(units, shape), shape)
         flat = text.replace('\n', ' ')
-        turns = [self.stated(flat, *t) for t in turns if t[3] is None or clean(t[3]).replace('\n', ' ') in flat]
-        extra = max(2, int(len(turns) * .5))
-        turns += self.quotes(rng, originals, pages, text, extra)
-        turns += self.continuations(rng, pages, text, extra + 1)
+        turns = self.ask_passages(rng, passages, flat, told) + self.ask_facts(rng, known, flat, 2 * len(known) if passages else told)
+        turns += self.ask_needles(rng, groups, flat)
+        rest = max(COPIED_SHARE * room, room - len(turns))
+        turns += self.quotes(rng, originals, pages, text, math.ceil(QUOTE_SHARE * rest))
+        turns += self.continuations(rng, pages, text, math.ceil((1 - QUOTE_SHARE) * rest))
         rng.shuffle(turns)
         return pages, text, turns
 
-    def passages(self, rng, points):
-        """Passages of about `points` of total width -> units as units() gives them, and the turns about them for stated()."""
-        units, turns, used = [], [], 0.0
+    def passages(self, rng, points, passages):
+        """Units of passages of about `points` of total width; the passages are added to the list."""
+        units, used = [], 0.0
         for passage in facts.passages(rng, MAX_PASSAGES, self.split):
+            passages.append(passage)
             lines = passage.text.split('\n')
+            if 5.2 * len(passage.text) > points:   # more than fits: its beginning, or what stands behind a line of it
+                lines = lines[rng.choice([0, rng.randrange(len(lines))]):]
             units += [(line, '\n') for line in lines[:-1]] + [(lines[-1], rng.choice(['\n', '\n\n', '\n\n']))]
             used += sum(max(200, 5.2 * len(line)) for line in lines)
-            many = rng.randint(2, 5)
-            turns += [(facts.dress_question(rng, q), a, FACT, told) for q, a, told in rng.sample(passage.qa, min(many, len(passage.qa)))]
-            turns += [(facts.dress_question(rng, q), ABSENT, NO_FACT, None) for q in rng.sample(passage.absent, min(len(passage.absent), rng.randint(0, 2)))]
             if used >= points:
                 break
-        return units, turns
+        return units
+
+    def ask_passages(self, rng, passages, flat, told):
+        """Turns about passages, `told` or a few more that `flat` answers: several questions about each, and some that it leaves open."""
+        turns, low, answered = [], flat.lower(), 0
+        for passage in rng.sample(passages, len(passages)):
+            if answered >= told:
+                break
+            asked, left_open = passage.questions(rng)
+            here = [self.stated(flat, facts.dress_question(rng, q), a, FACT, told_by) for q, a, told_by in asked if stands(told_by, flat)]
+            here = here[:max(rng.randint(3, 9), math.ceil(told / len(passages)))]
+            # What stood behind the end of the last page is as open as what the passage leaves open.
+            left_open += [q for q, a, told_by in asked if not stands(told_by, flat) and clean(a).lower() not in low]
+            count = min(len(left_open), chance_round(rng, len(here) * OPEN_A_TOLD))
+            turns += here + [Turn(facts.dress_question(rng, q), ABSENT, NO_FACT) for q in rng.sample(left_open, count)]
+            answered += len(here)
+        return turns
+
+    def ask_facts(self, rng, known, flat, told):
+        seen = [f for f in known if stands(f.statement, flat)]
+        many = chance_round(rng, told / max(1, len(seen)))
+        asked = [(f, q, a) for f in seen for q, a in rng.sample(f.qa, min(len(f.qa), max(1, many)))]
+        turns = [self.stated(flat, facts.dress_question(rng, q), a, FACT, f.statement) for f, q, a in asked]
+        left_open = facts.absent_questions(rng, known, chance_round(rng, len(turns) * OPEN_A_TOLD), self.split)
+        return turns + [Turn(facts.dress_question(rng, q), ABSENT, NO_FACT) for q in left_open]
+
+    def ask_needles(self, rng, groups, flat):
+        turns = []
+        for group in groups:
+            seen = [f for f in group if stands(f.statement, flat)]
+            for f in rng.sample(seen, min(len(seen), rng.randint(1, 3))):
+                q, a = rng.choice(f.qa)
+                turns.append(self.stated(flat, q, a, NEEDLE, f.statement))
+            if rng.random() < .5:
+                turns += [Turn(q, ABSENT, NO_NEEDLE) for q in facts.absent_questions(rng, group, 1, self.split)]
+        return turns
 
     @staticmethod
     def stated(flat, question, answer, task, statement):
-        if statement is None:
-            return Turn(question, answer, task)
         statement, answer_text = clean(statement).replace('\n', ' '), clean(answer).replace('\n', ' ')
         at = flat.find(statement)
         inside = statement.find(answer_text)

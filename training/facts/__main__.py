@@ -99,7 +99,8 @@ def print_samples(count, seed, split):
     for fact in needle_group(rng):
         print(f"needle: {fact.statement} {fact.qa[0]}")
     for passage in passages(rng, 1, split):
-        print(f"passage, {passage.kind}:\n{passage.text}", *(f"    {q} -> {a}" for q, a, _ in passage.qa), *(f"    {q} -> ?" for q in passage.absent), sep="\n")
+        told, left_open = passage.questions(rng)
+        print(f"passage, {passage.kind}:\n{passage.text}", *(f"    {q} -> {a}" for q, a, _ in told), *(f"    {q} -> ?" for q in left_open), sep="\n")
     print(heading(rng), filler_paragraph(rng), list_item(rng), table_row(rng), sep="\n")
 
 

@@ -26,6 +26,7 @@ NUMBERS = re.compile(r"(words )?(\d+)-(\d+)")
 WORD = re.compile(r"[^\W\d_]{4,}|\d+")
 SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')]?\s+")
 HELD_OUT_PERCENT = 8
+LEFT_OUT = 0.6   # of the passages lack a sentence
 
 
 def code(rng):
@@ -67,15 +68,6 @@ FIELDS = {
 
 
 @dataclass
-class Passage:
-    """A text with its fields filled in. qa: (question, answer, the sentence that tells); absent: questions that it leaves open."""
-    kind: str
-    text: str
-    qa: list
-    absent: list
-
-
-@dataclass
 class Pattern:
     """A passage as it is written. questions: (wordings, answer); absent: wordings of each."""
     where: str
@@ -87,6 +79,33 @@ class Pattern:
     @property
     def held_out(self):
         return zlib.crc32(self.text.encode()) % 100 < HELD_OUT_PERCENT
+
+
+@dataclass
+class Passage:
+    """A pattern with its fields filled in, now and then without one sentence."""
+    kind: str
+    text: str
+    pattern: Pattern
+    known: dict
+
+    def questions(self, rng):
+        """-> [(question, answer, the sentence that tells)] in any order, the same questions in other words behind all others, and questions that the
+        text leaves open. Where a sentence was left out, its questions are among these: their wording does not say whether they are answered."""
+        told, left_open = ([], []), [fill_fields(pick(wordings, rng), self.known, rng) for wordings in self.pattern.absent]
+        sentences, low = sentences_of(self.text), self.text.lower()
+        for wordings, answer in self.pattern.questions:
+            answer = fill_fields(answer, self.known, rng)
+            for said, wording in enumerate(rng.sample(wordings, min(2, len(wordings)))):
+                question = fill_fields(wording, self.known, rng)
+                sentence = telling_sentence(sentences, question, answer)
+                if sentence is not None:   # an answer may also reach over the end of a sentence: then it is not asked for
+                    told[said].append((question, answer, sentence))
+                elif answer.lower() not in low:
+                    left_open.append(question)
+        for part in (*told, left_open):
+            rng.shuffle(part)
+        return told[0] + told[1], left_open
 
 
 def read_pattern(block, where):
@@ -147,24 +166,45 @@ def fill_fields(text, known, rng):
     return FIELD.sub(replace, text)
 
 
-def telling_sentence(text, question, answer):
-    """Of the sentences with the answer, the one that shares most words with the question; a line counts as one."""
+def sentences_of(text):
+    """Its sentences; a line counts as one."""
+    return [s for line in text.split("\n") for s in SENTENCE_END.split(line)]
+
+
+def has_words(sentence, words):
+    """Whether the words stand in the sentence and are not parts of longer ones."""
+    at = sentence.find(words)
+    while at >= 0:
+        if not sentence[at - 1:at].isalnum() and not sentence[at + len(words):at + len(words) + 1].isalnum():
+            return True
+        at = sentence.find(words, at + 1)
+    return False
+
+
+def telling_sentence(sentences, question, answer):
+    """Of the sentences with the answer, the one that shares most words with the question."""
+    with_answer = [s for s in sentences if has_words(s, answer)]
+    if len(with_answer) < 2:
+        return with_answer[0] if with_answer else None
     asked = {word.lower() for word in WORD.findall(question)}
-    whole = re.compile(rf"(?<!\w){re.escape(answer)}(?!\w)")
-    with_answer = [s for line in text.split("\n") for s in SENTENCE_END.split(line) if whole.search(s)]
-    return max(with_answer, key=lambda s: len(asked & {w.lower() for w in WORD.findall(s)}), default=None)
+    return max(with_answer, key=lambda s: len(asked & {w.lower() for w in WORD.findall(s)}))
+
+
+def without_a_sentence(text, rng):
+    """The text without one of its sentences, not the first: what that one tells is left open."""
+    lines = text.split("\n")
+    number = pick([i for i, line in enumerate(lines) if line] or [0], rng)
+    left_out = pick(SENTENCE_END.split(lines[number]), rng)
+    if not left_out or text.startswith(left_out):
+        return text
+    lines[number] = lines[number].replace(left_out, "").strip()
+    return "\n".join(line for i, line in enumerate(lines) if line or i != number)
 
 
 def fill(pattern, rng):
     known = {}
-    text = fill_fields(pattern.text, known, rng)
-    qa = []
-    for wordings, answer in pattern.questions:
-        question, answer = fill_fields(pick(wordings, rng), known, rng), fill_fields(answer, known, rng)
-        sentence = telling_sentence(text, question, answer)
-        if sentence is not None:   # an answer may reach over the end of a sentence: then it is left out
-            qa.append((question, answer, sentence))
-    return Passage(pattern.kind, text, qa, [fill_fields(pick(wordings, rng), known, rng) for wordings in pattern.absent])
+    whole = fill_fields(pattern.text, known, rng)
+    return Passage(pattern.kind, without_a_sentence(whole, rng) if rng.random() < LEFT_OUT else whole, pattern, known)
 
 
 def passages(rng, count, split="train"):
@@ -186,7 +226,7 @@ def problems_of(pattern, rng):
             found.append("a field is not closed")
         for wordings, answer in pattern.questions:
             answer = fill_fields(answer, known, rng)
-            if telling_sentence(text, "", answer) is None:
+            if telling_sentence(sentences_of(text), "", answer) is None:
                 found.append(f"no sentence has the answer '{answer}'")
             for wording in wordings:
                 question = fill_fields(wording, known, rng)
