@@ -5,7 +5,7 @@
 #   tools/cuda_bundle.sh BUILD_DIR OUT_DIR
 set -euo pipefail
 mkdir -p "$2/lib" "$2/fonts"
-for program in ops_cuda_test model_stages ops_bench types_bench glyph pipeline_bench vision_cuda_test parallel_cuda_test parallel_bench pipeline_timeline.so; do
+for program in ops_cuda_test model_stages ops_bench types_bench attention_bench glyph pipeline_bench vision_cuda_test parallel_cuda_test parallel_bench pipeline_timeline.so; do
   [ -e "$1/bin/$program" ] || continue
   strip -o "$2/$program" "$1/bin/$program"
   ldd "$1/bin/$program" | awk '$3 ~ /^\// {print $3}' | grep -Ev '/(libc|libm|libdl|libpthread|librt|libstdc\+\+|libgcc_s|libcublasLt|libcuda)\.so' |
