@@ -142,7 +142,7 @@ bool Caches::load_prefix(const Digest& head, std::span<const Digest> pages, Pref
     if (found->file) disk_->discard({EntryKind::kKv, part.key}, "does not continue what stands before it");
     return false;
   }
-  prefixes_.make_room(found->header().payload_bytes);
+  prefixes_.make_room(static_cast<size_t>(span.num_blocks()) * layout_.block_bytes());
   Result<std::vector<KvBlockPool::BlockPtr>> blocks = allocate_blocks(*pool_, static_cast<size_t>(span.num_blocks()));
   if (!blocks.ok() || !bring_back(*found, {.blocks = *blocks})) return false;  // all in use by those who run, or the device failed
   part.blocks = *std::move(blocks);

@@ -154,6 +154,19 @@ TEST_P(CpuAttentionTest, E4M3IsStoredAsOnTheReferenceDevice) {
   }
 }
 
+// A model that has gone wrong must show: one number that is none makes what attends to its position none, at every element.
+TEST_P(CpuAttentionTest, E4M3KeepsWhatIsNoNumber) {
+  Data data(18);
+  Cache cache(data, 1, 1, 24, DType::kE4M3);
+  const Tensor k = data.floats({5, 1, 24}), q = data.floats({1, 1, 24});
+  Tensor v = data.floats({5, 1, 24}), out = data.empty({1, 1, 24});
+  v.data<float>()[2 * 24 + 7] = NAN;
+  store_kv(*device_, k.view(), v.view(), 0, cache.layer);
+  const DecodeRow row{.kv = cache.layer, .num_tokens = 5};
+  decode_attention(*device_, q.view(), std::span(&row, 1), 0.4f, out.view());
+  for (int64_t d = 0; d < 24; ++d) EXPECT_TRUE(std::isnan(out.data<float>()[d])) << d;
+}
+
 // Sequences that go on after a common beginning, one of them with several rows. Each row gets the same numbers
 // alone, to the last bit.
 TEST_P(CpuAttentionTest, DecodeAttentionOverSharedBlocks) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "weights/model_cost.h"
 
@@ -35,12 +36,14 @@ double language_workspace(const ModelConfig& config, int64_t rows, double activa
   return real(rows) * of_a_row;
 }
 
-// Keys and values of one layer, as long as a sequence can be, in the type that is computed with. Reference: ops/cuda/attention_widen.h.
+// Keys and values of one layer, as long as a sequence can be, in the type that is computed with, rounded up to a power of two; what earlier
+// chunks of a prompt had stays and is as much together. Reference: ops/cuda/attention_widen.cu.
 double wide_kv(const ModelConfig& config, const MemoryNeeds& needs, double kv_heads, uint64_t kv_token_bytes) {
   if (needs.kv_bytes >= needs.activation_bytes) return 0;
   const TextConfig& t = config.text;
   const double room = static_cast<double>(needs.kv_budget) / static_cast<double>(std::max<uint64_t>(1, kv_token_bytes));
-  return std::min(real(t.max_position_embeddings), room) * 2 * kv_heads * real(t.head_dim()) * needs.activation_bytes;
+  const auto tokens = std::bit_ceil(static_cast<uint64_t>(std::min(real(t.max_position_embeddings), room)));
+  return 2 * real(static_cast<int64_t>(tokens)) * 2 * kv_heads * real(t.head_dim()) * needs.activation_bytes;
 }
 
 uint64_t whole(double bytes) { return static_cast<uint64_t>(bytes); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "ops/cpu/scratch.h"
 
@@ -22,10 +23,14 @@ const std::array<float, 256> kValues = make_values();
 
 float narrow_row(const float* x, int64_t n, E4M3* to) {
   float largest = 0;
-  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(x[i]));
+  bool broken = false;
+  for (int64_t i = 0; i < n; ++i) {
+    largest = std::max(largest, std::abs(x[i]));
+    broken = broken || std::isnan(x[i]);
+  }
   const float factor = e4m3_factor(largest);
   for (int64_t i = 0; i < n; ++i) to[i] = to_e4m3(x[i] * factor);
-  return largest / kLargestE4M3;
+  return broken ? std::numeric_limits<float>::quiet_NaN() : largest / kLargestE4M3;
 }
 
 WideKv::WideKv(const Kernels& kernels, const KvLayer& kv, const KvPiece& piece, DType type) {

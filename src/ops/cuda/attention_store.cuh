@@ -59,12 +59,18 @@ __device__ inline void store_e4m3_row(const StoreProblem& problem, const void* b
     char* const half = const_cast<char*>(static_cast<const char*>(block)) + (i % 2 == 0 ? kv.key_offset : kv.value_offset);
     const int64_t number = int64_t{head} * kv.block_tokens + row_of_block;
     float largest = 0;
-    for (int column = lane; column < kv.head_dim; column += kWarp) largest = fmaxf(largest, fabsf(from.at(row, head, column)));
+    bool broken = false;
+    for (int column = lane; column < kv.head_dim; column += kWarp) {
+      const float x = from.at(row, head, column);
+      largest = fmaxf(largest, fabsf(x));
+      broken = broken || isnan(x);
+    }
+    broken = __any_sync(0xFFFFFFFFu, broken);
     largest = reduce_warp(largest, [](float a, float b) { return fmaxf(a, b); });
     const float factor = largest < 1e-30f ? 0.0f : kLargestE4M3 / largest;
     E4M3* const to = reinterpret_cast<E4M3*>(half) + number * kv.head_dim;
     for (int column = lane; column < kv.head_dim; column += kWarp) put(to + column, from.at(row, head, column) * factor);
-    if (lane == 0) reinterpret_cast<float*>(half + scale_offset(kv))[number] = largest / kLargestE4M3;
+    if (lane == 0) reinterpret_cast<float*>(half + scale_offset(kv))[number] = broken ? NAN : largest / kLargestE4M3;
   }
 }
 

@@ -1,5 +1,8 @@
 #include "ops/cuda/attention_widen.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "ops/cuda/attention_launch.cuh"
 #include "ops/cuda/elements.cuh"
 
@@ -39,7 +42,8 @@ __global__ void __launch_bounds__(kThreads) widen_rows(const __grid_constant__ W
 
 WideKv::WideKv(CudaDevice& device, const KvLayer& kv, int64_t num_tokens, DType type) {
   check_head_dim(kv.head_dim);
-  const int64_t tokens = divide_up(num_tokens, 64) * 64;
+  // A power of two: a prompt grows from chunk to chunk, and memory of an earlier size is only taken again for nearly the same one.
+  const auto tokens = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(num_tokens, 1024))));
   const size_t half = kv_half_bytes(kv.num_kv_heads, tokens, kv.head_dim, type);
   memory_ = device.allocate(2 * half);
   block_ = memory_.get();

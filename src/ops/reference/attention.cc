@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "ops/reference/access.h"
@@ -71,12 +72,17 @@ void put_cached(const ConstTensorView& x, int64_t row, int64_t head, const KvLay
     return;
   }
   float largest = 0;
-  for (int64_t d = 0; d < kv.head_dim; ++d) largest = std::max(largest, std::abs(static_cast<float>(get(x, row, head, d))));
+  bool broken = false;
+  for (int64_t d = 0; d < kv.head_dim; ++d) {
+    const auto value = static_cast<float>(get(x, row, head, d));
+    largest = std::max(largest, std::abs(value));
+    broken = broken || std::isnan(value);
+  }
   const float factor = e4m3_factor(largest);
   for (int64_t d = 0; d < kv.head_dim; ++d) {
     static_cast<E4M3*>(data)[index(d)] = to_e4m3(static_cast<float>(get(x, row, head, d)) * factor);
   }
-  scale_of(kv, token, head, offset) = largest / kLargestE4M3;
+  scale_of(kv, token, head, offset) = broken ? std::numeric_limits<float>::quiet_NaN() : largest / kLargestE4M3;
 }
 
 void attend_cached(const ConstTensorView& q, const Head& at, const KvLayer& kv, const TensorView& out) {
