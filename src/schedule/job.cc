@@ -79,6 +79,7 @@ Status Job::check() {
 
 Status Job::read_pages(Caches& caches, const Pace& pace) {
   if (!reading_) {
+    begun_ = true;
     result_.queue_ms += watch_.ms() - waiting_since_ms_;
     GLYPH_RETURN_IF_ERROR(check());
     if (!request_.use_cache) no_caches_ = std::make_unique<Caches>(model_.language().kv_layout());

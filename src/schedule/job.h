@@ -22,7 +22,7 @@
 
 namespace glyph {
 
-// Takes a job over from a scheduler that computes no more, on that one's engine thread. Tells the listener if nobody can compute it.
+// Takes a job that was not begun over from a scheduler that computes no more, on that one's engine thread. Tells the listener if nobody can compute it.
 using JobHeir = std::function<void(JobRequest request, JobListener listener, std::stop_token stop)>;
 
 // One thread, after construction. Does not move: prompts point into it.
@@ -53,7 +53,9 @@ class Job {
   // Lets go of all that lies on the device, and begins again. False, and nothing happened: it had to before, or an answer is being
   // written.
   bool start_over();
-  // After that: the job is over without an end, and goes on there.
+  // Something of it was computed, whether it began anew since or not: it may be why a device is lost.
+  bool was_begun() const { return begun_; }
+  // Before that: the job is over without an end, and is computed there.
   void pass_to(const JobHeir& heir) { heir(std::move(request_), listener_, stop_); }
   // kPrefill: what is read next, and taking it in when the pass is over: its row of logits if the part wanted some.
   // Pages that a pass has room for are read together; after a document begins another part, so that what follows it does not change
@@ -130,6 +132,7 @@ class Job {
   Prompt prompt_;
   int64_t read_ = 0;
   double waiting_since_ms_ = 0;               // by watch_
+  bool begun_ = false;
   bool started_over_ = false;
   std::optional<WorkClock> prefill_clock_;
   std::deque<Branch> branches_;               // do not move

@@ -81,13 +81,14 @@ void Scheduler::set_engine(EngineState state) {
   stats_.engine = state;
 }
 
-// Once nothing is computed any more. True: there was one.
+// Once nothing is computed any more. True: there was one. What was begun may be why the device was lost, and must not take along others.
 bool Scheduler::give_up_jobs() {
   const bool any = !jobs_.empty();
   const Status why = cancelled(stats().engine_failure);
   while (!jobs_.empty()) {
-    if (heir_) take_out(*jobs_.front())->pass_to(heir_);
-    else end_job(*jobs_.front(), why);
+    Job& job = *jobs_.front();
+    if (heir_ && !job.was_begun()) take_out(job)->pass_to(heir_);
+    else end_job(job, why);
   }
   publish();
   return any;

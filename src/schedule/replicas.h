@@ -26,8 +26,8 @@ class Replicas {
   const Model& model() const { return schedulers_.front()->model(); }
 
   // As those of Scheduler, any thread. A request goes to the replica that has most of its documents in memory, unless many more jobs are
-  // there than elsewhere, or else to the one with the fewest jobs. One whose device is lost for good is left out, and what waits there goes
-  // to the others.
+  // there than elsewhere, or else to the one with the fewest jobs. One whose device is lost for good is left out, and what was not begun
+  // there goes to the others.
   Status submit(JobRequest request, JobListener listener, std::stop_token stop);
   void notify();
   void forget(const std::string& id, const SourcePtr& source);

@@ -1,8 +1,9 @@
-// Two copies of a model on devices of their own: which of them is asked, what they share, and that the loss of one is not the other's.
+// Copies of a model on devices of their own: which of them is asked, what they share, and that the loss of one is not the others'.
 #include "schedule/replicas.h"
 
 #include <atomic>
 #include <set>
+#include <thread>
 
 #include "schedule/scheduler_fixture.h"
 #include "support/failing_device.h"
@@ -87,7 +88,7 @@ class ReplicasTest : public SchedulerTest {
   }
 
   std::filesystem::path dir_;
-  const std::vector<DeviceFaultsPtr> faults_{std::make_shared<DeviceFaults>(), std::make_shared<DeviceFaults>()};
+  const std::vector<DeviceFaultsPtr> faults_{std::make_shared<DeviceFaults>(), std::make_shared<DeviceFaults>(), std::make_shared<DeviceFaults>()};
   std::vector<std::unique_ptr<Model>> models_;
   SchedulerOptions options_;
   std::unique_ptr<Replicas> replicas_;
@@ -233,9 +234,13 @@ TEST_F(ReplicasTest, OneThatIsLostForGoodIsLeftOut) {
   start();
   const SourcePtr source = source_of(100);
   const std::string expected = text_of(question({source}));
+  std::future<Result<JobResult>> waiting;
   std::atomic<bool> lose = false;
-  auto written = write_endlessly({source}, {}, [&] { if (lose.exchange(false)) faults_[0]->checks_left = 1; });
-  auto waiting = submit(question({source}));
+  auto written = write_endlessly({source}, {}, [&] {
+    if (!lose.exchange(false)) return;
+    waiting = submit(question({source}));  // begun by nobody before the loss
+    faults_[0]->checks_left = 1;
+  });
   lose = true;
   EXPECT_THAT(written.get().status().message(), HasSubstr("an illegal memory access"));
   EXPECT_EQ(waiting.get().value().answers[0].text, expected);
@@ -248,6 +253,28 @@ TEST_F(ReplicasTest, OneThatIsLostForGoodIsLeftOut) {
   faults_[1]->checks_left = 1;
   EXPECT_FALSE(submit(question({}, "Anything")).get().ok());
   EXPECT_THAT(submit(question({}, "Anything")).get().status().message(), HasSubstr("is not tried again"));
+}
+
+// Every device fails that computes something of this job. Another one's pass shows it, as on a GPU.
+TEST_F(ReplicasTest, AJobTakesOneDeviceAlongAtMost) {
+  options_.max_device_failures = 1;
+  start(3);
+  const SourcePtr source = source_of(100);
+  result_of(read(source));
+  auto written = write_endlessly({source}, {});
+  std::set<std::thread::id> engines;  // that began it, in the order of the replicas
+  JobListener listener;
+  listener.on_progress = [&](const AskProgress&) {
+    if (engines.size() < faults_.size() && engines.insert(std::this_thread::get_id()).second) faults_[engines.size() - 1]->checks_left = 1;
+  };
+  EXPECT_THAT(submit(question({source, source_of(300, "two")}), {}, listener).get().status().message(), HasSubstr("is not tried again"));
+  EXPECT_THAT(written.get().status().message(), HasSubstr("an illegal memory access"));
+  EXPECT_EQ(engines.size(), 1u);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(submit(question({source_of(50)})).get().ok());
+  const std::vector<SchedulerStats> stats = replicas_->stats();
+  EXPECT_EQ(stats[0].engine, EngineState::kFailed);
+  EXPECT_EQ(stats[1].engine, EngineState::kRunning);
+  EXPECT_EQ(stats[2].engine, EngineState::kRunning);
 }
 
 }  // namespace

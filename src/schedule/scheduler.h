@@ -82,7 +82,7 @@ struct SourceKeys {
 class Scheduler {
  public:
   // The model must outlive it; nobody else may compute with it meanwhile. `disk`: open_disk() of an equal model, for several schedulers
-  // or one, or nullptr. `heir` takes the jobs that are left, and can begin anew, when nothing is computed any more; without one they fail.
+  // or one, or nullptr. `heir` takes the jobs that are left, and were not begun, when nothing is computed any more; the others, or without one all, fail.
   Scheduler(Replica replica, const SchedulerOptions& options, DiskTierPtr disk, JobHeir heir = {});
   const Model& model() const { return model_; }
   // end() and the end of the thread.
