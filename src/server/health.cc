@@ -48,10 +48,10 @@ HttpResponse health_response(std::span<const SchedulerStats> stats) {
 }
 
 HttpResponse ready_response(std::span<const SchedulerStats> stats, size_t max_waiting, bool stopping) {
-  const EngineState state = state_of(stats);
-  const auto is_full = [&](const SchedulerStats& one) { return one.engine == EngineState::kFailed || one.num_waiting >= max_waiting; };
-  const char* trouble = state == EngineState::kRunning ? "" : name_of(state);
-  if (state == EngineState::kRunning && std::ranges::all_of(stats, is_full)) trouble = "busy";
+  const auto runs = [](const SchedulerStats& one) { return one.engine == EngineState::kRunning; };
+  const auto takes_one = [&](const SchedulerStats& one) { return runs(one) && one.num_waiting < max_waiting; };
+  const char* trouble = "";
+  if (std::ranges::none_of(stats, takes_one)) trouble = std::ranges::any_of(stats, runs) ? "busy" : name_of(state_of(stats));
   if (stopping) trouble = "stopping";
   if (*trouble == '\0') return state_response("ok", stats, 200);
   HttpResponse response = state_response(trouble, stats, 503);

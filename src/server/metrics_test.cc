@@ -228,7 +228,14 @@ TEST(Ready, OfSeveralReplicas) {
   EXPECT_EQ(ready_response(stats, 1, false).status, 200);  // the other one takes questions
   stats[1].engine = EngineState::kReloading;
   EXPECT_EQ(health_response(stats).status, 200);
-  EXPECT_THAT(ready_response(stats, 2, false).body, HasSubstr("\"status\":\"reloading\",\"replicas\":[{\"status\":\"ok\"},{\"status\":\"reloading\"}]"));
+  EXPECT_THAT(health_response(stats).body, HasSubstr("\"status\":\"reloading\",\"replicas\":[{\"status\":\"ok\"},{\"status\":\"reloading\"}]"));
+  EXPECT_EQ(ready_response(stats, 2, false).status, 200);  // the first one takes them meanwhile
+  EXPECT_EQ(ready_response(stats, 2, false).body, R"({"status":"ok","replicas":[{"status":"ok"},{"status":"reloading"}]})");
+  EXPECT_THAT(ready_response(stats, 1, false).body, HasSubstr("\"status\":\"busy\""));
+  stats[0].engine = EngineState::kReloading;
+  EXPECT_EQ(ready_response(stats, 2, false).status, 503);
+  EXPECT_THAT(ready_response(stats, 2, false).body, HasSubstr("\"status\":\"reloading\""));
+  stats[0].engine = EngineState::kRunning;
   stats[1].engine = EngineState::kFailed;
   stats[1].engine_failure = "the device failed";
   EXPECT_EQ(ready_response(stats, 2, false).status, 200);
