@@ -39,8 +39,8 @@ Replicas::Replicas(const std::vector<Replica>& replicas, const SchedulerOptions&
   GLYPH_CHECK(!replicas.empty());
   JobHeir heir;
   if (replicas.size() > 1) {
-    heir = [this](JobRequest request, JobListener listener, std::stop_token stop) {
-      take_over(std::move(request), std::move(listener), std::move(stop));
+    heir = [this](JobRequest request, JobListener listener, const std::stop_token& stop) {
+      take_over(std::move(request), std::move(listener), stop);
     };
   }
   for (const Replica& replica : replicas) {
@@ -57,20 +57,28 @@ Replicas::~Replicas() {
   for (const auto& scheduler : schedulers_) scheduler->join();
 }
 
-Status Replicas::submit(JobRequest request, JobListener listener, std::stop_token stop) {
+Status Replicas::submit(JobRequest request, JobListener listener, const std::stop_token& stop) {
   std::vector<size_t> held(schedulers_.size());
   if (request.use_cache && schedulers_.size() > 1) {
     const std::vector<SourceKeys> documents = keys_of(request.turns);
     for (size_t i = 0; i < held.size(); ++i) held[i] = schedulers_[i]->held(documents);
   }
   const std::lock_guard lock(mutex_);
-  const size_t chosen = choose(held);
-  chosen_at_[chosen] = ++num_requests_;
-  return schedulers_[chosen]->submit(std::move(request), std::move(listener), std::move(stop));
+  Status refusal;
+  for (const size_t index : by_preference(held)) {
+    Status status = schedulers_[index]->offer(request, listener, stop);
+    if (status.ok()) {
+      chosen_at_[index] = ++num_requests_;
+      return status;
+    }
+    // That one is full says more than that another one has failed: the client may come again.
+    if (refusal.ok() || (refusal.code() != StatusCode::kExhausted && status.code() == StatusCode::kExhausted)) refusal = std::move(status);
+  }
+  return refusal;
 }
 
-// Among equals the one that was given nothing for longest, so that documents spread over the memory of all.
-size_t Replicas::choose(const std::vector<size_t>& held) const {
+// Best first. Among equals the one that was given nothing for longest, so that documents spread over the memory of all.
+std::vector<size_t> Replicas::by_preference(const std::vector<size_t>& held) const {
   struct Candidate {
     size_t index;
     Scheduler::Load load;
@@ -81,13 +89,17 @@ size_t Replicas::choose(const std::vector<size_t>& held) const {
   for (size_t i = 0; i < held.size(); ++i) candidates.push_back({i, schedulers_[i]->load(), -static_cast<int64_t>(held[i]), chosen_at_[i]});
   const auto by_load = [](const Candidate& one) { return std::tuple(one.load.engine, one.load.num_jobs, one.missing, one.chosen_at); };
   const auto by_memory = [](const Candidate& one) { return std::tuple(one.load.engine, one.missing, one.load.num_jobs, one.chosen_at); };
-  const Candidate idle = std::ranges::min(candidates, {}, by_load), holder = std::ranges::min(candidates, {}, by_memory);
-  return holder.missing < 0 && holder.load.num_jobs <= idle.load.num_jobs + max_ahead_ ? holder.index : idle.index;
+  std::ranges::sort(candidates, {}, by_load);
+  const auto holder = std::ranges::min_element(candidates, {}, by_memory);
+  if (holder->missing < 0 && holder->load.num_jobs <= candidates.front().load.num_jobs + max_ahead_) std::rotate(candidates.begin(), holder, holder + 1);
+  std::vector<size_t> indices;
+  for (const Candidate& candidate : candidates) indices.push_back(candidate.index);
+  return indices;
 }
 
-void Replicas::take_over(JobRequest request, JobListener listener, std::stop_token stop) {
+void Replicas::take_over(JobRequest request, JobListener listener, const std::stop_token& stop) {
   const auto on_end = listener.on_end;
-  const Status status = submit(std::move(request), std::move(listener), std::move(stop));
+  const Status status = submit(std::move(request), std::move(listener), stop);
   if (!status.ok() && on_end) on_end(status);
 }
 

@@ -26,9 +26,9 @@ class Replicas {
   const Model& model() const { return schedulers_.front()->model(); }
 
   // As those of Scheduler, any thread. A request goes to the replica that has most of its documents in memory, unless many more jobs are
-  // there than elsewhere, or else to the one with the fewest jobs. One whose device is lost for good is left out, and what was not begun
+  // there than elsewhere, or else to the one with the fewest jobs; if that one refuses it, to the next one that does not. One whose device is lost for good is left out, and what was not begun
   // there goes to the others.
-  Status submit(JobRequest request, JobListener listener, std::stop_token stop);
+  Status submit(JobRequest request, JobListener listener, const std::stop_token& stop);
   void notify();
   void forget(const std::string& id, const SourcePtr& source);
   void retain(std::vector<std::string> ids) { schedulers_.front()->retain(std::move(ids)); }
@@ -41,8 +41,8 @@ class Replicas {
   Status check_integrity();
 
  private:
-  void take_over(JobRequest request, JobListener listener, std::stop_token stop);
-  size_t choose(const std::vector<size_t>& held) const;
+  void take_over(JobRequest request, JobListener listener, const std::stop_token& stop);
+  std::vector<size_t> by_preference(const std::vector<size_t>& held) const;
 
   const size_t max_ahead_;  // jobs that a replica with the documents may have more than another one
   std::vector<std::unique_ptr<Scheduler>> schedulers_;

@@ -255,6 +255,23 @@ TEST_F(ReplicasTest, OneThatIsLostForGoodIsLeftOut) {
   EXPECT_THAT(submit(question({}, "Anything")).get().status().message(), HasSubstr("is not tried again"));
 }
 
+// Though that one has to read the document first.
+TEST_F(ReplicasTest, WhatOneRefusesAnotherOneTakes) {
+  options_.max_waiting = 1;
+  options_.max_running = 16;  // many more jobs may be where the document is
+  start();
+  const SourcePtr source = source_of(100);
+  result_of(read(source));
+  std::vector<std::future<Result<JobResult>>> asked;
+  JobListener listener;
+  listener.on_progress = [&](const AskProgress&) {  // its engine thread admits nothing meanwhile
+    while (asked.size() < 2) asked.push_back(submit(question({source})));
+  };
+  ASSERT_TRUE(submit(read(source), {}, listener).get().ok());
+  for (auto& one : asked) EXPECT_TRUE(one.get().ok());
+  EXPECT_THAT(each(&SchedulerStats::num_finished), ElementsAre(3, 1));
+}
+
 // Every device fails that computes something of this job. Another one's pass shows it, as on a GPU.
 TEST_F(ReplicasTest, AJobTakesOneDeviceAlongAtMost) {
   options_.max_device_failures = 1;

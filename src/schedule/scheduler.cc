@@ -59,16 +59,15 @@ void Scheduler::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-Status Scheduler::submit(JobRequest request, JobListener listener, std::stop_token stop) {
-  const bool question = request.kind == JobRequest::Kind::kAnswer;
-  auto job = std::make_unique<Job>(model_, std::move(request), std::move(listener), std::move(stop));
+Status Scheduler::offer(JobRequest& request, JobListener& listener, const std::stop_token& stop) {
   {
     const std::lock_guard lock(mutex_);
     if (ending_) return exhausted("the server is shutting down");
     if (stats_.engine == EngineState::kFailed) return cancelled(stats_.engine_failure);
-    if (question && stats_.num_waiting + submitted_.size() >= options_.max_waiting) {
+    if (request.kind == JobRequest::Kind::kAnswer && stats_.num_waiting + submitted_.size() >= options_.max_waiting) {
       return exhausted(fmt::format("{} questions wait already; try again later", options_.max_waiting));
     }
+    auto job = std::make_unique<Job>(model_, std::move(request), std::move(listener), stop);
     for (const Source* source : job->sources()) ++read_by_[source];
     submitted_.push_back(std::move(job));
   }

@@ -92,7 +92,9 @@ class Scheduler {
 
   // Any thread. kExhausted when too many questions wait, kCancelled when nothing is computed any more; the listener then hears nothing.
   // A requested stop ends the job within one piece of work; notify() makes an idle thread look.
-  Status submit(JobRequest request, JobListener listener, std::stop_token stop);
+  Status submit(JobRequest request, JobListener listener, const std::stop_token& stop) { return offer(request, listener, stop); }
+  // The same, for whoever asks another one next: request and listener are taken only when it returns OK.
+  Status offer(JobRequest& request, JobListener& listener, const std::stop_token& stop);
   void notify();
   // Any thread. A stored document was deleted: with it go what only it had in the caches, on disk, too. `source` may be nullptr.
   void forget(const std::string& id, SourcePtr source);

@@ -16,12 +16,12 @@ std::stop_token stop_with_client(Replicas& replicas, const ResponderPtr& respond
 }
 
 void submit_answer(const ApiContext& context, const GenerationRequest& request, JobRequest job, AnswerWriter::Setup setup,
-                   const ResponderPtr& responder, std::stop_token stop) {
+                   const ResponderPtr& responder, const std::stop_token& stop) {
   apply_generation(request, job);
   if (request.format) job.format = context.formats.make(*request.format);
   job.background = context.background;
   auto writer = std::make_shared<AnswerWriter>(std::move(setup), request, responder);
-  const Status status = context.replicas.submit(std::move(job), AnswerWriter::listener(std::move(writer)), std::move(stop));
+  const Status status = context.replicas.submit(std::move(job), AnswerWriter::listener(std::move(writer)), stop);
   if (!status.ok()) responder->respond(error_response(status));
 }
 

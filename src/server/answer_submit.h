@@ -14,6 +14,6 @@ std::stop_token stop_with_client(Replicas& replicas, const ResponderPtr& respond
 
 // Adds what `request` says about the answer, and submits.
 void submit_answer(const ApiContext& context, const GenerationRequest& request, JobRequest job, AnswerWriter::Setup setup,
-                   const ResponderPtr& responder, std::stop_token stop);
+                   const ResponderPtr& responder, const std::stop_token& stop);
 
 }  // namespace glyph
