@@ -251,7 +251,7 @@ bool Caches::was_downloaded() const {
 void Caches::drop_memory() {
   features_.clear();
   prefixes_.clear();
-  ram_.reset();  // pinned memory goes with the device, and what it was still copying may be anything
+  replace_ram(nullptr);  // pinned memory goes with the device, and what it was still copying may be anything
   waiting_.clear();
 }
 
@@ -259,9 +259,20 @@ void Caches::use(KvBlockPool& pool) {
   GLYPH_CHECK(pool.layout() == layout_);
   pool_ = &pool;
   if (ram_bytes_ < layout_.all_block_bytes()) return;
-  ram_ = std::make_unique<RamTier>(pool, ram_bytes_, [this](EntryKind kind) {
+  replace_ram(std::make_unique<RamTier>(pool, ram_bytes_, [this](EntryKind kind) {
     ++(kind == EntryKind::kKv ? counts_.ram_kv : counts_.ram_features).evictions;
-  });
+  }));
+}
+
+// The one before ends behind the lock: it waits for its copies, and those who look do not wait for them.
+void Caches::replace_ram(std::unique_ptr<RamTier> ram) {
+  const std::lock_guard lock(ram_mutex_);
+  ram_.swap(ram);
+}
+
+bool Caches::ram_holds(const EntryId& id) const {
+  const std::lock_guard lock(ram_mutex_);
+  return ram_ != nullptr && ram_->contains(id);
 }
 
 void Caches::add_page(const std::string& owner, const Digest& page) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,9 +66,9 @@ class Caches {
   // Keeps what `cache` holds, which must end right after the last of `pages`. Where the pages before are not known, nothing happens.
   void insert_prefix(const Digest& head, std::span<const Digest> pages, const KvCache& cache, const std::string& owner);
 
-  // Any thread: whether memory has the features of a page; the KV that ends with a page under its prefix_key().
-  bool holds_features(const Digest& page) const { return features_.contains(page); }
-  bool holds_kv(const Digest& prefix) const { return prefixes_.contains(prefix); }
+  // Any thread: whether memory or RAM has the features of a page; the KV that ends with a page under its prefix_key().
+  bool holds_features(const Digest& page) const { return features_.contains(page) || ram_holds({EntryKind::kFeatures, page}); }
+  bool holds_kv(const Digest& prefix) const { return prefixes_.contains(prefix) || ram_holds({EntryKind::kKv, prefix}); }
   // Any thread: whether the disk has the KV of all these pages after `head`.
   bool is_on_disk(const Digest& head, std::span<const Digest> pages) const;
   // Of what the disk may hold; nullptr without a disk.
@@ -114,6 +115,8 @@ class Caches {
     std::optional<EntryBuffer> file;
     const EntryHeader& header() const { return ram != nullptr ? ram->header : file->header(); }
   };
+  bool ram_holds(const EntryId& id) const;
+  void replace_ram(std::unique_ptr<RamTier> ram);
   void forget_pages(const std::vector<Digest>& pages);
   void spill(const EntryHeader& header, const RamTier::Place& from);
   RamTier::OnDevice on_device() const;
@@ -132,7 +135,8 @@ class Caches {
   const size_t ram_bytes_ = 0;
   FeatureCache features_;
   PrefixTree prefixes_;
-  std::unique_ptr<RamTier> ram_;  // nullptr: none
+  mutable std::mutex ram_mutex_;
+  std::unique_ptr<RamTier> ram_;  // nullptr: none; changed with ram_mutex_ held, and other threads look with it
   const DiskTierPtr disk_;
   PageOwners owners_;            // as far as documents were read by this process
   std::deque<Waiting> waiting_;  // for the disk

@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <thread>
 
 namespace glyph {
 namespace {
@@ -320,6 +322,39 @@ TEST_F(CachesTest, ADeviceThatGoesTakesRamAlong) {
   read("cd", "");
   EXPECT_GT(caches_->stats().ram_kv_bytes, 0u);
   check();
+  caches_.reset();
+}
+
+// Of a page that the device dropped, too, and while the device goes.
+TEST_F(CachesTest, OtherThreadsMayAskWhatIsHeld) {
+  open(5 * kLayout.block_bytes(), kMemory);
+  const Digest page = pages("a")[0], prefix = prefix_key(head_, page);
+  EXPECT_FALSE(caches_->holds_kv(prefix));
+  read("ab", "");
+  caches_->insert_features(page, features(1), "");
+  read("cd", "");
+  caches_->insert_features(sha256("c"), features(2, 18), "");
+  EXPECT_LT(caches_->find_prefix(head_, pages("ab")).num_pages, 2u);
+  EXPECT_TRUE(caches_->holds_kv(prefix_key(prefix, pages("b")[0])));
+  EXPECT_TRUE(caches_->holds_features(page));
+
+  std::atomic<bool> done = false;
+  std::atomic<int> asked = 0;
+  std::thread asking([&] {
+    for (; !done; ++asked) (void)(caches_->holds_kv(prefix) && caches_->holds_features(page));
+  });
+  while (asked == 0) std::this_thread::yield();
+  KvBlockPool next(device_, kLayout);
+  for (int i = 0; i < 20; ++i) {
+    caches_->drop_memory();
+    caches_->use(i % 2 == 0 ? next : pool_);
+    if (i % 2 == 1) read("abcd", "");
+  }
+  caches_->drop_memory();
+  done = true;
+  asking.join();
+  EXPECT_FALSE(caches_->holds_kv(prefix));
+  EXPECT_FALSE(caches_->holds_features(page));
   caches_.reset();
 }
 

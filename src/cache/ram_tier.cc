@@ -60,6 +60,11 @@ std::vector<RamTier::Piece> RamTier::pieces(const Entry& entry, const Place& pla
   return pieces;
 }
 
+bool RamTier::contains(const EntryId& id) const {
+  const std::lock_guard lock(keys_mutex_);
+  return entries_.contains(id);
+}
+
 bool RamTier::put(const EntryHeader& header, const Place& from) {
   const EntryId id = id_of(header), before{EntryKind::kKv, header.parent};
   touch(contains(id) ? id : before);
@@ -74,7 +79,10 @@ bool RamTier::put(const EntryHeader& header, const Place& from) {
   num_blocks_ += entry->blocks.size();
   if (id.kind == EntryKind::kKv) num_kv_blocks_ += entry->blocks.size();
   recency_.push_front(id);
-  entries_.emplace(id, Slot{std::move(entry), recency_.begin()});
+  {
+    const std::lock_guard lock(keys_mutex_);
+    entries_.emplace(id, Slot{std::move(entry), recency_.begin()});
+  }
   touch(id);
   return true;
 }
@@ -133,6 +141,7 @@ void RamTier::erase(const EntryId& id) {
   num_blocks_ -= it->second.entry->blocks.size();
   if (id.kind == EntryKind::kKv) num_kv_blocks_ -= it->second.entry->blocks.size();
   recency_.erase(it->second.recency);
+  const std::lock_guard lock(keys_mutex_);
   entries_.erase(it);
 }
 

@@ -8,6 +8,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <span>
 #include <vector>
@@ -18,7 +19,7 @@
 
 namespace glyph {
 
-// One thread, which queues the work of the devices: copies are only queued, too. What they read and write is used again only by copies
+// One thread, but for what says otherwise; it queues the work of the devices: copies are only queued, too. What they read and write is used again only by copies
 // of the same devices, which come behind them.
 class RamTier {
  public:
@@ -48,7 +49,8 @@ class RamTier {
   // Takes a copy, unless it is there; what was not used for longest makes room. Either way it counts as used now, and so do the pages before
   // it. False: it is not there.
   bool put(const EntryHeader& header, const Place& from);
-  bool contains(const EntryId& id) const { return entries_.contains(id); }
+  // Any thread.
+  bool contains(const EntryId& id) const;
   // nullptr when it is not there; what is found counts as used now, and so do the pages before it. It stays as long as somebody has it.
   EntryPtr find(const EntryId& id);
   // The same without counting as use.
@@ -91,7 +93,8 @@ class RamTier {
   size_t max_blocks_;
   size_t num_blocks_ = 0, num_kv_blocks_ = 0;  // of the entries
   std::list<EntryId> recency_;  // most recent first
-  std::map<EntryId, Slot> entries_;
+  mutable std::mutex keys_mutex_;
+  std::map<EntryId, Slot> entries_;  // changed with keys_mutex_ held, and other threads look with it
 };
 
 }  // namespace glyph

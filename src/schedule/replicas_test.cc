@@ -131,6 +131,22 @@ TEST_F(ReplicasTest, ItGoesWhereMostIsHeld) {
   EXPECT_THAT(each(&SchedulerStats::num_finished), ElementsAre(1, 3));
 }
 
+// Below the device's memory, too.
+TEST_F(ReplicasTest, AQuestionGoesWhereRamHoldsItsDocument) {
+  start();
+  result_of(read(source_of(200, "cats")));
+  options_.prefix_bytes = each(&SchedulerStats::prefix_bytes)[0];
+  options_.feature_bytes = each(&SchedulerStats::feature_bytes)[0];
+  options_.ram_bytes = size_t{1} << 30;
+  start();
+  const SourcePtr second = source_of(200, "dogs");
+  for (const SourcePtr& source : {source_of(200, "cats"), second, source_of(200, "cows"), source_of(200, "hens")}) result_of(read(source));
+  EXPECT_THAT(each(&SchedulerStats::num_finished), ElementsAre(2, 2));
+  EXPECT_EQ(result_of(question({second})).timings.vision_ms, 0);
+  EXPECT_THAT(each(&SchedulerStats::num_finished), ElementsAre(2, 3));
+  EXPECT_GT(replicas_->stats()[1].caches.ram_kv.hits, 0u);
+}
+
 TEST_F(ReplicasTest, AQuestionGoesWhereItsDocumentIsBeingRead) {
   start();
   const SourcePtr source = source_of(300);

@@ -112,7 +112,7 @@ class Scheduler {
     size_t num_jobs = 0;
   };
   Load load() const;
-  // Any thread. How much of these documents is in memory: 2 for a page whose KV is, 1 for one whose features are. A document that a job
+  // Any thread. How much of these documents is in memory, of the device or in RAM below it: 2 for a page whose KV is, 1 for one whose features are. A document that a job
   // reads counts as if all of it were.
   size_t held(std::span<const SourceKeys> documents) const;
 
