@@ -111,11 +111,13 @@ void Scheduler::run() {
     if (ending_) break;
     if (worked || !submitted_.empty()) continue;
     if (num_active_ == 0) {
-      lock.unlock();
-      Status checked = caches_.check_integrity();
-      lock.lock();
-      if (!checked.ok()) log_error("{}", checked.message());
-      failed_check_ = std::move(checked);
+      if (std::exchange(check_due_, false)) {  // not at every look whether the disk takes more: others write to it meanwhile
+        lock.unlock();
+        Status checked = caches_.check_integrity();
+        lock.lock();
+        if (!checked.ok()) log_error("{}", checked.message());
+        failed_check_ = std::move(checked);
+      }
       if (submitted_.empty()) idle_.notify_all();
     }
     at_rest_ = true;
@@ -170,6 +172,7 @@ void Scheduler::forget_deleted() {
   {
     const std::lock_guard lock(mutex_);
     deleted.swap(deleted_);
+    check_due_ = check_due_ || !deleted.empty();
   }
   for (const auto& [id, source] : deleted) {
     if (source != nullptr) source->forget();
@@ -375,6 +378,7 @@ std::unique_ptr<Job> Scheduler::take_out(Job& job) {
   jobs_.erase(it);
   const std::lock_guard lock(mutex_);
   num_active_ = jobs_.size();
+  check_due_ = true;
   for (const Source* source : owned->sources()) {
     if (const auto count = read_by_.find(source); --count->second == 0) read_by_.erase(count);
   }
@@ -443,7 +447,7 @@ size_t Scheduler::held(std::span<const SourceKeys> documents) const {
 
 Status Scheduler::check_integrity() {
   std::unique_lock lock(mutex_);
-  notified_ = true;
+  notified_ = check_due_ = true;
   changed_.notify_all();
   idle_.wait(lock, [this] { return ending_ || (at_rest_ && num_active_ == 0 && submitted_.empty() && !notified_ && stats_.caches.num_waiting == 0); });
   GLYPH_RETURN_IF_ERROR(failed_check_);

@@ -181,7 +181,8 @@ class Scheduler {
   bool notified_ = false;                       // guarded by mutex_
   bool at_rest_ = false;                        // guarded by mutex_: nothing was left to do, and nothing came since
   bool ending_ = false;                         // guarded by mutex_
-  Status failed_check_;                         // guarded by mutex_: of the last time it went idle
+  bool check_due_ = false;                      // guarded by mutex_: a job ended or a document was forgotten since the last check
+  Status failed_check_;                         // guarded by mutex_: of the last check, when it went idle
   std::vector<std::pair<std::string, SourcePtr>> deleted_;  // guarded by mutex_: documents to forget
 
   std::unique_ptr<KvBlockPool> pool_;  // null: the device is gone
