@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "glyph/status.h"
 #include "settings.h"
@@ -14,11 +15,11 @@ constexpr int64_t kAllReplicas = 0;  // as many as there is room for
 Result<int64_t> wanted_replicas(const Settings& settings);
 
 struct GpuRoom {
-  int64_t num_gpus = 0;   // that the driver shows
-  int64_t first_gpu = 0;  // of the first replica
-  int64_t gpus_each = 1;  // of a replica
+  std::vector<bool> usable;  // of each GPU that the driver shows
+  int64_t first_gpu = 0;     // of the first replica
+  int64_t gpus_each = 1;     // of a replica, one after another
 };
-// What `wanted` comes to, at least 1. kNotFound: there are fewer GPUs.
-Result<int64_t> replicas_on_gpus(int64_t wanted, const GpuRoom& room);
+// The first GPU of each replica that `wanted` comes to, at least one. Those that cannot be used are left out. kNotFound: there are fewer GPUs.
+Result<std::vector<int>> replicas_on_gpus(int64_t wanted, const GpuRoom& room);
 
 }  // namespace glyph

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <utility>
@@ -14,12 +15,12 @@
 namespace glyph {
 namespace {
 
-std::vector<ModelOptions> on_gpus(ModelOptions model, int64_t count) {
+std::vector<ModelOptions> on_gpus(ModelOptions model, std::span<const int> firsts) {
   model.device = DeviceChoice::kCuda;  // none of them is to fall back on the processor
   std::vector<ModelOptions> replicas;
-  for (; count > 0; --count) {
+  for (const int first : firsts) {
+    model.first_gpu = first;
     replicas.push_back(model);
-    model.first_gpu += model.tensor_parallel;
   }
   return replicas;
 }
@@ -40,12 +41,14 @@ Result<std::vector<ModelOptions>> replica_options(const Settings& settings) {
     return on_processor(model, wanted);
   }
   const Result<std::vector<GpuInfo>> gpus = list_gpus();
-  if (model.device == DeviceChoice::kAuto && (!gpus.ok() || gpus->empty())) {
+  std::vector<bool> usable;
+  if (gpus.ok()) std::ranges::transform(*gpus, std::back_inserter(usable), [](const GpuInfo& gpu) { return gpu.architecture >= kLeastGpuArchitecture; });
+  if (model.device == DeviceChoice::kAuto && std::ranges::count(usable, true) == 0) {
     return wanted == kAllReplicas ? std::vector{model} : on_processor(model, wanted);
   }
   if (!gpus.ok()) return gpus.status();
-  GLYPH_ASSIGN_OR_RETURN(const int64_t count, replicas_on_gpus(wanted, {std::ssize(*gpus), model.first_gpu, model.tensor_parallel}));
-  return on_gpus(model, count);
+  GLYPH_ASSIGN_OR_RETURN(const std::vector<int> firsts, replicas_on_gpus(wanted, {std::move(usable), model.first_gpu, model.tensor_parallel}));
+  return on_gpus(model, firsts);
 }
 
 Result<std::vector<std::unique_ptr<Engine>>> open_engines(std::span<const ModelOptions> models) {

@@ -18,6 +18,8 @@ struct CudaOptions {
   int index = 0;  // of the GPU, in the driver's order
 };
 
+constexpr int kLeastGpuArchitecture = 80;  // that can be used
+
 struct GpuInfo {
   std::string name;
   int architecture = 0;      // 90: compute capability 9.0

@@ -38,7 +38,7 @@ Status CudaDevice::start() {
   architecture_ = properties.major * 10 + properties.minor;
   total_bytes_ = properties.totalGlobalMem;
   max_shared_bytes_ = properties.sharedMemPerBlockOptin;
-  if (architecture_ < 80) {
+  if (architecture_ < kLeastGpuArchitecture) {
     return not_found(fmt::format("{} has compute capability {}.{}; 8.0 or newer is needed", name_,
                                  properties.major, properties.minor));
   }
