@@ -34,7 +34,7 @@ std::string first_name(const std::vector<ChatTurn>& turns) {
 }  // namespace
 
 Job::Job(const Model& model, JobRequest request, JobListener listener, std::stop_token stop)
-    : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)) {}
+    : model_(model), request_(std::move(request)), listener_(std::move(listener)), stop_(std::move(stop)), watch_(request_.submitted.value_or(Stopwatch())) {}
 
 std::vector<const Source*> Job::sources() const {
   std::vector<const Source*> sources;
@@ -196,6 +196,11 @@ bool Job::start_over() {
   read_ = blocks_granted_ = 0;
   let_go_of_blocks();
   return true;
+}
+
+void Job::pass_to(const JobHeir& heir) {
+  request_.submitted = watch_;
+  heir(std::move(request_), listener_, stop_);
 }
 
 int64_t Job::blocks_needed(const KvLayout& layout) const {

@@ -56,7 +56,7 @@ class Job {
   // Something of it was computed, whether it began anew since or not: it may be why a device is lost.
   bool was_begun() const { return begun_; }
   // Before that: the job is over without an end, and is computed there.
-  void pass_to(const JobHeir& heir) { heir(std::move(request_), listener_, stop_); }
+  void pass_to(const JobHeir& heir);
   // kPrefill: what is read next, and taking it in when the pass is over: its row of logits if the part wanted some.
   // Pages that a pass has room for are read together; after a document begins another part, so that what follows it does not change
   // how it is read.

@@ -2,6 +2,7 @@
 #include "schedule/replicas.h"
 
 #include <atomic>
+#include <chrono>
 #include <set>
 #include <thread>
 
@@ -255,11 +256,15 @@ TEST_F(ReplicasTest, OneThatIsLostForGoodIsLeftOut) {
   auto written = write_endlessly({source}, {}, [&] {
     if (!lose.exchange(false)) return;
     waiting = submit(question({source}));  // begun by nobody before the loss
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     faults_[0]->checks_left = 1;
   });
   lose = true;
   EXPECT_THAT(written.get().status().message(), HasSubstr("an illegal memory access"));
-  EXPECT_EQ(waiting.get().value().answers[0].text, expected);
+  const JobResult moved = waiting.get().value();
+  EXPECT_EQ(moved.answers[0].text, expected);
+  EXPECT_GE(moved.queue_ms, 50);  // its wait at the first one counts
+  EXPECT_GT(moved.timings.ttft_ms, moved.queue_ms);
   for (int i = 0; i < 4; ++i) EXPECT_EQ(text_of(question({source})), expected);
   const std::vector<SchedulerStats> stats = replicas_->stats();
   EXPECT_EQ(stats[0].engine, EngineState::kFailed);

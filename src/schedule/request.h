@@ -12,6 +12,7 @@
 #include "answer/answer_format.h"
 #include "answer/sampler.h"
 #include "engine/ask.h"
+#include "engine/stopwatch.h"
 #include "glyph/status.h"
 #include "schedule/source.h"
 #include "tokenize/prompt.h"
@@ -40,6 +41,7 @@ struct JobRequest {
   int64_t top_logprobs = -1;          // of each token: -1 none, 0 its own, n those of the n likeliest as well
   std::shared_ptr<const AnswerFormat> format;  // that answers must have; nullptr: none
   bool background = false;            // kAnswer: goes on only while no other question is written or could be read
+  std::optional<Stopwatch> submitted; // when another scheduler was asked first; without: now
 };
 
 struct JobResult {
