@@ -12,6 +12,7 @@ namespace glyph {
 
 // Equal for two processes whose features and keys and values would be bit by bit the same: the weights (of more than 256 MiB: samples
 // of each tensor), the configuration, the prompt around pages, precision, layout and type of KV, processor, threads, and the program's version.
+// GPUs of one type may differ in rounding: each times its matrix products and chooses for itself (ops/cuda/matrix_choices.h).
 // Page style, font and text are in the pixels, which are the key of a page.
 Digest cache_identity(const Model& model);
 
