@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "ask_options.h"
 #include "inputs.h"
-#include "machine.h"
 #include "memory_check.h"
 #include "server/access.h"
 
@@ -20,7 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMaxMib = int64_t{1} << 24;
 constexpr int64_t kMaxRequests = 1'000'000;
-constexpr size_t kMostRam = size_t{8} << 30;  // unless asked for: what a GPU copies to cannot be swapped out
 
 fs::path default_state_dir() {
   if (const char* base = std::getenv("XDG_STATE_HOME"); base != nullptr && *base != '\0') return fs::path(base) / "glyph";
@@ -37,7 +34,6 @@ Status apply_profile(const Settings& settings, ServerOptions& options) {
     options.schedule.max_running = 8;
     options.schedule.feature_bytes = 0;
     options.schedule.prefix_bytes = 0;
-    options.schedule.ram_bytes = 0;
     options.disk_bytes = 0;
     options.read_ahead = false;
   } else if (profile != "api") {
@@ -87,7 +83,6 @@ Result<ServerOptions> server_options(const Settings& settings) {
   if (options.http.host == "localhost") options.http.host = "127.0.0.1";
   GLYPH_ASSIGN_OR_RETURN(const int64_t port, settings.integer("port", 7860, 0, 65535));
   options.http.port = static_cast<uint16_t>(port);
-  options.schedule.ram_bytes = std::min(kMostRam, static_cast<size_t>(memory_state().available_bytes / 4));
   GLYPH_RETURN_IF_ERROR(apply_profile(settings, options));
   GLYPH_RETURN_IF_ERROR(apply_memory(settings, options));
   GLYPH_ASSIGN_OR_RETURN(options.schedule.draft_tokens, draft_tokens(settings));
@@ -107,7 +102,6 @@ Result<ServerOptions> server_options(const Settings& settings) {
 }
 
 Status fit_memory(const Settings& settings, std::span<const ModelOptions> models, SchedulerOptions& schedule) {
-  if (!settings.has("cache-ram-mib")) schedule.ram_bytes /= models.size();  // RAM is one for all
   for (const ModelOptions& model : models) GLYPH_RETURN_IF_ERROR(fit_one(settings, model, schedule));
   return {};
 }

@@ -55,7 +55,7 @@ constexpr std::array kSettings{
     SettingInfo{"requests-at-once", "N", "POSTs of one client that are not answered yet; more get 429 (default: 0, any number)"},
     SettingInfo{"image-hosts", "HOST,...", "fetch pictures from these; *.HOST, HOST:PORT (default: from none)"},
     SettingInfo{"log-file", "FILE", "append a JSON line about each request here (default: stderr)"},
-    SettingInfo{"cache-ram-mib", "N", "KV and features for which a GPU has no room, kept in RAM, MiB for each replica; 0 keeps none (default: a quarter of what is free, at most 8192, divided among the replicas)"},
+    SettingInfo{"cache-ram-mib", "N", "KV and features for which a GPU has no room, kept in pinned RAM, MiB for each replica (default 0: none)"},
     SettingInfo{"cache-disk-mib", "N", "KV and features of stored documents kept on disk, MiB; 0 keeps none (default: 8192)"},
     SettingInfo{"log-level", "LEVEL", "debug, info, warning, error or off (default: info)"},
     SettingInfo{"log-json", "", "log lines as JSON objects"},

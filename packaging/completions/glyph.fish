@@ -163,7 +163,7 @@ complete -c glyph -n '__fish_seen_subcommand_from serve' -l image-hosts -x -d 'f
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l kv-mib -x -d 'KV of running questions, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-kv-mib -x -d 'KV of documents kept in memory, MiB (default: 2048)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-features-mib -x -d 'features of pages kept in memory, MiB (default: 1024)'
-complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-ram-mib -x -d 'KV and features for which a GPU has no room, kept in RAM, MiB for each replica; 0 keeps none (default: a quarter of what is free, at most 8192, divided among the replicas)'
+complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-ram-mib -x -d 'KV and features for which a GPU has no room, kept in pinned RAM, MiB for each replica (default 0: none)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l cache-disk-mib -x -d 'KV and features of stored documents kept on disk, MiB; 0 keeps none (default: 8192)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l log-file -r -F -d 'append a JSON line about each request here (default: stderr)'
 complete -c glyph -n '__fish_seen_subcommand_from serve' -l draft-tokens -x -d 'guess up to N tokens of an answer that quotes the document; 0 is off (default: 7)'
