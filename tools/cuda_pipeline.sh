@@ -10,7 +10,7 @@
 source "$(dirname "$0")/cuda_steps.sh"
 
 nvidia-smi --query-gpu=name,driver_version,memory.used,power.limit,clocks.sm,clocks.max.sm --format=csv >"$logs/gpu.log" 2>&1
-font=$bin/fonts/DejaVuSans.ttf
+install_font
 model=$logs/model
 step config 20 "$python" tools/model_oracle/time_transformers.py "$model" --config-only >/dev/null
 if [ -x "$bin/vision_cuda_test" ]; then
@@ -18,7 +18,7 @@ if [ -x "$bin/vision_cuda_test" ]; then
   step vision_cuda_test 20 "$logs/run_vision_cuda_test" --gtest_brief=1 >/dev/null
 fi
 wrap run_pipeline_bench "$bin/pipeline_bench"
-step pipeline 40 "$logs/run_pipeline_bench" "$model" device=cuda precision=bf16 pages=10 $([ -e "$font" ] && echo "font=$font") >/dev/null
+step pipeline 40 "$logs/run_pipeline_bench" "$model" device=cuda precision=bf16 pages=10 >/dev/null
 if [ -x "$bin/glyph" ]; then
   wrap run_glyph "$bin/glyph"
   step compile 60 "$logs/run_glyph" compile --random-weights 1 --device cuda -o "$logs/plan" >/dev/null
@@ -26,7 +26,7 @@ fi
 if [ -e "$bin/pipeline_timeline.so" ]; then
   for precision in bf16 fp8; do
     step timeline_$precision 40 "$python" tools/cuda_timeline.py "$bin" "$logs/timeline_$precision" "$model" device=cuda precision=$precision pages=10 \
-      together=10 attention=measured chunks=2048,8192 repeat=1 $([ -e "$font" ] && echo "font=$font") >/dev/null
+      together=10 attention=measured chunks=2048,8192 repeat=1 >/dev/null
   done
 fi
 step transformers 60 "$python" tools/model_oracle/time_transformers.py "$model" --pages 10 >/dev/null

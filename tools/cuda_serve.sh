@@ -8,9 +8,8 @@
 # LOGS gets a log for each step and the server's. Ends with 1 when a step failed.
 source "$(dirname "$0")/cuda_steps.sh"
 wrap run_glyph "$bin/glyph"
+install_font
 
-fonts=/usr/share/fonts/truetype/dejavu
-[ -e $fonts/DejaVuSans.ttf ] || { mkdir -p $fonts && cp "$bin/fonts/DejaVuSans.ttf" $fonts/; }
 base=http://127.0.0.1:${PORT:-7951}
 "$logs/run_glyph" serve --random-weights 1 --device cuda --precision "${PRECISION:-bf16}" --port "${PORT:-7951}" --state "$logs/state" >"$logs/server.log" 2>&1 &
 server=$!
