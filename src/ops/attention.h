@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "ops/quantise.h"
 #include "tensor/tensor.h"
 
 namespace glyph::ops {
@@ -50,8 +51,6 @@ constexpr size_t kv_half_bytes(int64_t num_kv_heads, int64_t block_tokens, int64
   const size_t scale = dtype == DType::kE4M3 ? sizeof(float) : 0;
   return static_cast<size_t>(num_kv_heads * block_tokens) * (static_cast<size_t>(head_dim) * size_of(dtype) + scale);
 }
-
-constexpr float kLargestE4M3 = 448.0f;
 
 // What keys, or values, of this largest magnitude are multiplied by to become e4m3; their scale is largest / kLargestE4M3. What is so small
 // that the factor would be infinite becomes zero.

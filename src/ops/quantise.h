@@ -7,6 +7,8 @@
 
 namespace glyph::ops {
 
+constexpr float kLargestE4M3 = 448.0f;
+
 // out (rows, n), quantised = x (rows, n) f32, f16 or bf16, dense rows. Not on the host's processor.
 //   kE4M3: scale = largest magnitude of the row / 448, element = x / scale. One scale a row and not one a matrix:
 //          the product takes it as its last step either way, and no row pays for the outliers of another.

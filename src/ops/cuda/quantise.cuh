@@ -3,10 +3,9 @@
 
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/reduce.cuh"
+#include "ops/quantise.h"
 
 namespace glyph::ops::cuda {
-
-constexpr float kLargestE4M3 = 448.0f;
 
 // What a row with this largest magnitude is multiplied by to become e4m3; its scale goes to `scale`, once a block.
 __device__ inline float begin_e4m3_row(float largest, float* scale) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <span>
 
+#include "ops/quantise.h"
 #include "tensor/tensor.h"
 
 namespace glyph::ops::reference {
@@ -49,7 +50,7 @@ inline void put_row(const TensorView& view, int64_t i, std::span<const double> r
   }
   double largest = 0;
   for (const double value : row) largest = std::max(largest, std::abs(value));
-  const auto scale = static_cast<float>(largest / 448);
+  const auto scale = static_cast<float>(largest / kLargestE4M3);
   static_cast<float*>(view.scales())[i] = scale;
   for (size_t j = 0; j < row.size(); ++j) {
     view.row<E4M3>(i)[j] = to_e4m3(scale == 0 ? 0.0f : static_cast<float>(row[j] / scale));
