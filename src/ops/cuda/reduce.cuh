@@ -5,8 +5,8 @@ namespace glyph::ops::cuda {
 
 constexpr int kWarp = 32;
 
-template <typename Combine>
-__device__ float reduce_warp(float value, const Combine& combine) {
+template <typename T, typename Combine>
+__device__ T reduce_warp(T value, const Combine& combine) {
 #pragma unroll
   for (int offset = kWarp / 2; offset > 0; offset /= 2) {
     value = combine(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));

@@ -1,6 +1,5 @@
-// The largest of each row of logits: blocks find those of a part of a row by merging sorted pieces, one block merges the parts.
-#include <algorithm>
-
+// The largest of each row of logits: a warp sorts 64 of them in its registers, a block merges those of its warps, and one block a row
+// merges what the blocks of parts left.
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/ops.h"
@@ -12,9 +11,9 @@ namespace glyph::ops::cuda {
 namespace {
 
 constexpr int kMost = TopLogits::kMost;
-constexpr int kThreads = 512;
-constexpr int kKeys = 4096;                // that a block sorts at once
-constexpr int kMaxParts = kKeys / kMost;   // of a row
+static_assert(kMost == 2 * kWarp, "two keys a lane");
+constexpr int kPartWarps = 16, kRowWarps = 32;
+constexpr int kPartSize = kPartWarps * kMost;  // elements of a part
 
 // A value and its id in the order that TopLogits has: a larger key comes first. 0 is after all of them.
 using Key = unsigned long long;
@@ -38,92 +37,104 @@ struct Part {
   int32_t bad;
 };
 
-// A step of bitonic sorting: pairs `stride` apart of the first `count` keys; runs of `size` are sorted down and up by turns.
-__device__ void exchange(Key* keys, int count, int size, int stride) {
-  for (int pair = static_cast<int>(threadIdx.x); pair < count / 2; pair += kThreads) {
-    const int i = 2 * pair - (pair & (stride - 1)), j = i + stride;
-    const Key a = keys[i], b = keys[j];
-    if (((i & size) == 0) == (a < b)) {
-      keys[i] = b;
-      keys[j] = a;
+// kMost keys of a warp: a lane has those at `lane` and `lane + 32`.
+struct WarpKeys {
+  Key key[2] = {0, 0};
+
+  // A step of bitonic sorting: of two keys `stride` apart the larger comes first in runs of `size` with an even number.
+  __device__ void exchange(int size, int stride) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    if (stride == kWarp) {  // only in a run of all
+      const Key larger = max(key[0], key[1]);
+      key[1] = min(key[0], key[1]);
+      key[0] = larger;
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const Key other = __shfl_xor_sync(0xFFFFFFFFu, key[i], stride);
+      const bool down = ((i * kWarp + lane) & size) == 0, first = (lane & stride) == 0;
+      key[i] = down == first ? max(key[i], other) : min(key[i], other);
     }
   }
-  __syncthreads();
+  __device__ void sort() {
+#pragma unroll
+    for (int size = 2; size <= kMost; size *= 2) {
+#pragma unroll
+      for (int stride = size / 2; stride > 0; stride /= 2) exchange(size, stride);
+    }
+  }
+  // The largest of these and `others`, both in order. The larger of each first and last, second and last but one, and so on
+  // are the largest half of both, and only need merging.
+  __device__ void merge(const Key* others) {
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    key[0] = max(key[0], others[kMost - 1 - lane]);
+    key[1] = max(key[1], others[kWarp - 1 - lane]);
+#pragma unroll
+    for (int stride = kWarp; stride > 0; stride /= 2) exchange(kMost, stride);
+  }
+  __device__ void store(Key* to) const {
+    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+    to[lane] = key[0];
+    to[kWarp + lane] = key[1];
+  }
+};
+
+// The first warp gets the largest of all warps.
+template <int kWarps>
+__device__ void merge_warps(WarpKeys& own, Key (&shared)[kWarps / 2][kMost]) {
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+#pragma unroll
+  for (int half = kWarps / 2; half > 0; half /= 2) {
+    if (warp >= half && warp < 2 * half) own.store(shared[warp - half]);
+    __syncthreads();
+    if (warp < half) own.merge(shared[warp]);
+    __syncthreads();
+  }
 }
 
-// keys[0 .. kMost) become the largest of all kKeys, in order. Of a run that goes down and one that goes up, the larger of each
-// two that face each other are the largest half of both, and only need merging.
-__device__ void keep_largest(Key* keys) {
-  __syncthreads();
-  for (int size = 2; size <= kMost; size *= 2) {
-    for (int stride = size / 2; stride > 0; stride /= 2) exchange(keys, kKeys, size, stride);
-  }
-  for (int count = kKeys / 2; count >= kMost; count /= 2) {
-    Key larger[kKeys / 2 / kThreads];
-#pragma unroll
-    for (int n = 0; n < kKeys / 2 / kThreads; ++n) {
-      const int i = static_cast<int>(threadIdx.x) + n * kThreads, run = i / kMost * 2 * kMost + i % kMost;
-      if (i < count) larger[n] = max(keys[run], keys[run + kMost]);
-    }
-    __syncthreads();
-#pragma unroll
-    for (int n = 0; n < kKeys / 2 / kThreads; ++n) {
-      const int i = static_cast<int>(threadIdx.x) + n * kThreads;
-      if (i < count) keys[i] = larger[n];
-    }
-    __syncthreads();
-    for (int stride = kMost / 2; stride > 0; stride /= 2) exchange(keys, count, kMost, stride);
-  }
-}
-
-// The same order of adding whatever runs beside it.
+// The same order of adding whatever runs beside it. The first thread gets the sum.
+template <int kWarps>
 __device__ double sum_of_block(double value) {
-  __shared__ double partial[kThreads];
+  __shared__ double of_warp[kWarps];
+  value = reduce_warp(value, [](double a, double b) { return a + b; });
+  if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = value;
   __syncthreads();
-  partial[threadIdx.x] = value;
-  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
+  double sum = 0;
+  if (threadIdx.x == 0) {
+    for (int w = 0; w < kWarps; ++w) sum += of_warp[w];
   }
-  __syncthreads();
-  return partial[0];
+  return sum;
 }
 
-// Block (part, row): elements [part * each, + each) of the row.
-__global__ void __launch_bounds__(kThreads) parts_kernel(Matrix<const float> logits, int64_t n, int64_t each, Part* parts) {
-  __shared__ Key keys[kKeys];
+// Block (part, row).
+__global__ void __launch_bounds__(kPartWarps * kWarp) parts_kernel(Matrix<const float> logits, int64_t n, Part* parts) {
+  __shared__ Key shared[kPartWarps / 2][kMost];
   let_next_kernel_start();
   wait_for_kernel_before();
   const float* row = logits.row(blockIdx.y);
-  const int64_t begin = blockIdx.x * each, end = min(n, begin + each);
-  float largest = -INFINITY;
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * kPartSize + threadIdx.x / kWarp * kMost + threadIdx.x % kWarp;
+  WarpKeys keys;
+  float x[2];
   bool bad = false;
-  int kept = 0;  // keys of what came before
-  for (int64_t from = begin; from < end;) {
-    for (int i = static_cast<int>(threadIdx.x) + kept; i < kKeys; i += kThreads) {
-      const int64_t id = from + i - kept;
-      Key key = 0;
-      if (id < end) {
-        const float x = row[id];
-        bad |= !(x < INFINITY);
-        largest = fmaxf(largest, x);
-        key = key_of(x, static_cast<uint32_t>(id));
-      }
-      keys[i] = key;
-    }
-    keep_largest(keys);
-    from += kKeys - kept;
-    kept = kMost;
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int64_t id = first + i * kWarp;
+    x[i] = -INFINITY;
+    if (id >= n) continue;
+    x[i] = row[id];
+    bad |= !(x[i] < INFINITY);
+    keys.key[i] = key_of(x[i], static_cast<uint32_t>(id));
   }
-  largest = max_block(largest);
+  keys.sort();
+  merge_warps<kPartWarps>(keys, shared);
+  const float largest = max_block(fmaxf(x[0], x[1]));
   double sum = 0;
-  if (largest > -INFINITY) {
-    for (int64_t id = begin + threadIdx.x; id < end; id += kThreads) sum += static_cast<double>(expf(row[id] - largest));
-  }
-  sum = sum_of_block(sum);
+  if (largest > -INFINITY) sum = static_cast<double>(expf(x[0] - largest)) + static_cast<double>(expf(x[1] - largest));
+  sum = sum_of_block<kPartWarps>(sum);
   bad = __syncthreads_or(bad) != 0;
   Part& part = parts[blockIdx.y * gridDim.x + blockIdx.x];
-  if (threadIdx.x < kMost) part.keys[threadIdx.x] = keys[threadIdx.x];
+  if (threadIdx.x < kWarp) keys.store(part.keys);
   if (threadIdx.x == 0) {
     part.sum = sum;
     part.largest = largest;
@@ -132,36 +143,44 @@ __global__ void __launch_bounds__(kThreads) parts_kernel(Matrix<const float> log
 }
 
 // Block (row).
-__global__ void __launch_bounds__(kThreads) rows_kernel(const Part* parts, int num_parts, int64_t n, TopLogits* out) {
-  __shared__ Key keys[kKeys];
+__global__ void __launch_bounds__(kRowWarps * kWarp) rows_kernel(const Part* parts, int num_parts, int64_t n, TopLogits* out) {
+  __shared__ Key shared[kRowWarps / 2][kMost];
   let_next_kernel_start();
   wait_for_kernel_before();
   const Part* part = parts + static_cast<int64_t>(blockIdx.x) * num_parts;
-  for (int i = static_cast<int>(threadIdx.x); i < kKeys; i += kThreads) {
-    keys[i] = i < num_parts * kMost ? part[i / kMost].keys[i % kMost] : 0;
+  WarpKeys keys;
+  for (int i = static_cast<int>(threadIdx.x) / kWarp; i < num_parts; i += kRowWarps) keys.merge(part[i].keys);
+  merge_warps<kRowWarps>(keys, shared);
+
+  const int thread = static_cast<int>(threadIdx.x), threads = kRowWarps * kWarp;
+  float own_largest = -INFINITY;
+  bool bad = false;
+  for (int i = thread; i < num_parts; i += threads) {
+    own_largest = fmaxf(own_largest, part[i].largest);
+    bad |= part[i].bad != 0;
   }
-  keep_largest(keys);
-  TopLogits& top = out[blockIdx.x];
-  const int count = static_cast<int>(min(n, static_cast<int64_t>(kMost)));
-  if (threadIdx.x < kMost) {
-    const bool there = static_cast<int>(threadIdx.x) < count;
-    top.values[threadIdx.x] = there ? value_of(keys[threadIdx.x]) : 0.0f;
-    top.ids[threadIdx.x] = there ? id_of(keys[threadIdx.x]) : 0;
-  }
-  if (threadIdx.x != 0) return;
-  float largest = -INFINITY;
-  int32_t bad = 0;
-  for (int i = 0; i < num_parts; ++i) {
-    largest = fmaxf(largest, part[i].largest);
-    bad |= part[i].bad;
-  }
+  const float largest = max_block(own_largest);
+  bad = __syncthreads_or(bad) != 0;
   double sum = 0;
-  for (int i = 0; i < num_parts; ++i) {
+  for (int i = thread; i < num_parts; i += threads) {
     if (part[i].largest > -INFINITY) sum += part[i].sum * exp(static_cast<double>(part[i].largest) - static_cast<double>(largest));
   }
+  sum = sum_of_block<kRowWarps>(sum);
+
+  TopLogits& top = out[blockIdx.x];
+  const int count = static_cast<int>(min(n, static_cast<int64_t>(kMost)));
+  if (thread < kWarp) {
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int at = i * kWarp + thread;
+      top.values[at] = at < count ? value_of(keys.key[i]) : 0.0f;
+      top.ids[at] = at < count ? id_of(keys.key[i]) : 0;
+    }
+  }
+  if (thread != 0) return;
   top.log_sum = largest > -INFINITY ? static_cast<double>(largest) + log(sum) : -INFINITY;
   top.count = count;
-  top.bad = bad;
+  top.bad = bad ? 1 : 0;
 }
 
 }  // namespace
@@ -169,13 +188,13 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(const Part* parts, int n
 void top_logits(CudaDevice& device, const ConstTensorView& logits, const TensorView& out) {
   const int64_t rows = logits.size(0), n = logits.size(1);
   if (!device.ok() || rows == 0) return;
-  const int64_t num_parts = std::min<int64_t>((n + kKeys - 1) / kKeys, kMaxParts), each = (n + num_parts - 1) / num_parts;
+  const int64_t num_parts = (n + kPartSize - 1) / kPartSize;
   const DeviceMemory memory = device.allocate(static_cast<size_t>(rows * num_parts) * sizeof(Part));
   if (memory == nullptr) return;
   auto* parts = static_cast<Part*>(memory.get());
   const dim3 grid(static_cast<unsigned>(num_parts), static_cast<unsigned>(rows));
-  launch(device, "top_logits", parts_kernel, {grid, kThreads, 0, Start::kEarly}, matrix_of<float>(logits), n, each, parts);
-  launch(device, "top_logits", rows_kernel, {static_cast<unsigned>(rows), kThreads, 0, Start::kEarly}, parts,
+  launch(device, "top_logits", parts_kernel, {grid, kPartWarps * kWarp, 0, Start::kEarly}, matrix_of<float>(logits), n, parts);
+  launch(device, "top_logits", rows_kernel, {static_cast<unsigned>(rows), kRowWarps * kWarp, 0, Start::kEarly}, parts,
          static_cast<int>(num_parts), n, static_cast<TopLogits*>(out.raw()));
 }
 
