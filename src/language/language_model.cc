@@ -236,6 +236,7 @@ void LanguageModel::observe(StageObserver observer) {
 }
 DType LanguageModel::compute_type() const { return impl_->compute; }
 DType LanguageModel::weight_type() const { return impl_->ranks[0]->weight_type(); }
+DType LanguageModel::head_type() const { return impl_->ranks[0]->head_type(); }
 // A GPU is full at some thousand rows; on the host a chunk should take a fraction of a second.
 int64_t LanguageModel::chunk_tokens() const {
   if (impl_->chunk_tokens > 0) return impl_->chunk_tokens;

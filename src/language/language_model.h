@@ -102,6 +102,7 @@ class LanguageModel {
   void observe(StageObserver observer);
   DType compute_type() const;
   DType weight_type() const;  // of its matrices
+  DType head_type() const;    // of the one that gives logits
   int64_t chunk_tokens() const;  // rows of one pass that suit the device: fast, and soon over
   void set_chunk_tokens(int64_t tokens);
   int64_t vocab_size() const;

@@ -74,9 +74,10 @@ LanguageRank::Pass LanguageRank::take_pass(int64_t rows, DType activation) {
   pass.sin = workspace_.take(DType::kF32, {rows, config_.rotary_dim() / 2});
   pass.x = workspace_.take(DType::kF32, {rows, config_.hidden_size});
   pass.activation = activation;
-  // Many rows take their time on the way between GPUs: half of it in the type in which a single GPU would have rounded them later.
-  const bool many = communicator_ != nullptr && device_.kind() == DeviceKind::kCuda && rows > kManyRows;
-  if (many && compute_ == DType::kBF16) pass.branch = DType::kBF16;
+  // Many rows take their time on the way between GPUs, and through memory: half of it in bf16, in which a single GPU would have rounded
+  // them later. With quantised weights that is little beside the rounding of what was multiplied.
+  const bool many = device_.kind() == DeviceKind::kCuda && rows > kManyRows;
+  if (many && compute_ == DType::kBF16 && (communicator_ != nullptr || is_quantised(weight_type()))) pass.branch = DType::kBF16;
   return pass;
 }
 

@@ -48,6 +48,7 @@ class LanguageRank {
   void observe(StageObserver observer, bool observed);
   int64_t max_decode_rows() const;
   DType weight_type() const { return weights_.layers[0].gate.view().dtype(); }
+  DType head_type() const { return weights_.head.view().dtype(); }
   size_t workspace_bytes() const { return workspace_.num_bytes(); }
 
  private:

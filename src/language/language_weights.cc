@@ -103,7 +103,7 @@ Result<LanguageWeights> load_language_weights(const WeightLoader& loader, const 
   }
   GLYPH_ASSIGN_OR_RETURN(weights.norm, load_vector(loader, "norm.weight", t.hidden_size));
   const std::string head = config.tie_word_embeddings ? embedding : "lm_head.weight";
-  GLYPH_ASSIGN_OR_RETURN(weights.head, loader.plain_part({.name = head, .rows = t.vocab_size, .columns = t.hidden_size, .row_slice = share.vocab}));
+  GLYPH_ASSIGN_OR_RETURN(weights.head, loader.head({.name = head, .rows = t.vocab_size, .columns = t.hidden_size, .row_slice = share.vocab}));
   return weights;
 }
 

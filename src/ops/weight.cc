@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -163,9 +164,17 @@ Status WeightLoader::fill(Device& device, const MatrixPart& part, const TensorVi
 
 Status WeightLoader::fill(Device& device, const StoredPart& part, const TensorView& out) const {
   if (is_quantised(out.dtype())) {
-    Tensor wide(device, compute_, out.shape());
-    GLYPH_RETURN_IF_ERROR(fill(device, part, wide.view()));
-    ops::quantise(device, wide.view(), out);
+    // Some rows at a time: the head is 1.2 GB wide.
+    constexpr int64_t kPartBytes = int64_t{64} << 20;
+    const int64_t rows = out.size(0), step = std::max<int64_t>(1, kPartBytes / bytes_of(compute_, out.size(1)));
+    for (int64_t begin = 0; begin < rows; begin += step) {
+      const int64_t end = std::min(rows, begin + step);
+      StoredPart some = part;
+      some.rows = {part.rows.begin + begin, part.rows.begin + end};
+      Tensor wide(device, compute_, {end - begin, out.size(1)});
+      GLYPH_RETURN_IF_ERROR(fill(device, some, wide.view()));
+      ops::quantise(device, wide.view(), out.rows(begin, end));
+    }
     return {};
   }
   const Shape flat = flat_shape(part.shape);
@@ -203,7 +212,9 @@ Result<Weight> WeightLoader::matrix(const std::string& name, int64_t rows, int64
   return part_of(matrix_type(rows, columns), {.name = name, .rows = rows, .columns = columns});
 }
 
-Result<Weight> WeightLoader::plain_part(const MatrixPart& part) const { return part_of(compute_, part); }
+Result<Weight> WeightLoader::head(const MatrixPart& part) const {
+  return part_of(is_quantised(weights_) && part.columns % kQuantGroup == 0 ? DType::kI8 : compute_, part);
+}
 
 // Rows where they lie in the file, if products can be made with them there; else a copy.
 Result<Weight> WeightLoader::part_of(DType type, const MatrixPart& part) const {

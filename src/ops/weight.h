@@ -94,8 +94,9 @@ class WeightLoader {
   Result<std::vector<Weight>> matrices(std::span<const MatrixName> names, int64_t columns) const;
   // The same for parts, all with as many columns. Only rows of a file can be used where they lie.
   Result<std::vector<Weight>> parts(std::span<const MatrixPart> parts) const;
-  // A matrix that is never quantised: the head, whose results are logits.
-  Result<Weight> plain_part(const MatrixPart& part) const;
+  // The matrix whose results are logits. Where the others are quantised it has 8 bits and a scale for 64 weights, which are ten times
+  // as exact as e4m3.
+  Result<Weight> head(const MatrixPart& part) const;
   // Anything small, of any shape, as f32: norms, biases, the position table, convolutions that will be
   // rearranged. One dimension stays one, more become (first, all others).
   Result<Tensor> f32(const std::string& name, std::span<const int64_t> shape) const;

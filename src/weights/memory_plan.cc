@@ -11,6 +11,7 @@ namespace glyph {
 namespace {
 
 constexpr double kFloat = 4;                              // bytes
+constexpr double kQuantisedHead = 1 + 2.0 / 64;           // 8 bits and a scale of 64 (WeightLoader::head)
 constexpr double kMargin = 1.1;                           // of the workspace: rounding, and pieces that wait to be used again
 
 double real(int64_t value) { return static_cast<double>(value); }
@@ -75,7 +76,8 @@ MemoryPlan plan_memory(const ModelConfig& config, const PreprocessorConfig& prep
   const WeightCounts counts = weight_counts(config);
   const TextConfig& t = config.text;
   const int64_t head = config.tie_word_embeddings ? 0 : t.vocab_size * t.hidden_size, layers = decode_reads(config, 0).layers;
-  const double plain = real(counts.token_table) + real(head) / needs.num_devices;  // never quantised
+  const double head_bytes = needs.weight_bytes < needs.activation_bytes ? kQuantisedHead : needs.activation_bytes;
+  const double ends = real(counts.token_table) * needs.activation_bytes + real(head) * head_bytes / needs.num_devices;
   const double matrices = real(counts.matrices - head - layers) + real(layers) / needs.num_devices;
   const double kv_heads = std::max(1.0, real(t.num_kv_heads) / needs.num_devices);
   MemoryPlan plan;
@@ -83,7 +85,7 @@ MemoryPlan plan_memory(const ModelConfig& config, const PreprocessorConfig& prep
                                                                    : preprocessor.max_pixels / preprocessor.temporal_patch_size /
                                                                          (preprocessor.patch_size * preprocessor.patch_size));
   plan.kv_token_bytes = whole(real(2 * t.num_layers * t.head_dim()) * kv_heads * needs.kv_bytes);
-  const double weights = matrices * needs.weight_bytes + plain * needs.activation_bytes;
+  const double weights = matrices * needs.weight_bytes + ends;
   // Each model keeps what its widest pass took (tensor/workspace.h).
   const double workspace = vision_workspace(config, static_cast<int64_t>(plan.page_patches), needs.activation_bytes) +
                            language_workspace(config, needs.chunk_rows, needs.activation_bytes, needs.num_devices) +

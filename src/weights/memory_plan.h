@@ -13,7 +13,7 @@ namespace glyph {
 // How the model will be used. Sizes of elements in bytes; a quantised one counts its share of scales.
 struct MemoryNeeds {
   double weight_bytes = 2;         // of the matrices in the layers
-  double activation_bytes = 2;     // of features, of the head and of what passes between layers
+  double activation_bytes = 2;     // of features, of the token table and of what passes between layers
   double kv_bytes = 2;             // of keys and values; where it is less than activation_bytes, those of a layer are widened for a prompt
   bool weights_in_file = false;    // they stay where the file is mapped, and may be dropped from memory
   int num_devices = 1;             // that share the language model, heads and all

@@ -72,10 +72,12 @@ void count_work(const Model& model, const Asked& asked, Measured& measured) {
 // What one step reads of matrices and KV.
 double decode_bytes(const Model& model, double weight_bytes, int64_t num_tokens) {
   const DecodeReads reads = decode_reads(model.config(), num_tokens);
-  const auto plain = static_cast<double>(size_of(model.language().compute_type()));
+  const DType head_type = model.language().head_type();
+  const int64_t scales = is_quantised(head_type) ? scale_bytes_of_row(head_type, kQuantGroup) : 0;
+  const double head = static_cast<double>(bytes_of(head_type, kQuantGroup) + scales) / kQuantGroup;
   const KvLayout kv = model.language().kv_layout();
   const double kv_bytes = static_cast<double>(kv.half_layer_bytes()) / static_cast<double>(kv.num_kv_heads * kv.block_tokens * kv.head_dim);
-  return static_cast<double>(reads.layers) * weight_bytes + static_cast<double>(reads.head) * plain + static_cast<double>(reads.kv) * kv_bytes;
+  return static_cast<double>(reads.layers) * weight_bytes + static_cast<double>(reads.head) * head + static_cast<double>(reads.kv) * kv_bytes;
 }
 
 // Pages count as equal, which those of a workload are.
