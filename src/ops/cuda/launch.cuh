@@ -24,6 +24,7 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <type_traits>
 
 #include "tensor/cuda/cuda_device.h"
@@ -72,6 +73,19 @@ __device__ inline void let_next_kernel_start() {
 // line is enough.
 constexpr int kLineBytes = 128;
 __device__ inline void fetch_line(const void* address) { asm volatile("prefetch.global.L2 [%0];" ::"l"(address)); }
+
+// How many blocks of a kernel all multiprocessors hold together: the grid of one whose blocks go on from row to row. Shared memory is
+// what such a kernel keeps its next rows in, so all of it is asked for.
+template <typename... Parameters>
+int64_t blocks_at_once(CudaDevice& device, void (*kernel)(Parameters...), unsigned threads, size_t shared_bytes) {
+  int of_one = 0;
+  device.bind();
+  device.note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)), "shared memory");
+  device.note(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared),
+              "shared memory");
+  device.note(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&of_one, kernel, static_cast<int>(threads), shared_bytes), "occupancy");
+  return int64_t{std::max(of_one, 1)} * device.num_multiprocessors();
+}
 
 template <typename... Parameters>
 void launch(CudaDevice& device, const char* name, void (*kernel)(Parameters...), const LaunchShape& shape,

@@ -10,6 +10,7 @@ namespace {
 
 constexpr unsigned kThreads = 256;
 constexpr int kPack = 8;
+constexpr unsigned kWarpRowThreads = 128;
 
 // One block a row.
 template <typename T, int kWidth>
@@ -29,6 +30,37 @@ __global__ void quantise_rows_kernel(Matrix<const T> x, int64_t n, Matrix<E4M3> 
     for (int j = 0; j < kWidth; ++j) v[j] *= factor;
     store(v, out.row(blockIdx.x) + i);
   }
+}
+
+// One warp a row, which it reads once: kItems packs a lane.
+template <typename T, int kItems>
+__global__ void __launch_bounds__(kWarpRowThreads)
+    quantise_rows_by_warp_kernel(Matrix<const T> x, int64_t rows, int n, Matrix<E4M3> out, float* scales) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * (kWarpRowThreads / kWarp) + threadIdx.x / kWarp;
+  if (row >= rows) return;
+  const T* const from = x.row(row) + lane * kPack;
+  E4M3* const to = out.row(row) + lane * kPack;
+  const auto each = [&](const auto& body) {
+#pragma unroll
+    for (int item = 0; item < kItems; ++item) {
+      if ((item * kWarp + lane) * kPack < n) body(item, item * kWarp * kPack);
+    }
+  };
+  Pack<T, kPack> packs[kItems];
+  each([&](int item, int offset) { packs[item] = *reinterpret_cast<const Pack<T, kPack>*>(from + offset); });
+  float largest = 0, v[kPack];
+  each([&](int item, int) {
+    load(packs[item].value, v);
+    largest = fmaxf(largest, largest_magnitude(v));
+  });
+  const float factor = begin_e4m3_row(max_magnitude_warp(largest), scales + row, lane == 0);
+  each([&](int item, int offset) {
+    load(packs[item].value, v);
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) v[j] *= factor;
+    store(v, to + offset);
+  });
 }
 
 // One warp a group, two elements a lane. Division, and rounding to even, give the bits of the reference.
@@ -110,7 +142,26 @@ __global__ void narrow_kernel(Matrix<const T> x, int64_t n, __nv_bfloat16* out) 
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) put(out + blockIdx.x * n + i, to_f32(x.row(blockIdx.x)[i]));
 }
 
+// Of many rows, each is a warp's. False when there are too few to keep the GPU busy so, or when they are too long or not aligned.
+bool quantise_rows_by_warp(CudaDevice& device, const ConstTensorView& x, const TensorView& out) {
+  constexpr int kFew = 8, kMany = 16;
+  constexpr int64_t kOfItem = kWarp * kPack, kWarpsToFill = 8;
+  const int64_t rows = x.size(0), n = x.size(1), rows_of_block = kWarpRowThreads / kWarp;
+  if (rows < kWarpsToFill * device.num_multiprocessors() || n > kMany * kOfItem) return false;
+  if (x.dtype() == DType::kF32 || !packs(x, kPack) || !packs(out, kPack)) return false;
+  const auto blocks = static_cast<unsigned>((rows + rows_of_block - 1) / rows_of_block);
+  const auto start = [&]<typename T>(T) {
+    auto* kernel = n <= kFew * kOfItem ? quantise_rows_by_warp_kernel<T, kFew> : quantise_rows_by_warp_kernel<T, kMany>;
+    kernel<<<blocks, kWarpRowThreads, 0, device.stream()>>>(matrix_of<T>(x), rows, static_cast<int>(n), matrix_of<E4M3>(out),
+                                                            static_cast<float*>(out.scales()));
+  };
+  if (x.dtype() == DType::kBF16) start(__nv_bfloat16{});
+  else start(__half{});
+  return true;
+}
+
 void quantise_rows(CudaDevice& device, const ConstTensorView& x, const TensorView& out) {
+  if (quantise_rows_by_warp(device, x, out)) return;
   const bool wide = packs(x, kPack) && packs(out, kPack);
   const auto blocks = static_cast<unsigned>(x.size(0));
   with_type(x.dtype(), [&](auto type) {

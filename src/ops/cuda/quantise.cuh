@@ -7,9 +7,9 @@
 
 namespace glyph::ops::cuda {
 
-// What a row with this largest magnitude is multiplied by to become e4m3; its scale goes to `scale`, once a block.
-__device__ inline float begin_e4m3_row(float largest, float* scale) {
-  if (threadIdx.x == 0) *scale = largest / kLargestE4M3;
+// What a row with this largest magnitude is multiplied by to become e4m3; one of its threads writes its scale.
+__device__ inline float begin_e4m3_row(float largest, float* scale, bool writes = threadIdx.x == 0) {
+  if (writes) *scale = largest / kLargestE4M3;
   return largest == 0 ? 0.0f : kLargestE4M3 / largest;
 }
 
