@@ -176,6 +176,18 @@ TEST_P(OpsTest, NormsGiveE4M3Rows) {
     });
     ASSERT_LT(difference(actual, expected), limit) << n;
     ASSERT_LT(difference(actual_x, expected_x), kF32Tolerance) << n;
+
+    const Tensor narrow_branch = data.floats({5, n}, DType::kBF16);  // what several GPUs sum
+    Tensor wide_branch = data.empty({5, n});
+    for (int64_t i = 0; i < 5 * n; ++i) wide_branch.data<float>()[i] = value_at(narrow_branch.view(), {i / n, i % n});
+    expected_x = data.copy(x), actual_x = data.copy(x);
+    run_both(expected, actual, [&](Device& device, Views& at) {
+      const bool on_host = result == &expected;
+      add_norm(device, at.out(on_host ? expected_x : actual_x), at.in(on_host ? wide_branch : narrow_branch),
+               {at.in(weight), at.in(next), 1e-5f}, at.out(*result));
+    });
+    ASSERT_LT(difference(actual, expected), limit) << n << ", bf16 branch";
+    ASSERT_LT(difference(actual_x, expected_x), kF32Tolerance) << n << ", bf16 branch";
   }
 }
 

@@ -35,6 +35,10 @@ void with_result_type(DType type, const Use& use) {
 
 constexpr unsigned kFetchingBlocks = 32;
 
+// How a row is cut: packs a load, loads a thread, threads a block. Rows that are not aligned, of which a thread has many loads, are rare.
+constexpr int kWide = 4, kFew = 4, kMany = 64;
+constexpr int64_t kMaxThreads = 1024, kMaxThreadsOfMany = 256;
+
 // This thread's part of a row of n elements, in registers: kItems packs of kPack, blockDim.x packs apart.
 template <int kPack, int kItems>
 struct RowPart {
@@ -53,17 +57,18 @@ struct RowPart {
   __device__ RowPart(const T* row, int64_t n) {
     each(n, [&](int item, int64_t i) { load(row + i, value[item]); });
   }
+  // `partial` as reduce_block() wants it.
   template <typename Term>
-  __device__ float sum(int64_t n, const Term& term) const {
+  __device__ float sum(int64_t n, float* partial, const Term& term) const {
     float total = 0;
     each(n, [&](int item, int64_t) {
 #pragma unroll
       for (int j = 0; j < kPack; ++j) total += term(value[item][j]);
     });
-    return sum_block(total);
+    return sum_block(total, partial);
   }
-  __device__ float mean_square(int64_t n) const {
-    return sum(n, [](float v) { return v * v; }) / static_cast<float>(n);
+  __device__ float mean_square(int64_t n, float* partial) const {
+    return sum(n, partial, [](float v) { return v * v; }) / static_cast<float>(n);
   }
   __device__ void multiply(float scale, const float* weight, int64_t n) {
     each(n, [&](int item, int64_t i) {
@@ -83,11 +88,11 @@ struct RowPart {
   }
   // As the block's row of the result.
   template <typename Out>
-  __device__ void write(int64_t n, const Result<Out>& result) {
+  __device__ void write(int64_t n, const Result<Out>& result, float* partial) {
     if constexpr (std::is_same_v<Out, E4M3>) {
       float largest = 0;
       each(n, [&](int item, int64_t) { largest = fmaxf(largest, largest_magnitude(value[item])); });
-      const float factor = begin_e4m3_row(max_block(largest), result.scales + blockIdx.x);
+      const float factor = begin_e4m3_row(max_magnitude_block(largest, partial), result.scales + blockIdx.x);
       each(n, [&](int item, int64_t) {
 #pragma unroll
         for (int j = 0; j < kPack; ++j) value[item][j] *= factor;
@@ -101,12 +106,13 @@ template <int kPack, int kItems, typename Out>
 __global__ void rms_norm_kernel(Matrix<const float> x, const float* weight, int64_t n, float eps,
                                 Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
+  __shared__ float partial[2][kWarp];
   let_next_kernel_start();
   Part::fetch(weight, n);
   wait_for_kernel_before();
   Part part(x.row(blockIdx.x), n);
-  part.multiply(rsqrtf(part.mean_square(n) + eps), weight, n);
-  part.write(n, out);
+  part.multiply(rsqrtf(part.mean_square(n, partial[0]) + eps), weight, n);
+  part.write(n, out, partial[1]);
 }
 
 struct AddNorm {
@@ -116,9 +122,12 @@ struct AddNorm {
   float eps;
 };
 
+// The bounds leave a thread 64 registers, so that a multiprocessor has four rows of 4096 under way.
 template <int kPack, int kItems, typename Branch, typename Out>
-__global__ void add_norm_kernel(Matrix<float> x, Matrix<const Branch> branch, AddNorm norm, Result<Out> out) {
+__global__ void __launch_bounds__(kItems == kFew ? kMaxThreads : kMaxThreadsOfMany)
+    add_norm_kernel(Matrix<float> x, Matrix<const Branch> branch, AddNorm norm, Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
+  __shared__ float partial[3][kWarp];
   let_next_kernel_start();
   Part::fetch(norm.branch_weight, norm.n);
   Part::fetch(norm.next_weight, norm.n);
@@ -126,16 +135,17 @@ __global__ void add_norm_kernel(Matrix<float> x, Matrix<const Branch> branch, Ad
   float* row = x.row(blockIdx.x);
   const Part added(branch.row(blockIdx.x), norm.n);
   Part part(row, norm.n);
-  const float scale = rsqrtf(added.mean_square(norm.n) + norm.eps);
+  const float scale = rsqrtf(added.mean_square(norm.n, partial[0]) + norm.eps);
   Part::each(norm.n, [&](int item, int64_t i) {
     float w[kPack];
     load(norm.branch_weight + i, w);
 #pragma unroll
     for (int j = 0; j < kPack; ++j) part.value[item][j] += added.value[item][j] * scale * w[j];
-    store(part.value[item], row + i);
   });
-  part.multiply(rsqrtf(part.mean_square(norm.n) + norm.eps), norm.next_weight, norm.n);
-  part.write(norm.n, out);
+  // Apart from that, for a store keeps the loads behind it waiting.
+  Part::each(norm.n, [&](int item, int64_t i) { store(part.value[item], row + i); });
+  part.multiply(rsqrtf(part.mean_square(norm.n, partial[1]) + norm.eps), norm.next_weight, norm.n);
+  part.write(norm.n, out, partial[2]);
 }
 
 __device__ float gelu(float x) { return x * 0.5f * (1.0f + erff(x * 0.70710678118654752f)); }
@@ -150,10 +160,11 @@ struct LayerNorm {
 template <int kPack, int kItems, typename Out>
 __global__ void layer_norm_gelu_kernel(Matrix<const float> x, LayerNorm norm, Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
+  __shared__ float partial[3][kWarp];
   Part part(x.row(blockIdx.x), norm.n);
   const auto count = static_cast<float>(norm.n);
-  const float mean = part.sum(norm.n, [](float v) { return v; }) / count;
-  const float variance = part.sum(norm.n, [=](float v) { return (v - mean) * (v - mean); }) / count;
+  const float mean = part.sum(norm.n, partial[0], [](float v) { return v; }) / count;
+  const float variance = part.sum(norm.n, partial[1], [=](float v) { return (v - mean) * (v - mean); }) / count;
   const float scale = rsqrtf(variance + norm.eps);
   Part::each(norm.n, [&](int item, int64_t i) {
     float w[kPack], b[kPack];
@@ -162,7 +173,7 @@ __global__ void layer_norm_gelu_kernel(Matrix<const float> x, LayerNorm norm, Re
 #pragma unroll
     for (int j = 0; j < kPack; ++j) part.value[item][j] = gelu((part.value[item][j] - mean) * scale * w[j] + b[j]);
   });
-  part.write(norm.n, out);
+  part.write(norm.n, out, partial[2]);
 }
 
 __global__ void softmax_kernel(Matrix<float> x, int64_t n) {
@@ -181,10 +192,6 @@ __global__ void softmax_kernel(Matrix<float> x, int64_t n) {
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) row[i] *= factor;
 }
 
-// How a row is cut: packs a load, loads a thread, threads a block.
-constexpr int kWide = 4, kFew = 4, kMany = 64;
-constexpr int64_t kMaxThreads = 1024;
-
 int64_t whole_warps(int64_t threads) { return (threads + kWarp - 1) / kWarp * kWarp; }
 
 // start(kernel, threads) with the kernel that `pick` gives for the pack and item counts that fit a row of n.
@@ -197,7 +204,7 @@ void launch_rows(int64_t n, bool wide, const Pick& pick, const Launch& start) {
   if (wide && n <= kWide * kFew * kMaxThreads) {
     start(pick(integral_constant<int, kWide>(), integral_constant<int, kFew>()), threads_for(kWide, kFew));
   } else {
-    GLYPH_CHECK(n <= kMany * kMaxThreads);
+    GLYPH_CHECK(n <= kMany * kMaxThreadsOfMany);
     start(pick(integral_constant<int, 1>(), integral_constant<int, kMany>()), std::max(128u, threads_for(1, kMany)));
   }
 }
