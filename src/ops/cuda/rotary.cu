@@ -25,6 +25,13 @@ struct Heads {
   int64_t row_stride, head_stride;  // elements
 };
 
+// Products and sums are spelled out, so that all kernels give the same bits.
+__device__ void turn(float& first, float& second, float cos, float sin) {
+  const float a = first, b = second;
+  first = __fmaf_rn(a, cos, -__fmul_rn(b, sin));
+  second = __fmaf_rn(a, sin, __fmul_rn(b, cos));
+}
+
 // One thread turns kPairs neighbouring pairs.
 template <typename T, int kPairs, bool kInterleaved>
 __global__ void rotary_kernel(T* x, Heads heads, Angles angles) {
@@ -42,11 +49,7 @@ __global__ void rotary_kernel(T* x, Heads heads, Angles angles) {
     float v[2 * kPairs];
     load(data + 2 * i, v);
 #pragma unroll
-    for (int j = 0; j < kPairs; ++j) {
-      const float a = v[2 * j], b = v[2 * j + 1];
-      v[2 * j] = a * c[j] - b * s[j];
-      v[2 * j + 1] = b * c[j] + a * s[j];
-    }
+    for (int j = 0; j < kPairs; ++j) turn(v[2 * j], v[2 * j + 1], c[j], s[j]);
     store(v, data + 2 * i);
   } else {
     T* first_of_pairs = data + (kInterleaved ? 2 * i : i);
@@ -55,25 +58,87 @@ __global__ void rotary_kernel(T* x, Heads heads, Angles angles) {
     load(first_of_pairs, a);
     load(second_of_pairs, b);
 #pragma unroll
-    for (int j = 0; j < kPairs; ++j) {
-      const float first = a[j];
-      a[j] = first * c[j] - b[j] * s[j];
-      b[j] = b[j] * c[j] + first * s[j];
-    }
+    for (int j = 0; j < kPairs; ++j) turn(a[j], b[j], c[j], s[j]);
     store(a, first_of_pairs);
     store(b, second_of_pairs);
   }
 }
 
+// Of many rows: one thread turns kPairsOfHead neighbouring pairs of up to kHeadsTogether heads, `groups` heads apart, whose angles are
+// the same, and has asked for all of them before it turns the first.
+constexpr int kPairsOfHead = 8, kHeadsTogether = 4;
+
+template <typename T, bool kInterleaved>
+__global__ void __launch_bounds__(kThreads)
+    rotary_many_kernel(T* x, Heads heads, Angles angles, unsigned groups, unsigned count) {
+  constexpr int kPacked = kPairsOfHead;  // elements of a load: two loads have all pairs
+  let_next_kernel_start();
+  wait_for_kernel_before();
+  const unsigned index = blockIdx.x * kThreads + threadIdx.x, in_head = static_cast<unsigned>(angles.half) / kPairsOfHead;
+  if (index >= count) return;
+  const unsigned group = index / in_head % groups;
+  const int64_t i = index % in_head * kPairsOfHead, row = index / in_head / groups;
+  T* const data = x + row * heads.row_stride + (kInterleaved ? 2 * i : i);
+  const int64_t to_second = kInterleaved ? kPacked : angles.half;
+  const auto each = [&](const auto& body) {
+#pragma unroll
+    for (int j = 0; j < kHeadsTogether; ++j) {
+      const unsigned head = group + static_cast<unsigned>(j) * groups;
+      if (head < heads.count) body(j, data + head * heads.head_stride);
+    }
+  };
+  Pack<T, kPacked> first[kHeadsTogether], second[kHeadsTogether];
+  each([&](int j, const T* from) {
+    first[j] = *reinterpret_cast<const Pack<T, kPacked>*>(from);
+    second[j] = *reinterpret_cast<const Pack<T, kPacked>*>(from + to_second);
+  });
+  float c[kPairsOfHead], s[kPairsOfHead];
+  load(angles.cos + row * angles.half + i, c);
+  load(angles.sin + row * angles.half + i, s);
+  each([&](int j, T* to) {
+    float a[kPacked], b[kPacked];
+    load(first[j].value, a);
+    load(second[j].value, b);
+#pragma unroll
+    for (int p = 0; p < kPairsOfHead; ++p) {
+      if constexpr (kInterleaved) {
+        float(&of)[kPacked] = p < kPacked / 2 ? a : b;
+        turn(of[2 * p % kPacked], of[2 * p % kPacked + 1], c[p], s[p]);
+      } else {
+        turn(a[p], b[p], c[p], s[p]);
+      }
+    }
+    store(a, to);
+    store(b, to + to_second);
+  });
+}
+
 constexpr int kManyPairs = 4;
 
-// Whether kManyPairs pairs lie where one load finds them.
-bool wide(const TensorView& x, const Angles& angles) {
-  const auto unit = static_cast<int64_t>(2 * kManyPairs);
+// Whether `pairs` angles lie where one load finds them, and `unit` elements.
+bool wide(const TensorView& x, const Angles& angles, int64_t pairs, int64_t unit) {
   const auto bytes = static_cast<uintptr_t>(unit) * size_of(x.dtype());
   const auto tables = reinterpret_cast<uintptr_t>(angles.cos) | reinterpret_cast<uintptr_t>(angles.sin);
-  return angles.half % kManyPairs == 0 && tables % (kManyPairs * sizeof(float)) == 0 && reinterpret_cast<uintptr_t>(x.raw()) % bytes == 0 && x.stride(0) % unit == 0 &&
-         x.stride(1) % unit == 0;
+  return angles.half % pairs == 0 && tables % (static_cast<uintptr_t>(pairs) * sizeof(float)) == 0 &&
+         reinterpret_cast<uintptr_t>(x.raw()) % bytes == 0 && x.stride(0) % unit == 0 && x.stride(1) % unit == 0;
+}
+
+// False when there are few rows, or where they are not aligned.
+bool rotary_many(CudaDevice& device, const TensorView& x, const Angles& angles, RotaryPairs pairs) {
+  constexpr int64_t kManyRows = 512, kMaxThreads = int64_t{1} << 31;
+  if (x.size(0) < kManyRows || x.dtype() == DType::kF32 || !wide(x, angles, kPairsOfHead, kPairsOfHead)) return false;
+  const Heads heads{x.size(0), x.size(1), x.stride(0), x.stride(1)};
+  const int64_t groups = (heads.count + kHeadsTogether - 1) / kHeadsTogether;
+  const int64_t count = heads.rows * groups * (angles.half / kPairsOfHead);
+  if (count > kMaxThreads) return false;
+  const auto start = [&]<typename T>(T) {
+    auto* kernel = pairs == RotaryPairs::kInterleaved ? rotary_many_kernel<T, true> : rotary_many_kernel<T, false>;
+    launch(device, "rotary", kernel, {blocks_for(count), kThreads, 0, Start::kRecorded}, static_cast<T*>(x.raw()), heads, angles,
+           static_cast<unsigned>(groups), static_cast<unsigned>(count));
+  };
+  if (x.dtype() == DType::kBF16) start(__nv_bfloat16{});
+  else start(__half{});
+  return true;
 }
 
 template <typename T, int kPairs>
@@ -147,9 +212,10 @@ void rotary(CudaDevice& device, const TensorView& x, const ConstTensorView& cos,
   const int64_t count = x.size(0) * x.size(1) * cos.size(1);
   if (!device.ok() || count == 0) return;
   const Angles angles{cos.data<float>(), sin.data<float>(), cos.size(1)};
+  if (rotary_many(device, x, angles, pairs)) return;
   with_type(x.dtype(), [&](auto type) {
     using T = decltype(type);
-    if (wide(x, angles)) {
+    if (wide(x, angles, kManyPairs, 2 * kManyPairs)) {
       launch_rotary<T, kManyPairs>(device, x, angles, pairs);
     } else {
       launch_rotary<T, 1>(device, x, angles, pairs);
