@@ -141,7 +141,31 @@ StoreSource source_of(const ConstTensorView& x) {
   return {x.raw(), x.stride(0), x.stride(1), x.dtype()};
 }
 
+// Whether rows can be copied by 16 bytes.
+bool copies(const StoreProblem& problem) {
+  const auto bytes = static_cast<int64_t>(size_of(problem.type));
+  const auto suits = [&](const StoreSource& x) {
+    return x.type == problem.type && reinterpret_cast<uintptr_t>(x.data) % 16 == 0 && x.row_stride * bytes % 16 == 0 &&
+           x.head_stride * bytes % 16 == 0;
+  };
+  const KvGeometry& kv = problem.kv;
+  return problem.type != DType::kE4M3 && suits(problem.k) && suits(problem.v) && kv.head_dim * bytes % 16 == 0 &&
+         kv.key_offset % 16 == 0 && kv.value_offset % 16 == 0;
+}
+
+bool store_many(CudaDevice& device, const StoreProblem& problem, int64_t rows) {
+  constexpr int64_t kManyRows = 64, kMaxPieces = int64_t{1} << 31;
+  if (rows < kManyRows || problem.sequences != nullptr || !copies(problem)) return false;
+  const int64_t of_head = problem.kv.head_dim * static_cast<int64_t>(size_of(problem.type)) / 16;
+  const int64_t count = rows * 2 * problem.kv.num_kv_heads * of_head;
+  if (count > kMaxPieces) return false;
+  launch(device, "store_kv", store_many_rows, {count_of(divide_up(count, kStoreThreads)), kStoreThreads}, problem, count_of(of_head),
+         count_of(count));
+  return true;
+}
+
 void store(CudaDevice& device, const StoreProblem& problem, int64_t rows) {
+  if (store_many(device, problem, rows)) return;
   if (rows > 0) launch(device, "store_kv", store_rows, {count_of(rows), kStoreThreads, 0, Start::kRecorded}, problem);
 }
 

@@ -98,4 +98,23 @@ __global__ void __launch_bounds__(kStoreThreads) store_rows(const __grid_constan
   }
 }
 
+// Many rows, one after the other, of the type of the cache: 16 bytes a thread, `pieces` of them a head.
+__global__ void __launch_bounds__(kStoreThreads)
+    store_many_rows(const __grid_constant__ StoreProblem problem, unsigned pieces, unsigned count) {
+  const unsigned index = blockIdx.x * kStoreThreads + threadIdx.x;
+  if (index >= count) return;
+  const KvGeometry& kv = problem.kv;
+  const unsigned piece = index % pieces, number = index / pieces % (2 * kv.num_kv_heads), head = number % kv.num_kv_heads;
+  const unsigned row = index / pieces / (2 * kv.num_kv_heads);
+  const bool key = number < static_cast<unsigned>(kv.num_kv_heads);
+  const StoreSource& from = key ? problem.k : problem.v;
+  const int64_t element_bytes = problem.type == DType::kF32 ? 4 : 2, position = problem.first + row;
+  const int64_t of_source = (row * from.row_stride + head * from.head_stride) * element_bytes;
+  const int64_t of_block = (int64_t{head} * kv.block_tokens + position % kv.block_tokens) * kv.head_dim * element_bytes;
+  char* const half = const_cast<char*>(static_cast<const char*>(problem.blocks[position / kv.block_tokens])) +
+                     (key ? kv.key_offset : kv.value_offset);
+  reinterpret_cast<uint4*>(half + of_block)[piece] =
+      reinterpret_cast<const uint4*>(static_cast<const char*>(from.data) + of_source)[piece];
+}
+
 }  // namespace glyph::ops::cuda
