@@ -17,7 +17,8 @@ void embedding(Device& device, std::span<const int32_t> ids, const ConstTensorVi
 
 void add_position_table(Device& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x) {
-  GLYPH_CHECK(x.dtype() == DType::kF32 && is_matrix(x, static_cast<int64_t>(positions.size()), x.size(1)));
+  GLYPH_CHECK(x.dtype() == DType::kF32 && is_matrix(x, x.size(0), x.size(1)));
+  GLYPH_CHECK(std::ssize(positions) == grid.num_patches() && grid.num_patches() > 0 && x.size(0) % grid.num_patches() == 0);
   GLYPH_CHECK(table.dtype() == DType::kF32 && is_matrix(table, table.size(0), x.size(1)) && table.dense());
   int64_t side = 0;
   while (side * side < table.size(0)) ++side;
@@ -35,10 +36,10 @@ void add_position_table(Device& device, std::span<const PatchPosition> positions
 void add_position_table(Device& device, const PatchPosition* positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x) {
   if (device.kind() != DeviceKind::kCuda) {
-    return add_position_table(device, std::span(positions, static_cast<size_t>(x.size(0))), grid, table, x);
+    return add_position_table(device, std::span(positions, static_cast<size_t>(grid.num_patches())), grid, table, x);
   }
   GLYPH_CHECK(x.dtype() == DType::kF32 && table.dtype() == DType::kF32 && table.dense() && table.rank() == 2);
-  GLYPH_CHECK(is_matrix(x, x.size(0), table.size(1)));
+  GLYPH_CHECK(is_matrix(x, x.size(0), table.size(1)) && grid.num_patches() > 0 && x.size(0) % grid.num_patches() == 0);
   cuda::add_position_table(device.cuda(), positions, grid, table, x);
 }
 

@@ -20,12 +20,12 @@ struct PatchGrid {
   bool operator==(const PatchGrid&) const = default;
 };
 
-// x (patches, n) f32 += the square position table (side * side, n) f32, sampled bicubically at each patch's
-// place in its grid. Reference: Glm4vVisionEmbeddings.forward; torch grid_sample, mode bicubic (a = -0.75),
+// x (pages * patches, n) f32, pages of one grid whose patches lie at the same positions (patches) of it, += the square position table
+// (side * side, n) f32, sampled bicubically at each patch's place in its grid. Reference: Glm4vVisionEmbeddings.forward; torch grid_sample, mode bicubic (a = -0.75),
 // align_corners false, padding border.
 void add_position_table(Device& device, std::span<const PatchPosition> positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x);
-// The same with the positions, one for each row of x, in the device's memory.
+// The same with the positions, one for each patch of the grid, in the device's memory.
 void add_position_table(Device& device, const PatchPosition* positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x);
 

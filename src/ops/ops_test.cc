@@ -153,7 +153,7 @@ TEST_P(OpsTest, FewRowsAreTheSameAloneAndTogether) {
 
 TEST_P(OpsTest, Norms) {
   Data data(4);
-  for (const int64_t n : {1, 7, 16, 53, 384, 4100}) {
+  for (const int64_t n : {1, 7, 16, 53, 384, 1536, 4096, 4100}) {
     const Tensor x = data.floats({5, n}), branch = data.floats({5, n}, DType::kF32, 3.0f);
     const Tensor weight = data.floats({n}), next = data.floats({n});
     for (const DType type : types()) {
@@ -258,17 +258,21 @@ TEST_P(OpsTest, Embedding) {
 
 TEST_P(OpsTest, PositionTable) {
   Data data(11);
-  const Tensor table = data.floats({36, 21});
-  for (const PatchGrid grid : {PatchGrid{2, 14}, PatchGrid{6, 6}, PatchGrid{33, 4}}) {
-    std::vector<PatchPosition> positions;
-    for (int32_t row = 0; row < grid.height; ++row) {
-      for (int32_t column = 0; column < grid.width; ++column) positions.push_back({row, column});
+  for (const int64_t n : {21, 24, 520}) {
+    const Tensor table = data.floats({36, n});
+    for (const PatchGrid grid : {PatchGrid{2, 14}, PatchGrid{6, 6}, PatchGrid{33, 4}}) {
+      std::vector<PatchPosition> positions;
+      for (int32_t row = 0; row < grid.height; ++row) {
+        for (int32_t column = 0; column < grid.width; ++column) positions.push_back({row, column});
+      }
+      for (const int64_t pages : {1, 2, 5}) {
+        Tensor expected = data.floats({pages * grid.num_patches(), n}), actual = data.copy(expected);
+        run_both(expected, actual, [&](Device& device, Views& at) {
+          add_position_table(device, positions, grid, at.in(table), at.out(*result));
+        });
+        ASSERT_LT(difference(actual, expected), 1e-5) << pages << " pages, " << n;
+      }
     }
-    Tensor expected = data.floats({grid.num_patches(), 21}), actual = data.copy(expected);
-    run_both(expected, actual, [&](Device& device, Views& at) {
-      add_position_table(device, positions, grid, at.in(table), at.out(*result));
-    });
-    ASSERT_LT(difference(actual, expected), 1e-5);
   }
 }
 

@@ -109,7 +109,7 @@ void add_position_table(CpuDevice& device, std::span<const PatchPosition> positi
   const Kernels& kernels = kernels_for(device.level());
   const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(table.size(0)))));
   for_rows(device, x.size(0), x.size(1) * 16, [&](int64_t r) {
-    const PatchPosition& position = positions[static_cast<size_t>(r)];
+    const PatchPosition& position = positions[static_cast<size_t>(r) % positions.size()];
     const CubicTaps rows = cubic_taps(position.row, grid.height, side);
     const CubicTaps columns = cubic_taps(position.column, grid.width, side);
     for (size_t i = 0; i < 4; ++i) {

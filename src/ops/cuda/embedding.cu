@@ -10,6 +10,7 @@ namespace {
 
 constexpr unsigned kThreads = 256;
 constexpr int kPack = 4;
+constexpr unsigned kPositionThreads = 128;
 
 // One block a row.
 template <typename T, int kWidth>
@@ -53,23 +54,42 @@ __device__ CubicTaps cubic_taps(int32_t index, int64_t count, int64_t side) {
   return taps;
 }
 
-// One block a patch.
+// One block a patch of the grid, on all pages: what the table says about it is worked out once.
+template <int kWidth>
 __global__ void position_table_kernel(const PatchPosition* positions, PatchGrid grid, const float* table,
-                                      int64_t side, int64_t n, Matrix<float> x) {
+                                      int64_t side, int64_t n, int64_t pages, Matrix<float> x) {
+  constexpr int kTogether = 4;  // pages
   const PatchPosition position = positions[blockIdx.x];
   const CubicTaps rows = cubic_taps(position.row, grid.height, side);
   const CubicTaps columns = cubic_taps(position.column, grid.width, side);
-  float* to = x.row(blockIdx.x);
-  for (int64_t k = threadIdx.x; k < n; k += blockDim.x) {
-    float sum = 0;
+  const int64_t patches = gridDim.x;
+  for (int64_t k = static_cast<int64_t>(threadIdx.x) * kWidth; k < n; k += static_cast<int64_t>(blockDim.x) * kWidth) {
+    float sum[kWidth] = {};
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        sum += rows.weights[i] * columns.weights[j] * table[(rows.cells[i] * side + columns.cells[j]) * n + k];
+        float value[kWidth];
+        load(table + (rows.cells[i] * side + columns.cells[j]) * n + k, value);
+#pragma unroll
+        for (int w = 0; w < kWidth; ++w) sum[w] += rows.weights[i] * columns.weights[j] * value[w];
       }
     }
-    to[k] += sum;
+    for (int64_t begin = 0; begin < pages; begin += kTogether) {
+      float value[kTogether][kWidth];
+      const auto each = [&](const auto& body) {
+#pragma unroll
+        for (int p = 0; p < kTogether; ++p) {
+          if (begin + p < pages) body(x.row((begin + p) * patches + blockIdx.x) + k, value[p]);
+        }
+      };
+      each([](const float* from, float (&to)[kWidth]) { load(from, to); });
+      each([&](float* to, float (&values)[kWidth]) {
+#pragma unroll
+        for (int w = 0; w < kWidth; ++w) values[w] += sum[w];
+        store(values, to);
+      });
+    }
   }
 }
 
@@ -103,8 +123,10 @@ void add_position_table(CudaDevice& device, const PatchPosition* positions, cons
   if (!device.ok() || x.size(0) == 0) return;
   int64_t side = 0;
   while (side * side < table.size(0)) ++side;
-  position_table_kernel<<<static_cast<unsigned>(x.size(0)), kThreads, 0, device.stream()>>>(
-      positions, grid, table.data<float>(), side, x.size(1), matrix_of<float>(x));
+  const int64_t patches = grid.num_patches();
+  auto* kernel = packs(table, kPack) && packs(x, kPack) ? position_table_kernel<kPack> : position_table_kernel<1>;
+  kernel<<<static_cast<unsigned>(patches), kPositionThreads, 0, device.stream()>>>(
+      positions, grid, table.data<float>(), side, x.size(1), x.size(0) / patches, matrix_of<float>(x));
   device.note_launch("add_position_table");
 }
 

@@ -30,8 +30,9 @@ void add_position_table(std::span<const PatchPosition> positions, const PatchGri
   const auto place = [&](int32_t index, int64_t count) {
     return (static_cast<double>(index) + 0.5) / static_cast<double>(count) * static_cast<double>(side) - 0.5;
   };
-  for (size_t r = 0; r < positions.size(); ++r) {
-    const double y = place(positions[r].row, grid.height), column = place(positions[r].column, grid.width);
+  for (int64_t r = 0; r < x.size(0); ++r) {
+    const PatchPosition& position = positions[static_cast<size_t>(r) % positions.size()];
+    const double y = place(position.row, grid.height), column = place(position.column, grid.width);
     const std::array<double, 4> wy = cubic_weights(y - std::floor(y)),
                                 wx = cubic_weights(column - std::floor(column));
     for (int64_t i = 0; i < x.size(1); ++i) {
@@ -44,7 +45,7 @@ void add_position_table(std::span<const PatchPosition> positions, const PatchGri
           sum += wy[static_cast<size_t>(dy)] * wx[static_cast<size_t>(dx)] * get(table, ty * side + tx, i);
         }
       }
-      put(x, static_cast<int64_t>(r), i, get(x, static_cast<int64_t>(r), i) + sum);
+      put(x, r, i, get(x, r, i) + sum);
     }
   }
 }
