@@ -1,18 +1,24 @@
-// ops_bench [NAME]: speed of the ops but attention on the GPU at the shapes of the 9B model, ten pages; only rows whose
-// name contains NAME. One line a shape: microseconds, TFLOP/s, GB/s, and how often a question of ten pages or a token
+// ops_bench [NAME...]: speed of the ops but attention on the GPU at the shapes of the 9B model, ten pages; only rows whose
+// name contains a NAME. One line a shape: microseconds, TFLOP/s, GB/s, and how often a question of ten pages or a token
 // runs it. The lines "step" are layers of a decode step without attention, recorded, over weights that no cache holds: the
 // time of a layer, and GB/s of weights.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "ops/attention.h"
 #include "ops/cuda/cuda_step_chain.h"
+#include "ops/cuda/products.h"
+#include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/load.h"
 #include "ops/norm.h"
+#include "ops/quantise.h"
 #include "ops/rotary.h"
 #include "tensor/cuda/cuda_device.h"
 #include "tensor/cuda_backend.h"
@@ -31,7 +37,7 @@ struct Line {
 
 class Bench {
  public:
-  Bench(CudaDevice& device, std::string_view filter) : device_(device), filter_(filter) {
+  Bench(CudaDevice& device, std::vector<std::string_view> filters) : device_(device), filters_(std::move(filters)) {
     device.note(cudaEventCreate(&begin_), "cudaEventCreate");
     device.note(cudaEventCreate(&end_), "cudaEventCreate");
   }
@@ -70,7 +76,7 @@ class Bench {
   void step(int64_t rows, DType type) {
     const StepChain::Sizes sizes{.rows = rows};
     const std::string name = fmt::format("step{} layer {}", rows, name_of(type));
-    if (name.find(filter_) == std::string::npos) return;
+    if (!is_wanted(name)) return;
     StepChain chain(device_, sizes, type);
     chain.queue();
     const std::unique_ptr<RecordedWork> work = device_.record([&] { chain.queue(); });
@@ -85,10 +91,59 @@ class Bench {
     const Tensor branch = make(DType::kF32, {rows, n}), weight = make(DType::kF32, {n});
     Tensor out(device_, out_type, {rows, n});
     const auto element = static_cast<double>(rows * n), out_bytes = static_cast<double>(out.num_bytes());
-    run({fmt::format("{} rms_norm {} x {}", name, rows, n), times, 0, 4 * element + out_bytes},
+    run({fmt::format("{} rms_norm {} x {} {}", name, rows, n, name_of(out_type)), times, 0, 4 * element + out_bytes},
         [&] { rms_norm(device_, x.view(), weight.view(), 1e-5f, out.view()); });
-    run({fmt::format("{} add_norm {} x {}", name, rows, n), times, 0, 12 * element + out_bytes},
+    run({fmt::format("{} add_norm {} x {} {}", name, rows, n, name_of(out_type)), times, 0, 12 * element + out_bytes},
         [&] { add_norm(device_, x.view(), branch.view(), {weight.view(), weight.view(), 1e-5f}, out.view()); });
+    if (rows == 1) return;
+    const Tensor narrow = make(DType::kBF16, {rows, n});
+    run({fmt::format("{} add_norm bf16 {} x {} {}", name, rows, n, name_of(out_type)), times, 0, 10 * element + out_bytes},
+        [&] { add_norm(device_, x.view(), narrow.view(), {weight.view(), weight.view(), 1e-5f}, out.view()); });
+  }
+  // Gates and ups beside each other, as one product gives them.
+  void gates(const std::string& name, int times, int64_t rows, int64_t n, DType out_type) {
+    const Tensor both = make(DType::kBF16, {rows, 2 * n});
+    Tensor out(device_, out_type, {rows, n});
+    run({fmt::format("{} gates {} x {} {}", name, rows, n, name_of(out_type)), times, 0,
+         static_cast<double>(both.num_bytes() + out.num_bytes())},
+        [&] { cuda::swiglu(device_, both.view().slice(1, 0, n), both.view().slice(1, n, 2 * n), out.view()); });
+  }
+  void quantise_rows(const std::string& name, int times, int64_t rows, int64_t n) {
+    const Tensor x = make(DType::kBF16, {rows, n});
+    Tensor out(device_, DType::kE4M3, {rows, n});
+    run({fmt::format("{} quantise {} x {}", name, rows, n), times, 0, static_cast<double>(x.num_bytes() + out.num_bytes())},
+        [&] { quantise(device_, x.view(), out.view()); });
+  }
+  // Pages of the shape of a sheet of A4 at the size the model reads it.
+  void positions(const std::string& name, int64_t pages, int64_t n) {
+    const PatchGrid grid{60, 42};
+    std::vector<PatchPosition> positions;
+    for (int32_t row = 0; row < grid.height; ++row) {
+      for (int32_t column = 0; column < grid.width; ++column) positions.push_back({row, column});
+    }
+    DeviceMemory there = device_.allocate(positions.size() * sizeof(PatchPosition));
+    device_.upload(there.get(), positions.data(), positions.size() * sizeof(PatchPosition));
+    const Tensor table = make(DType::kF32, {24 * 24, n});
+    Tensor x = make(DType::kF32, {pages * grid.num_patches(), n});
+    run({fmt::format("{} positions {} x {}", name, x.shape()[0], n), 1, 0, 2 * static_cast<double>(x.num_bytes())}, [&] {
+      add_position_table(device_, static_cast<const PatchPosition*>(there.get()), grid, table.view(), x.view());
+    });
+  }
+  void store_rows(const std::string& name, int times, int64_t rows) {
+    constexpr int64_t kHeads = 2, kDim = 128, kBlockTokens = 64;
+    const size_t half = kv_half_bytes(kHeads, kBlockTokens, kDim, DType::kBF16);
+    const Tensor qkv = make(DType::kBF16, {rows, 4608});
+    const int64_t num_blocks = (rows + kBlockTokens - 1) / kBlockTokens;
+    const DeviceMemory memory = device_.allocate(static_cast<size_t>(num_blocks) * 2 * half);
+    std::vector<void*> blocks;
+    for (int64_t i = 0; i < num_blocks; ++i) blocks.push_back(static_cast<std::byte*>(memory.get()) + static_cast<size_t>(i) * 2 * half);
+    const DeviceMemory table = device_.allocate(blocks.size() * sizeof(void*));
+    device_.upload(table.get(), blocks.data(), blocks.size() * sizeof(void*));
+    const KvLayer kv{.blocks = blocks, .device_blocks = static_cast<const void* const*>(table.get()), .value_offset = half,
+                     .block_tokens = kBlockTokens, .num_kv_heads = kHeads, .head_dim = kDim, .dtype = DType::kBF16};
+    const auto heads = [&](int64_t begin) { return qkv.view().slice(1, begin, begin + kHeads * kDim).split_last(kHeads); };
+    run({fmt::format("{} store {} x {} heads", name, rows, kHeads), times, 0, 8 * static_cast<double>(rows * kHeads * kDim)},
+        [&] { store_kv(device_, heads(4096), heads(4096 + kHeads * kDim), 0, kv); });
   }
   void rotary_heads(const std::string& name, int times, int64_t rows, int64_t heads, RotaryPairs pairs) {
     const int64_t angles = pairs == RotaryPairs::kHalves ? 64 : 32;
@@ -100,8 +155,12 @@ class Bench {
   }
 
  private:
+  bool is_wanted(const std::string& name) const {
+    const auto in_name = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+    return filters_.empty() || std::any_of(filters_.begin(), filters_.end(), in_name);
+  }
   void run(const Line& line, const std::function<void()>& work) {
-    if (line.name.find(filter_) == std::string::npos) return;
+    if (!is_wanted(line.name)) return;
     for (int i = 0; i < 3; ++i) work();
     print(line, seconds_of(work));
   }
@@ -122,7 +181,7 @@ class Bench {
   }
 
   CudaDevice& device_;
-  std::string_view filter_;
+  std::vector<std::string_view> filters_;
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
   uint64_t seed_ = 0;
 };
@@ -132,6 +191,8 @@ void run_all(Bench& bench) {
   bench.linear_layer("vision proj", 24, kPatches, 1536, 1536, true);
   bench.swiglu_layer("vision swiglu", 24, kPatches, 1536, 4096);
   bench.linear_layer("vision down", 24, kPatches, 4096, 1536, true);
+  bench.gates("vision", 24, kPatches, 4096, DType::kBF16);
+  bench.positions("vision", kPatches / 2520, 1536);
   bench.norms("vision", 48, kPatches, 1536, DType::kBF16);
   bench.rotary_heads("vision", 24, kPatches, 24, RotaryPairs::kHalves);
   bench.swiglu_layer("merger swiglu", 1, kPatches / 4, 4096, 13696);
@@ -139,8 +200,16 @@ void run_all(Bench& bench) {
   bench.linear_layer("prefill o", 40, kTokens, 4096, 4096, false);
   bench.swiglu_layer("prefill swiglu", 40, kTokens, 4096, 13696);
   bench.linear_layer("prefill down", 40, kTokens, 13696, 4096, false);
+  bench.gates("prefill", 40, kTokens, 13696, DType::kBF16);
   bench.norms("prefill", 80, kTokens, 4096, DType::kBF16);
   bench.rotary_heads("prefill", 40, kTokens, 34, RotaryPairs::kInterleaved);
+  bench.store_rows("prefill", 40, kTokens);
+  bench.gates("fp8 vision", 24, kPatches, 4096, DType::kE4M3);
+  bench.quantise_rows("fp8 vision", 24, kPatches, 1536);
+  bench.norms("fp8 vision", 48, kPatches, 1536, DType::kE4M3);
+  bench.gates("fp8 prefill", 40, kTokens, 13696, DType::kE4M3);
+  bench.quantise_rows("fp8 prefill", 40, kTokens, 4096);
+  bench.norms("fp8 prefill", 80, kTokens, 4096, DType::kE4M3);
   for (const int64_t rows : {1, 8, 32}) {
     const std::string name = fmt::format("decode{}", rows);
     bench.linear_layer(name + " qkv", 40, rows, 4096, 4608, false);
@@ -166,7 +235,7 @@ int main(int argc, char** argv) {
     return 1;
   }
   {
-    glyph::ops::Bench bench((*device)->cuda(), argc > 1 ? argv[1] : "");
+    glyph::ops::Bench bench((*device)->cuda(), {argv + 1, argv + argc});
     glyph::ops::run_all(bench);
   }
   const glyph::Status status = (*device)->take_status();
