@@ -284,6 +284,21 @@ TEST_P(OpsTest, Bytes) {
   run_both(expected, actual, [&](Device& device, Views& at) { widen_bytes(device, bytes, at.out(*result)); });
   EXPECT_EQ(difference(actual, expected), 0.0);
   EXPECT_EQ(value_at(actual.view(), {12, 1}), static_cast<float>(37 * 7 % 256));
+  if (device_->host_memory()) return;
+  const DeviceMemory there = device_->allocate(bytes.size());
+  device_->upload(there.get(), bytes.data(), bytes.size());
+  for (const int64_t n : {3, 4, 12}) {
+    const int64_t rows = 1000 / n;
+    for (const DType type : {DType::kF32, DType::kBF16}) {
+      Tensor twice(*device_, type, {rows, 2 * n});
+      widen_device_bytes(*device_, static_cast<const uint8_t*>(there.get()), 2, twice.view());
+      const Tensor shown = host_copy(*device_, twice.view());
+      for (int64_t i = 0; i < rows * 2 * n; ++i) {
+        const auto byte = static_cast<size_t>(i / (2 * n) * n + i % n);
+        ASSERT_EQ(value_at(shown.view(), {i / (2 * n), i % (2 * n)}), static_cast<float>(bytes[byte])) << n << " " << name_of(type);
+      }
+    }
+  }
 }
 
 // The keys and values of one sequence on any device.

@@ -47,12 +47,13 @@ void PageBatch::set(std::span<const Patches> pages) {
 void PageBatch::widen(const Run& run, const TensorView& out) const {
   size_t page = 0;
   for (int64_t row = 0; row < run.begin; ++page) row += page_tokens_[page];
+  const int64_t parts = out.size(1) / (run.shape.channels * area_);
   if (!device_.host_memory()) {
-    return ops::widen_device_bytes(device_, static_cast<const uint8_t*>(bytes_.get()) + page_begin_[page], out);
+    return ops::widen_device_bytes(device_, static_cast<const uint8_t*>(bytes_.get()) + page_begin_[page], parts, out);
   }
   for (int64_t row = run.begin; row < run.end; ++page) {
     const int64_t end = row + page_tokens_[page];
-    ops::widen_device_bytes(device_, page_bytes_[page], out.rows(row - run.begin, end - run.begin));
+    ops::widen_device_bytes(device_, page_bytes_[page], parts, out.rows(row - run.begin, end - run.begin));
     row = end;
   }
 }

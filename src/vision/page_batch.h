@@ -43,7 +43,7 @@ class PageBatch {
   int64_t num_patches() const { return runs_.empty() ? 0 : runs_.back().end; }
   const std::vector<int64_t>& page_tokens() const { return page_tokens_; }  // patches of each page
 
-  // Of the patches of a run: out (patches, channels * patch_size^2) f32 = their bytes.
+  // Of the patches of a run: out (patches, parts * channels * patch_size^2) = their bytes, as ops::widen_device_bytes() gives them.
   void widen(const Run& run, const TensorView& out) const;
   // x (patches of the run, hidden) f32 += what the position table (side * side, hidden) f32 says about their places.
   void add_positions(const Run& run, const ConstTensorView& table, const TensorView& x) const;

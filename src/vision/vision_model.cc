@@ -52,10 +52,9 @@ struct VisionModel::Impl {
 // Reference: Glm4vVisionPatchEmbed.forward, then post_conv_layernorm.
 void VisionModel::Impl::embed_patches(const PageBatch& batch, const PageBatch::Run& run, const TensorView& x) const {
   Workspace::Frame frame(workspace);
-  const int channels = run.shape.channels;
-  const TensorView bytes = workspace.take(DType::kF32, {x.size(0), channels * config.patch_size * config.patch_size});
+  const Tensor& weight = run.shape.channels == 1 ? weights.patch.grey : weights.patch.colour;
+  const TensorView bytes = workspace.take(weight.dtype(), {x.size(0), weight.shape()[1]});
   batch.widen(run, bytes);
-  const Tensor& weight = channels == 1 ? weights.patch.grey : weights.patch.colour;
   ops::linear(device, bytes, {.weight = weight.view(), .bias = weights.patch.bias.view()}, x);
   show("patch_embed", x);
   ops::rms_norm(device, x, weights.post_conv_norm.view(), config.rms_norm_eps, x);

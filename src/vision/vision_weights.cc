@@ -18,6 +18,20 @@ Result<Weight> load_matrix(const WeightLoader& loader, const std::string& name, 
   return loader.matrix(kRoot + name, rows, columns);
 }
 
+// weights (rows, n) f32 as (rows, 2 * n) bf16: each rounded, and behind all of a row what that leaves over, rounded likewise. The two
+// have 16 bits.
+Tensor in_two_parts(const Tensor& weights) {
+  const int64_t rows = weights.shape()[0], n = weights.shape()[1];
+  Tensor parts(host_device(), DType::kBF16, {rows, 2 * n});
+  for (int64_t i = 0; i < rows * n; ++i) {
+    const float value = weights.data<float>()[i];
+    BF16* const to = parts.data<BF16>() + i / n * 2 * n + i % n;
+    to[0] = to_bf16(value);
+    to[n] = to_bf16(value - to_float(to[0]));
+  }
+  return parts;
+}
+
 // weight (hidden, channels, frames, area) with normalised values v * slope + offset becomes weights over v
 // and a bias.
 Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const VisionConfig& v,
@@ -50,6 +64,10 @@ Result<PatchWeights> load_patch_weights(const WeightLoader& loader, const Vision
       patch.grey.data<float>()[n * area + i] = static_cast<float>(grey);
     }
     patch.bias.data<float>()[n] = static_cast<float>(patch.bias.data<float>()[n] + offset_sum);
+  }
+  if (loader.compute() == DType::kBF16 && !loader.device().host_memory()) {
+    patch.grey = in_two_parts(patch.grey);
+    patch.colour = in_two_parts(patch.colour);
   }
   return PatchWeights{.grey = loader.on_device(std::move(patch.grey)),
                       .colour = loader.on_device(std::move(patch.colour)),

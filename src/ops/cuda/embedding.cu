@@ -93,9 +93,16 @@ __global__ void position_table_kernel(const PatchPosition* positions, PatchGrid 
   }
 }
 
-__global__ void widen_bytes_kernel(const uint8_t* bytes, int64_t count, float* out) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count) out[i] = static_cast<float>(bytes[i]);
+// kWidth bytes of rows of n, to `parts` places each.
+template <typename Out, int kWidth>
+__global__ void widen_bytes_kernel(const uint8_t* bytes, int64_t count, int64_t n, int64_t parts, Out* out) {
+  const int64_t i = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kWidth;
+  if (i >= count) return;
+  const auto pack = *reinterpret_cast<const Pack<uint8_t, kWidth>*>(bytes + i);
+  float v[kWidth];
+#pragma unroll
+  for (int j = 0; j < kWidth; ++j) v[j] = static_cast<float>(pack.value[j]);
+  for (int64_t part = 0; part < parts; ++part) store(v, out + (i / n * parts + part) * n + i % n);
 }
 
 }  // namespace
@@ -137,18 +144,25 @@ void add_position_table(CudaDevice& device, std::span<const PatchPosition> posit
   add_position_table(device, static_cast<const PatchPosition*>(there.get()), grid, table, x);
 }
 
-void widen_device_bytes(CudaDevice& device, const uint8_t* bytes, const TensorView& out) {
-  const int64_t count = out.shape().num_elements();
+void widen_device_bytes(CudaDevice& device, const uint8_t* bytes, int64_t parts, const TensorView& out) {
+  const int64_t count = out.shape().num_elements() / parts;
   if (!device.ok() || count == 0) return;
-  const auto blocks = static_cast<unsigned>((count + kThreads - 1) / kThreads);
-  widen_bytes_kernel<<<blocks, kThreads, 0, device.stream()>>>(bytes, count, out.data<float>());
+  const int64_t n = out.size(out.rank() - 1) / parts;
+  const bool wide = reinterpret_cast<uintptr_t>(bytes) % kPack == 0 && packs(out, kPack) && n % kPack == 0;
+  const int64_t width = wide ? kPack : 1;
+  const auto blocks = static_cast<unsigned>((count + kThreads * width - 1) / (kThreads * width));
+  with_type(out.dtype(), [&](auto type) {
+    using Out = decltype(type);
+    auto* kernel = wide ? widen_bytes_kernel<Out, kPack> : widen_bytes_kernel<Out, 1>;
+    kernel<<<blocks, kThreads, 0, device.stream()>>>(bytes, count, n, parts, static_cast<Out*>(out.raw()));
+  });
   device.note_launch("widen_bytes");
 }
 
 void widen_bytes(CudaDevice& device, std::span<const uint8_t> bytes, const TensorView& out) {
   const DeviceMemory there = device.allocate(bytes.size());
   device.upload(there.get(), bytes.data(), bytes.size());
-  widen_device_bytes(device, static_cast<const uint8_t*>(there.get()), out);
+  widen_device_bytes(device, static_cast<const uint8_t*>(there.get()), 1, out);
 }
 
 }  // namespace glyph::ops::cuda

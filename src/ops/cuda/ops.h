@@ -43,7 +43,7 @@ void add_position_table(CudaDevice& device, std::span<const PatchPosition> posit
 void add_position_table(CudaDevice& device, const PatchPosition* positions, const PatchGrid& grid,
                         const ConstTensorView& table, const TensorView& x);
 void widen_bytes(CudaDevice& device, std::span<const uint8_t> bytes, const TensorView& out);
-void widen_device_bytes(CudaDevice& device, const uint8_t* bytes, const TensorView& out);
+void widen_device_bytes(CudaDevice& device, const uint8_t* bytes, int64_t parts, const TensorView& out);
 void quantise(CudaDevice& device, const ConstTensorView& x, const TensorView& out);
 void load(CudaDevice& device, const ConstTensorView& from, const TensorView& out);
 void fill_random(CudaDevice& device, const RandomValues& values, const TensorView& out);

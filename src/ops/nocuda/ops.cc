@@ -56,7 +56,7 @@ void add_position_table(CudaDevice&, const PatchPosition*, const PatchGrid&, con
                         const TensorView&) {
   unreachable();
 }
-void widen_device_bytes(CudaDevice&, const uint8_t*, const TensorView&) { unreachable(); }
+void widen_device_bytes(CudaDevice&, const uint8_t*, int64_t, const TensorView&) { unreachable(); }
 std::vector<MatrixChoice> matrix_choices(Device&) {
   unreachable();
   return {};
