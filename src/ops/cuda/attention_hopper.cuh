@@ -5,7 +5,8 @@
 //
 // A block has 128 query rows and three warpgroups. The first copies keys and values, 128 a step, into two
 // stages each; the others take 64 rows each. While the scores of a step become weights, the weights of the
-// step before meet its values.
+// step before meet its values. The two take turns at queueing products, so that one computes weights while the
+// products of the other run.
 #pragma once
 
 #include "ops/cuda/attention_flash.cuh"
@@ -68,41 +69,40 @@ __device__ inline void load_query_matrix(HopperMatrix<T>& to, const Problem& pro
   }
 }
 
-// The warpgroup that copies. What one group of copies brought is announced when the next one is under way.
+// The warpgroup that copies: keys of a step ahead of the values of the step before, as they are needed. Where
+// rows lie is looked up before their place is empty.
 template <typename T, typename Problem>
 __device__ inline void copy_steps(const Problem& problem, const Tile& tile, HopperShared<T>& shared) {
   const unsigned thread = threadIdx.x;
+  const auto load = [&](HopperMatrix<T>& to, const Rows<T>& first, const Rows<T>& second, int num_rows) {
+    load_half_tile(to, 0, first, num_rows, thread);
+    load_half_tile(to, 64, second, num_rows - 64, thread);
+  };
+  // The second half of the last step may not exist: its rows are zeros, wherever they would lie.
+  const auto second_half = [&](int key) { return key + 64 < tile.end ? key + 64 : key; };
   load_query_matrix(shared.q, problem, tile, thread);
-  uint64_t* under_way = nullptr;
-  const auto announce = [&] {
-    fence_for_wgmma();
-    arrive(under_way);
-  };
-  const auto finish_group = [&](uint64_t* full) {
-    commit_copies();
-    if (under_way != nullptr) {
-      wait_copies<1>();
-      announce();
-    }
-    under_way = full;
-  };
+  load(shared.keys[0], problem.keys(tile, tile.begin), problem.keys(tile, second_half(tile.begin)),
+       tile.end - tile.begin);
+  arrive_when_copied(&shared.keys_full[0]);
   int step = 0;
   for (int key = tile.begin; key < tile.end; key += kHopperKeys, ++step) {
+    const int next = key + kHopperKeys;
+    const Rows<T> first_values = problem.values(tile, key),
+                  second_values = problem.values(tile, second_half(key));
+    if (next < tile.end) {
+      const int stage = (step + 1) % kHopperStages;
+      const Rows<T> first_keys = problem.keys(tile, next), second_keys = problem.keys(tile, second_half(next));
+      wait_barrier(&shared.keys_empty[stage], parity_of(step + 1) ^ 1);
+      load(shared.keys[stage], first_keys, second_keys, tile.end - next);
+      arrive_when_copied(&shared.keys_full[stage]);
+    }
     const int stage = step % kHopperStages;
-    // The second half of the last step may not exist: its rows are zeros, wherever they would lie.
-    const int second = key + 64 < tile.end ? key + 64 : key;
-    const int num_keys = tile.end - key;
-    wait_barrier(&shared.keys_empty[stage], parity_of(step) ^ 1);
-    load_half_tile(shared.keys[stage], 0, problem.keys(tile, key), num_keys, thread);
-    load_half_tile(shared.keys[stage], 64, problem.keys(tile, second), num_keys - 64, thread);
-    finish_group(&shared.keys_full[stage]);
     wait_barrier(&shared.values_empty[stage], parity_of(step) ^ 1);
-    load_half_tile(shared.values[stage], 0, problem.values(tile, key), num_keys, thread);
-    load_half_tile(shared.values[stage], 64, problem.values(tile, second), num_keys - 64, thread);
-    finish_group(&shared.values_full[stage]);
+    load(shared.values[stage], first_values, second_values, tile.end - key);
+    arrive_when_copied(&shared.values_full[stage]);
   }
+  commit_copies();
   wait_copies<0>();
-  announce();
 }
 
 // Queues scores (64, 128) = rows of this warpgroup times keys.
@@ -150,9 +150,14 @@ __device__ inline void attend_steps(const Problem& problem, const Tile& tile, Ho
   const auto release = [&](uint64_t* barrier) {
     if (lane == 0) arrive(barrier);
   };
+  const auto wait_copied = [&](uint64_t* barrier, int parity) {
+    wait_barrier(barrier, parity);
+    fence_for_wgmma();
+  };
+  const int turn = first_row / 64;
 
   float shrink[2];
-  wait_barrier(&shared.keys_full[0], 0);
+  wait_copied(&shared.keys_full[0], 0);
   begin_products();
   queue_scores<T>(scores, q, shared_address(&shared.keys[0]));
   wait_products<0>();
@@ -162,11 +167,13 @@ __device__ inline void attend_steps(const Problem& problem, const Tile& tile, Ho
   int step = 1;
   for (int key = tile.begin + kHopperKeys; key < tile.end; key += kHopperKeys, ++step) {
     const int stage = step % kHopperStages, before = (step - 1) % kHopperStages;
-    wait_barrier(&shared.keys_full[stage], parity_of(step));
+    wait_copied(&shared.keys_full[stage], parity_of(step));
+    wait_turn<2 * kWarpgroup>(turn);
     begin_products();
     queue_scores<T>(scores, q, shared_address(&shared.keys[stage]));
-    wait_barrier(&shared.values_full[before], parity_of(step - 1));
+    wait_copied(&shared.values_full[before], parity_of(step - 1));
     queue_mix<T>(result, weights, shared_address(&shared.values[before]));
+    give_turn<2 * kWarpgroup>(turn ^ 1);
     wait_products<1>();
     release(&shared.keys_empty[stage]);
     to_weights(key, shrink);
@@ -176,7 +183,7 @@ __device__ inline void attend_steps(const Problem& problem, const Tile& tile, Ho
     pack();
   }
   const int last = (step - 1) % kHopperStages;
-  wait_barrier(&shared.values_full[last], parity_of(step - 1));
+  wait_copied(&shared.values_full[last], parity_of(step - 1));
   begin_products();
   queue_mix<T>(result, weights, shared_address(&shared.values[last]));
   wait_products<0>();
@@ -208,7 +215,10 @@ __global__ void __launch_bounds__(kHopperThreads, 1)
     copy_steps(problem, tile, shared);
   } else {
     take_registers<224>();
-    attend_steps(problem, tile, shared, (static_cast<int>(threadIdx.x) / kWarpgroup - 1) * 64);
+    const int group = __shfl_sync(0xFFFFFFFFu, static_cast<int>(threadIdx.x) / kWarpgroup - 1, 0);
+    if (group == 1) give_turn<2 * kWarpgroup>(0);
+    attend_steps(problem, tile, shared, group * 64);
+    if (group == 0) wait_turn<2 * kWarpgroup>(0);  // the last one given
   }
 #endif
 }

@@ -19,6 +19,11 @@ __device__ inline void init_barrier(uint64_t* barrier, int arrivals) {
 __device__ inline void arrive(uint64_t* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
+// Arrives when what this thread has started to copy so far is there, which wgmma sees after fence_for_wgmma()
+// by the thread that waited.
+__device__ inline void arrive_when_copied(uint64_t* barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
 // Waits until the phase with this parity has ended; the phase before the first counts as ended with parity 1.
 // Gives up after seconds: a phase that never ends is our bug, and must not hang the GPU.
 __device__ inline void wait_barrier(uint64_t* barrier, int parity) {
@@ -35,6 +40,16 @@ __device__ inline void wait_barrier(uint64_t* barrier, int parity) {
 __device__ inline void fence_for_wgmma() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 // Makes barriers initialised by this thread visible to others.
 __device__ inline void fence_barriers() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+
+// Turns of two parties, kThreads threads together: wait_turn(i) returns when the other party gave turn i.
+template <int kThreads>
+__device__ inline void wait_turn(int i) {
+  asm volatile("bar.sync %0, %1;" ::"r"(i + 1), "n"(kThreads) : "memory");
+}
+template <int kThreads>
+__device__ inline void give_turn(int i) {
+  asm volatile("bar.arrive %0, %1;" ::"r"(i + 1), "n"(kThreads) : "memory");
+}
 
 // The registers a thread of this warpgroup may have from here on.
 template <int kRegisters>
