@@ -61,6 +61,7 @@ template <typename T, typename Problem>
 __device__ inline void load_query_matrix(HopperMatrix<T>& to, const Problem& problem, const Tile& tile,
                                          unsigned thread) {
   const unsigned piece = thread % 16;
+#pragma unroll 8
   for (unsigned row = thread / 16; row < kHopperRows; row += 8) {
     const bool valid = static_cast<int>(row) < tile.num_rows;
     const Place place = problem.place(tile, valid ? static_cast<int>(row) : 0);
@@ -80,9 +81,9 @@ __device__ inline void copy_steps(const Problem& problem, const Tile& tile, Hopp
   };
   // The second half of the last step may not exist: its rows are zeros, wherever they would lie.
   const auto second_half = [&](int key) { return key + 64 < tile.end ? key + 64 : key; };
-  load_query_matrix(shared.q, problem, tile, thread);
   load(shared.keys[0], problem.keys(tile, tile.begin), problem.keys(tile, second_half(tile.begin)),
        tile.end - tile.begin);
+  load_query_matrix(shared.q, problem, tile, thread);
   arrive_when_copied(&shared.keys_full[0]);
   int step = 0;
   for (int key = tile.begin; key < tile.end; key += kHopperKeys, ++step) {
