@@ -24,6 +24,7 @@ AnsweringOptions answering_options_of(const GenerationConfig& model, const Sampl
   options.sampling.repetition_penalty = asked.repetition_penalty.value_or(model.repetition_penalty);
   options.sampling.seed = asked.seed;
   if (!asked.ignore_eos) options.stop_ids = model.stop_ids;
+  options.end_loops = !asked.ignore_eos;
   options.stop_strings = asked.stop;
   return options;
 }
@@ -51,6 +52,7 @@ Result<std::optional<int32_t>> Answering::step(const ops::LogitsRow& logits) {
   publish_text(std::move(piece.text));
   if (piece.stopped || (format_ && format_->closed())) finish("stop");
   else if (num_tokens_ >= options_.max_tokens) finish("length");
+  else if (options_.end_loops && (looped_ = loop_.push(token.id))) finish("length");
   return done() ? std::optional<int32_t>() : std::optional<int32_t>(token.id);
 }
 

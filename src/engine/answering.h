@@ -10,6 +10,7 @@
 
 #include "answer/answer_format.h"
 #include "answer/answer_parser.h"
+#include "answer/loop.h"
 #include "answer/sampler.h"
 #include "answer/stop.h"
 #include "engine/ask.h"
@@ -25,6 +26,7 @@ struct AnsweringOptions {
   std::vector<int32_t> stop_ids;
   std::vector<std::string> stop_strings;
   int64_t max_tokens = 1;
+  bool end_loops = true;                       // an answer that only repeats itself ends as if it were at max_tokens
   bool verbatim = false;                       // text as it comes: no thinking is looked for, no white space dropped
   std::shared_ptr<const AnswerFormat> format;  // that the answer must have; it is then verbatim
 };
@@ -47,6 +49,7 @@ class Answering {
   int64_t tokens_left() const { return options_.max_tokens - num_tokens_; }
   bool done() const { return !finish_reason_.empty(); }
   const std::string& finish_reason() const { return finish_reason_; }  // "stop", "length", or "" while it goes on
+  bool looped() const { return looped_; }  // and was ended for it
   const std::string& answer() const { return answer_; }
   const std::string& reasoning() const { return reasoning_; }
 
@@ -59,6 +62,8 @@ class Answering {
   const AskListener& listener_;
   Sampler sampler_;
   StopIds stop_ids_;
+  LoopDetector loop_;
+  bool looped_ = false;
   std::optional<FormatState> format_;
   StopStrings stop_strings_;
   Detokenizer detokenizer_;

@@ -87,7 +87,7 @@ struct AskTimings {
 struct AskResult {
   std::string answer;
   std::string reasoning;      // what a thinking model wrote before it
-  std::string finish_reason;  // "stop" or "length"
+  std::string finish_reason;  // "stop" or "length": cut off at max_tokens, or because it only repeated itself
   size_t pages = 0;
   int64_t text_tokens = 0;    // the document's text as text tokens
   AskUsage usage;

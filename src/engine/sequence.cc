@@ -178,6 +178,7 @@ AskResult Sequence::take_result() {
   result_.usage.completion_tokens = answering.num_tokens();
   result_.timings.decode_ms = decode_watch_->ms();
   result_.timings.total_ms = watch_.ms();
+  if (answering.looped()) warn("the answer began to repeat itself and was ended");
   return std::move(result_);
 }
 

@@ -118,6 +118,21 @@ TEST_F(WritingTest, AnAnswerStopsInsideAGuess) {
   EXPECT_EQ(write(kAnswer, 7, {"third"}).num_tokens, write("", 0, {"third"}).num_tokens);
 }
 
+// The likeliest token behind the answer is always the same.
+TEST_F(WritingTest, AnAnswerThatGoesRoundIsEnded) {
+  for (const bool end_loops : {true, false}) {
+    AnsweringOptions options;
+    options.max_tokens = 1000;
+    options.end_loops = end_loops;
+    const AskListener listener;
+    Answering answering(model_->tokenizer(), options, {}, listener);
+    for (size_t position = 0; !answering.done(); ++position) ASSERT_TRUE(answering.step(logits_from(position, 1).row(0)).ok());
+    EXPECT_EQ(answering.looped(), end_loops);
+    EXPECT_EQ(answering.finish_reason(), "length");
+    EXPECT_EQ(answering.num_tokens(), end_loops ? std::ssize(script_) + 1 + LoopDetector::kLeastLength : 1000);
+  }
+}
+
 TEST_F(WritingTest, ATextThatIsTooLongIsNotLookedThrough) {
   EXPECT_EQ(make_draft_index(model_->tokenizer(), std::string((size_t{8} << 20) + 1, 'a')), nullptr);
 }

@@ -336,6 +336,7 @@ JobResult Job::take_result() {
     const Answering& answer = branch.writing_->answering();
     result_.answers.push_back({answer.answer(), answer.reasoning(), answer.finish_reason(), answer.num_tokens()});
     result_.usage.completion_tokens += answer.num_tokens();
+    if (answer.looped()) result_.warnings.push_back("an answer began to repeat itself and was ended");
   }
   if (decode_watch_) result_.timings.decode_ms = decode_watch_->ms();
   if (reading_) result_.timings.vision_ms = reading_->vision_ms();
