@@ -33,7 +33,7 @@ std::vector<int32_t> random_ids(size_t count, unsigned seed) {
 TEST(LoopDetector, SeesBlocksOfManyLengths) {
   for (const int period : {1, 2, 7, 80, 128, 200, 512}) {
     std::vector<int32_t> ids = random_ids(1000, 1);
-    const std::vector<int32_t> tail = repeat(random_ids(static_cast<size_t>(period), 2), 1 + std::max(3, 300 / period));
+    const std::vector<int32_t> tail = repeat(random_ids(static_cast<size_t>(period), 2), 2 + std::max(2, 300 / period));
     ids.insert(ids.end(), tail.begin(), tail.end());
     EXPECT_EQ(seen_after(ids), 1000 + period + std::max(LoopDetector::kLeastLength, 2 * period)) << period;
   }

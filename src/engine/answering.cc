@@ -52,7 +52,7 @@ Result<std::optional<int32_t>> Answering::step(const ops::LogitsRow& logits) {
   publish_text(std::move(piece.text));
   if (piece.stopped || (format_ && format_->closed())) finish("stop");
   else if (num_tokens_ >= options_.max_tokens) finish("length");
-  else if (options_.end_loops && (looped_ = loop_.push(token.id))) finish("length");
+  else if (options_.end_loops && !format_ && (looped_ = loop_.push(token.id))) finish("length");
   return done() ? std::optional<int32_t>() : std::optional<int32_t>(token.id);
 }
 

@@ -26,7 +26,7 @@ struct AnsweringOptions {
   std::vector<int32_t> stop_ids;
   std::vector<std::string> stop_strings;
   int64_t max_tokens = 1;
-  bool end_loops = true;                       // an answer that only repeats itself ends as if it were at max_tokens
+  bool end_loops = true;                       // an answer that only repeats itself ends as at max_tokens, unless it has a format
   bool verbatim = false;                       // text as it comes: no thinking is looked for, no white space dropped
   std::shared_ptr<const AnswerFormat> format;  // that the answer must have; it is then verbatim
 };

@@ -83,7 +83,7 @@ TEST_F(BatchApiTest, CompletionsToo) {
 TEST_F(BatchApiTest, GoesOnAfterARestart) {
   start();
   std::string input;
-  for (int i = 0; i < 40; ++i) input += chat_line("line " + std::to_string(i), "Question " + std::to_string(i), 60);
+  for (int i = 0; i < 40; ++i) input += chat_line("line " + std::to_string(i), "Question " + std::to_string(i), i < 20 ? 5 : 1000, i >= 20);
   const std::string id = text_at(create(upload_lines(input)), "id");
   ASSERT_TRUE(eventually([&] { return at(request("GET", "/v1/batches/" + id), "/request_counts/completed").to_number<int>() >= 3; }));
   end();
@@ -130,7 +130,7 @@ TEST_F(BatchApiTest, ExpiryKeepsWhatWasAnsweredAndNamesTheRest) {
 TEST_F(BatchApiTest, CancellingKeepsWhatWasAnswered) {
   start();
   std::string input;
-  for (int i = 0; i < 60; ++i) input += chat_line(std::to_string(i), "Question", 2000);
+  for (int i = 0; i < 60; ++i) input += chat_line(std::to_string(i), "Question", 2000, true);
   const std::string id = text_at(create(upload_lines(chat_line("first", "Short", 1) + input)), "id");
   const std::string waiting = text_at(create(upload_lines(chat_line("x", "Waiting"))), "id");
   ASSERT_TRUE(eventually([&] { return at(request("GET", "/v1/batches/" + id), "/request_counts/completed").to_number<int>() >= 1; }));

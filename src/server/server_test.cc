@@ -185,7 +185,7 @@ TEST_F(ServerTest, ManySlowHeadersDoNotKeepOthersWaiting) {
 
 TEST_F(ServerTest, AClientThatGoesAwayStopsItsQuestion) {
   start();
-  const std::string body = R"({"stream":true,"max_tokens":30000,"messages":[{"role":"user","content":"Tell me everything."}]})";
+  const std::string body = R"({"stream":true,"max_tokens":30000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port());
   client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(client.read_until("delta"));
@@ -196,7 +196,7 @@ TEST_F(ServerTest, AClientThatGoesAwayStopsItsQuestion) {
 TEST_F(ServerTest, AReaderThatStopsReadingIsCutOff) {
   options_.http.max_unsent_bytes = 64 * 1024;
   start();
-  const std::string body = R"({"stream":true,"n":4,"max_tokens":20000,"messages":[{"role":"user","content":"Tell me everything."}]})";
+  const std::string body = R"({"stream":true,"n":4,"max_tokens":20000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port(), 4096);
   client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_TRUE(eventually([&] { return metric("vllm:num_requests_running") == 0 && metric("glyph_requests_cancelled_total") == 1; }));
@@ -224,7 +224,7 @@ TEST_F(ServerTest, ADocumentIsDeletedWhileItIsRead) {
 
 TEST_F(ServerTest, StoppingFinishesStreams) {
   start();
-  const std::string body = R"({"stream":true,"max_tokens":300,"messages":[{"role":"user","content":"Hello"}]})";
+  const std::string body = R"({"stream":true,"max_tokens":300,"ignore_eos":true,"messages":[{"role":"user","content":"Hello"}]})";
   HttpClient client(server_->port()), idle(server_->port());
   client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(client.read_until("delta"));
@@ -277,7 +277,7 @@ TEST_F(ServerTest, AClientThatAsksTooOftenIsToldWhen) {
 TEST_F(ServerTest, AClientAsksOnlySoManyAtOnce) {
   options_.rates.requests_at_once = 1;
   start();
-  const std::string body = R"({"stream":true,"max_tokens":30000,"messages":[{"role":"user","content":"Tell me everything."}]})";
+  const std::string body = R"({"stream":true,"max_tokens":30000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port());
   client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(client.read_until("delta"));
@@ -291,7 +291,7 @@ TEST_F(ServerTest, AClientAsksOnlySoManyAtOnce) {
 TEST_F(ServerTest, QuietStreamsGetComments) {
   options_.http.event_idle_seconds = 0.01;
   start();
-  const std::string body = R"({"stream":true,"max_tokens":30000,"messages":[{"role":"user","content":"Tell me everything."}]})";
+  const std::string body = R"({"stream":true,"max_tokens":30000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port());
   client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_TRUE(client.read_until(": keep-alive\n\n"));

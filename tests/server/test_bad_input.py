@@ -160,7 +160,7 @@ class BadInput(serving.UnharmedTest):
 
     def test_a_reader_that_stops_reading(self):
         client = self.connect(receive_buffer=4096)
-        body = json.dumps({"stream": True, "n": 4, "max_tokens": 8000, "temperature": 1, "logprobs": True, "top_logprobs": 20,
+        body = json.dumps({"stream": True, "n": 4, "max_tokens": 8000, "temperature": 1, "ignore_eos": True, "logprobs": True, "top_logprobs": 20,
                            "messages": [{"role": "user", "content": "Tell me everything."}]}).encode()
         self.post(client, body)
         self.assertEqual(self.ask("And me?")[0], 200)

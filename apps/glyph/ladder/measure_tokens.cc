@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <future>
+#include <span>
 #include <thread>
 
 #include "engine/stopwatch.h"
@@ -78,6 +80,25 @@ struct TokenCount {
   double per_s() const { return end_s > begin_s ? static_cast<double>(num_counted) / (end_s - begin_s) : 0; }
 };
 
+// Tokens a second of as many answers; 0 when one ended before the last one began.
+Result<double> answers_at_once(JobRunner& runner, std::span<const SourcePtr> sources, int64_t num_streams, const LadderOptions& options) {
+  TokenCount count(num_streams);
+  std::vector<int64_t> written(static_cast<size_t>(num_streams));
+  std::vector<std::future<Result<JobResult>>> answers;
+  for (size_t i = 0; i < written.size(); ++i) {
+    JobListener listener;
+    listener.on_token = [&count, &written, i, last = options.answer_tokens](int, const SampledToken&) { count.token(++written[i], last); };
+    answers.push_back(runner.start(question_job(sources[i % sources.size()], options), std::move(listener)));
+  }
+  Status status;
+  for (auto& answer : answers) {
+    const Result<JobResult> result = answer.get();
+    if (status.ok()) status = result.status();
+  }
+  GLYPH_RETURN_IF_ERROR(status);
+  return count.per_s();
+}
+
 Result<double> scheduled_tokens_per_s(const Model& model, const Streams& streams, const PageStyle& style, const LadderOptions& options,
                                       const std::stop_token& stop, int64_t& tokens_each) {
   const size_t kv_bytes = size_t{16} << 30;
@@ -90,25 +111,14 @@ Result<double> scheduled_tokens_per_s(const Model& model, const Streams& streams
     GLYPH_ASSIGN_OR_RETURN(const JobResult read, runner.run(read_job(sources.back()), {}));
     tokens_each = read.usage.prompt_tokens;
   }
-  // Long enough that all are being written at once, however late the last one begins.
+  // All are to be written at once, however late the last one begins: longer answers where the machine is busy with something else.
   LadderOptions long_answers = options;
   long_answers.answer_tokens = std::max({options.answer_tokens, int64_t{64}, 8 * streams.num_streams});
-  TokenCount count(streams.num_streams);
-  std::vector<int64_t> written(static_cast<size_t>(streams.num_streams));
-  std::vector<std::future<Result<JobResult>>> answers;
-  for (size_t i = 0; i < written.size(); ++i) {
-    JobListener listener;
-    listener.on_token = [&count, &written, i, last = long_answers.answer_tokens](int, const SampledToken&) { count.token(++written[i], last); };
-    answers.push_back(runner.start(question_job(sources[i % sources.size()], long_answers), std::move(listener)));
+  for (int attempt = 0; attempt < 3; ++attempt, long_answers.answer_tokens *= 4) {
+    GLYPH_ASSIGN_OR_RETURN(const double per_s, answers_at_once(runner, sources, streams.num_streams, long_answers));
+    if (per_s > 0) return per_s;
   }
-  Status status;
-  for (auto& answer : answers) {
-    const Result<JobResult> result = answer.get();
-    if (status.ok()) status = result.status();
-  }
-  GLYPH_RETURN_IF_ERROR(status);
-  if (count.per_s() == 0) return exhausted("an answer ended before the last one began");
-  return count.per_s();
+  return exhausted("an answer ended before the last one began");
 }
 
 }  // namespace
