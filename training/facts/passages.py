@@ -172,13 +172,8 @@ def sentences_of(text):
 
 
 def has_words(sentence, words):
-    """Whether the words stand in the sentence and are not parts of longer ones."""
-    at = sentence.find(words)
-    while at >= 0:
-        if not sentence[at - 1:at].isalnum() and not sentence[at + len(words):at + len(words) + 1].isalnum():
-            return True
-        at = sentence.find(words, at + 1)
-    return False
+    """Whether the words stand in the sentence and are not parts of longer ones: not "seven" in "thirty-seven"."""
+    return re.search(rf"(?<!\w)(?<!ty-){re.escape(words)}(?!\w)", sentence) is not None
 
 
 def telling_sentence(sentences, question, answer):
