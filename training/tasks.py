@@ -36,6 +36,7 @@ TOLD_SHARE = .55         # of the turns ask for facts that are told
 OPEN_A_TOLD = 1 / 3      # questions that are left open for each that is answered: with more of them facts that are told are refused
 COPIED_SHARE = .2        # of the turns, at least, quote or continue
 QUOTE_SHARE = .35        # of these
+ECHOED = .2        # of the pages to read say some words twice: a model that follows words jumps there, and reads on or around
 AHEAD = 8          # characters after the cursor that the language model is asked to name
 LINE_END, NO_CHAR = 254, 255   # their classes beside those of the alphabet; a space is 0
 
@@ -160,6 +161,8 @@ class Builder:
         s, layout, out, used = self.s, self.layout, [], 0.0
         if style == 'code':
             return self.listings(rng, points)
+        if style == 'passages':
+            return self.passages(rng, points, [])
         breaks = rng.choice([.02, .1, .2, .35]) if style != 'lines' else 1.0
         if style == 'prose':
             passage = s.passage(rng, int(points / 4.3))
@@ -407,11 +410,16 @@ class Builder:
 
     def reading_document(self, rng, shape):
         """A document to transcribe. The last page of three in ten ends early, and of one in ten with a part of its last line: to stop has to be seen."""
-        style = rng.choices(['random', 'prose', 'shuffled', 'lines', 'report', 'typeset', 'code'], [.28, .15, .14, .12, .13, .08, .10])[0]
+        styles = ['random', 'prose', 'shuffled', 'lines', 'report', 'typeset', 'code', 'passages']
+        style = rng.choices(styles, [.24, .14, .12, .10, .11, .08, .10, .11])[0]
         early = not shape.look and rng.random() < .4
         text = self.written(self.units(rng, 1.1 * sum(shape.lines) * shape.wrap, style), shape)
+        if style != 'code' and rng.random() < ECHOED:
+            text = self.echoed(rng, text)
         if early:
             text = self.shortened(rng, text, shape)
+            if rng.random() < ECHOED:
+                text += ' ' + self.piece(rng, text)
         pages, text, ranges = self.paginate(text, shape)
         filled = [n for n, (begin, end) in enumerate(ranges) if text[begin:end].strip()]
         n = rng.choice(filled if not early or rng.random() < .3 else filled[-1:])
@@ -423,6 +431,22 @@ class Builder:
             missing = 1.1 * sum(shape.lines) / len(shape.lines) * shape.wrap / 5.2 - len(page)
             turns += self.continuations(rng, pages, text, int(min(missing / 75, page.count('\n') + len(page) / 120)))
         return pages, text, turns
+
+    @staticmethod
+    def piece(rng, text):
+        """A few words of the text, from one line."""
+        words = rng.choice([line for line in text.split('\n') if line.strip()] or ['']).split(' ')
+        begin = rng.randrange(len(words))
+        return ' '.join(words[begin:begin + rng.randint(2, 12)])
+
+    def echoed(self, rng, text):
+        """The text with pieces of it in other places, too: where one goes on is then not told by its words, only by where it stands."""
+        lines = text.split('\n')
+        for _ in range(rng.randint(2, 8)):
+            words = (line := rng.choice(lines)).split(' ')
+            words.insert(rng.randint(0, len(words)), self.piece(rng, text))
+            lines[lines.index(line)] = ' '.join(words).strip()
+        return '\n'.join(lines)
 
     def shortened(self, rng, text, shape):
         """The text up to some line of the last page: one of the first, any, or the last as on a page that is cropped behind its text. Half of the
