@@ -10,7 +10,7 @@
 #pragma once
 
 #include "ops/cuda/attention_flash.cuh"
-#include "ops/cuda/attention_hopper_ptx.cuh"
+#include "ops/cuda/hopper_ptx.cuh"
 
 namespace glyph::ops::cuda {
 

@@ -1,5 +1,6 @@
 #include "ops/cuda/launch.cuh"
 
+#include "ops/cuda/hopper_ptx.cuh"
 #include "ops/cuda/trial.h"
 
 namespace glyph::ops::cuda {
@@ -28,6 +29,31 @@ class Waits {
   bool there_ = false;
 };
 
+// What the code that the driver loaded for this GPU was compiled with: a build for older ones, or PTX without
+// the features of 9.0a, has kernels that do nothing.
+#ifdef GLYPH_HOPPER_CODE
+__device__ int hopper_code = 1;
+#else
+__device__ int hopper_code = 0;
+#endif
+
+class HopperCode {
+ public:
+  bool is_there(CudaDevice& device) {
+    if (!asked_) {
+      asked_ = true;
+      if (device.architecture() == 90 && !is_turned_off("GLYPH_HOPPER_KERNELS")) {
+        device.note(cudaMemcpyFromSymbol(&there_, hopper_code, sizeof(there_)), "cudaMemcpyFromSymbol");
+      }
+    }
+    return there_ != 0;
+  }
+
+ private:
+  bool asked_ = false;
+  int there_ = 0;
+};
+
 // Whether what is queued now is recorded right behind a kernel, and behind nothing else (a copy, another stream).
 bool is_recorded_behind_kernel(cudaStream_t stream) {
 #if CUDART_VERSION >= 12030
@@ -49,6 +75,13 @@ bool is_recorded_behind_kernel(cudaStream_t stream) {
 }
 
 }  // namespace
+
+bool shares_all_memory() {
+  static const bool shares = is_turned_on("GLYPH_STREAMED_ROWS");
+  return shares;
+}
+
+bool has_hopper_code(CudaDevice& device) { return device.state<HopperCode>().is_there(device); }
 
 bool starts_early(CudaDevice& device, Start start) {
   if (start == Start::kAfter || !device.state<Waits>().are_there(device)) return false;

@@ -46,11 +46,10 @@ std::vector<LinearPart> merged(std::span<const LinearPart> parts) {
   return result;
 }
 
-// GLYPH_FEW_ROWS=on takes matrix_few.cu for up to 32 rows, which an H200 did slower: 8 f32 rows of a decode step's layer in 260 us,
-// where matrix_vector.cu takes 227 (and 445 for one row, where it takes 111), and 32 bf16 rows in 161, where cuBLASLt takes 126.
-bool few_rows_share_tensor_cores() {
-  static const bool shared = is_turned_on("GLYPH_FEW_ROWS");
-  return shared;
+// GLYPH_STREAMED_ROWS=on takes matrix_stream.cu, which no GPU has run yet.
+bool rows_are_streamed() {
+  static const bool streamed = is_turned_on("GLYPH_STREAMED_ROWS");
+  return streamed;
 }
 
 void multiply(CudaDevice& device, const Product& product);
@@ -68,13 +67,13 @@ struct Scratch {
 // Few rows as the kernel wants them.
 bool multiply_few(CudaDevice& device, const Product& product) {
   if (product.rows() > kMaxQuantisedVectorRows || product.x.dtype() == DType::kE4M3) return false;
-  if (product.x.dtype() == DType::kBF16) return matrix_quantised(device, product);
+  if (product.x.dtype() == DType::kBF16) return (rows_are_streamed() && matrix_stream(device, product)) || matrix_quantised(device, product);
   const Scratch narrowed(device, DType::kBF16, product.x.shape());
   if (!device.ok()) return true;
   narrow(device, product.x, narrowed.view);
   Product with_narrow = product;
   with_narrow.x = narrowed.view;
-  return matrix_quantised(device, with_narrow);
+  return multiply_few(device, with_narrow);
 }
 
 // e4m3 rows and weights on the tensor cores, where the GPU has such.
@@ -120,7 +119,7 @@ void multiply(CudaDevice& device, const Product& product) {
     if (multiply_few(device, product) || multiply_e4m3(device, product)) return;
     return multiply_widened(device, product);
   }
-  if (few_rows_share_tensor_cores() && matrix_few(device, product)) return;
+  if (rows_are_streamed() && matrix_stream(device, product)) return;
   if (product.rows() <= kMaxVectorRows && matrix_vector(device, product)) return;
   // Few rows that are not aligned stay away from cuBLASLt, which sums one row in another order than several.
   const bool few = product.rows() <= kMaxVectorRows;
@@ -149,10 +148,9 @@ void swiglu_linear(CudaDevice& device, const ConstTensorView& x, const ConstTens
                    const ConstTensorView& up, const TensorView& out) {
   const int64_t rows = x.size(0), n = gate.size(0);
   if (!device.ok() || rows == 0 || n == 0) return;
+  if (rows_are_streamed() && swiglu_matrix_stream(device, x, gate, up, out)) return;
   if (is_quantised(gate.dtype())) {
     if (!is_quantised(out.dtype()) && swiglu_matrix_quantised(device, x, gate, up, out)) return;
-  } else if (few_rows_share_tensor_cores() && swiglu_matrix_few(device, x, gate, up, out)) {
-    return;
   } else if (rows <= kMaxVectorRows && swiglu_matrix_vector(device, x, gate, up, out)) {
     return;
   }

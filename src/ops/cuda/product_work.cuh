@@ -1,6 +1,7 @@
 // A product as the kernels that stream its weights take it.
 #pragma once
 
+#include "ops/cuda/elements.cuh"
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/products.h"
 
@@ -50,5 +51,17 @@ ProductWork<Int> work_of(const ConstTensorView& x, const ConstTensorView& gate, 
 
 // Weights are asked for before the wait, unless they were just made.
 inline Start start_of(const Product& p) { return p.weight_is_new ? Start::kAfter : Start::kRecorded; }
+
+// A result of a type: written, or added to what is there.
+template <typename T>
+__device__ inline void put_result(void* out, int64_t at, float value, bool accumulate) {
+  T* const to = static_cast<T*>(out) + at;
+  put(to, accumulate ? to_f32(*to) + value : value);
+}
+__device__ inline void put_result(void* out, DType type, int64_t at, float value, bool accumulate) {
+  if (type == DType::kF32) return put_result<float>(out, at, value, accumulate);
+  if (type == DType::kBF16) return put_result<__nv_bfloat16>(out, at, value, accumulate);
+  put_result<__half>(out, at, value, accumulate);
+}
 
 }  // namespace glyph::ops::cuda

@@ -31,12 +31,11 @@ bool matrix_vector(CudaDevice& device, const Product& product);
 bool swiglu_matrix_vector(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                           const ConstTensorView& up, const TensorView& out);
 
-// matrix_few.cu: up to kMaxFewRows rows of the weights' type, bf16 or f16, and up to 8 f32 rows with bf16 weights. False
-// for others, and when rows are not aligned to 16 bytes.
-constexpr int64_t kMaxFewRows = 32;
-bool matrix_few(CudaDevice& device, const Product& product);
-bool swiglu_matrix_few(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
-                       const ConstTensorView& up, const TensorView& out);
+// matrix_stream.cu: up to kMaxStreamedRows bf16 rows with bf16 or e4m3 weights, and up to 8 f32 rows with bf16 weights, on compute capability 9.0.
+// False for others, and when rows are not aligned to 16 bytes.
+constexpr int64_t kMaxStreamedRows = 32;
+bool matrix_stream(CudaDevice& device, const Product& product);
+bool swiglu_matrix_stream(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out);
 
 // matrix_quantised.cu: up to kMaxQuantisedVectorRows bf16 rows, quantised weights. False when rows are of another type
 // or not aligned to 16 bytes.
