@@ -76,10 +76,7 @@ bool is_recorded_behind_kernel(cudaStream_t stream) {
 
 }  // namespace
 
-bool shares_all_memory() {
-  static const bool shares = is_turned_on("GLYPH_STREAMED_ROWS");
-  return shares;
-}
+bool shares_all_memory() { return rows_are_streamed(); }
 
 bool has_hopper_code(CudaDevice& device) { return device.state<HopperCode>().is_there(device); }
 

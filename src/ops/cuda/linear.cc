@@ -46,12 +46,6 @@ std::vector<LinearPart> merged(std::span<const LinearPart> parts) {
   return result;
 }
 
-// GLYPH_STREAMED_ROWS=on takes matrix_stream.cu, which no GPU has run yet.
-bool rows_are_streamed() {
-  static const bool streamed = is_turned_on("GLYPH_STREAMED_ROWS");
-  return streamed;
-}
-
 void multiply(CudaDevice& device, const Product& product);
 
 // Memory of one call.

@@ -13,6 +13,7 @@
 #include "ops/cuda/attention_ptx.cuh"
 #include "ops/cuda/elements.cuh"
 #include "ops/cuda/launch.cuh"
+#include "ops/cuda/product_work.cuh"
 #include "ops/cuda/products.h"
 #include "ops/cuda/quantise.cuh"
 
@@ -202,19 +203,6 @@ __device__ inline void add_products(const QuantisedWork& work, WeightStream<W, k
   }
 }
 
-__device__ inline void put_result(const QuantisedWork& work, int64_t row, int64_t n, float value) {
-  const int64_t at = row * work.out_stride + n;
-  if (work.bias != nullptr) value += work.bias[n];
-  if (work.out_type == DType::kF32) {
-    float* to = static_cast<float*>(work.out) + at;
-    *to = work.accumulate ? *to + value : value;
-  } else if (work.out_type == DType::kBF16) {
-    put(static_cast<__nv_bfloat16*>(work.out) + at, value);
-  } else {
-    put(static_cast<__half*>(work.out) + at, value);
-  }
-}
-
 // What the results are made with at the end: scales of e4m3 rows, biases.
 template <typename W, bool kSwiglu>
 __device__ inline void fetch_epilogue(const QuantisedWork& work) {
@@ -263,7 +251,8 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>) quantised_
     if (n >= work.outputs || row >= work.rows) continue;
     float value = total(tile, m, column, work.weight_scales, n);
     if constexpr (kSwiglu) value = silu(value) * total(tile, m + kOutputs / 2, column, work.up_scales, n);
-    put_result(work, row, n, value);
+    if (work.bias != nullptr) value += work.bias[n];
+    put_result(work.out, work.out_type, row * work.out_stride + n, value, work.accumulate);
   }
 }
 

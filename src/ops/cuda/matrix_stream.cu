@@ -96,8 +96,8 @@ struct BF16FromF32 {
   }
 };
 struct BF16FromBF16 {
-  using Piece = uint32_t;
   using Input = __nv_bfloat16;
+  using Piece = uint32_t;
   static constexpr bool kE4M3 = false;
   static constexpr int kInputs = 64;
   static constexpr int kPlanes = 1;
@@ -111,15 +111,23 @@ struct BF16FromBF16 {
   }
 };
 
-struct StreamWork {
-  const float* scales;  // of e4m3 weight rows, else null
-  const float* up_scales;
-  const float* bias;
-  void* out;
-  int64_t out_stride;
-  DType out_type;
-  int rows, outputs, depth, stages;
-  bool accumulate;
+// Bytes of a chunk of a row of x.
+template <typename Kind>
+constexpr int kRowBytes = Kind::kInputs * static_cast<int>(sizeof(typename Kind::Input));
+
+// Results of a row that a block makes.
+template <bool kSwiglu>
+constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
+
+struct StreamWork : ProductWork<int> {
+  const float* scales = nullptr;  // of e4m3 weight rows
+  const float* up_scales = nullptr;
+  int stages = 0;
+
+  template <typename Kind>
+  __device__ int num_chunks() const {
+    return (depth + Kind::kInputs - 1) / Kind::kInputs;
+  }
 };
 
 // Where the chunks lie, in the order in which they are read.
@@ -179,13 +187,12 @@ struct Operand {
 // Makes the words of a chunk of the warp's rows, `stage_bytes` behind the first stage. -> the scale of the lane's row.
 template <typename Kind>
 __device__ inline float make_words_of_rows(const LanePlaces& places, uint32_t stage_bytes, int num_rows, int role) {
-  constexpr uint32_t kRowBytes = Kind::kInputs * sizeof(typename Kind::Input);
   float scale = 0;
   __syncwarp();  // all have read the words before
 #pragma unroll 1
   for (int row = 0; row < num_rows; ++row) {
     typename Kind::Piece piece;
-    load_shared(places.inputs + stage_bytes + row * kRowBytes, piece);
+    load_shared(places.inputs + stage_bytes + row * kRowBytes<Kind>, piece);
     uint32_t words[2] = {};
     const float scale_of_row = Kind::make_words(piece, role, words);
     if (row == static_cast<int>(threadIdx.x) % 32 / 4) scale = scale_of_row;
@@ -230,17 +237,15 @@ struct Totals {
 // One warp, one lane of it: everything from memory, in the order of the chunks.
 template <typename Kind, bool kSwiglu>
 __device__ inline void copy_chunks(const StreamWork& work, const Ring& ring, const CUtensorMap& weight, const CUtensorMap& up, const CUtensorMap& x) {
-  constexpr int kPartRows = kSwiglu ? kOutputs / 2 : kOutputs;
-  const int num_chunks = (work.depth + Kind::kInputs - 1) / Kind::kInputs, first_row = static_cast<int>(blockIdx.x) * kPartRows;
-  const int input_bytes = work.rows * Kind::kInputs * static_cast<int>(sizeof(typename Kind::Input));
-  constexpr int kChunkInputs = Kind::kInputs;
+  const int num_chunks = work.num_chunks<Kind>(), first_row = static_cast<int>(blockIdx.x) * kWritten<kSwiglu>;
+  const int input_bytes = work.rows * kRowBytes<Kind>;
   const auto copy_weights = [&](int chunk, int stage) {
     arrive_expecting(&ring.full[stage], kWeightBytes + input_bytes);
-    copy_box(ring.weights + stage * kWeightBytes, weight, chunk * kChunkInputs, first_row, &ring.full[stage]);
-    if (kSwiglu) copy_box(ring.weights + stage * kWeightBytes + kWeightBytes / 2, up, chunk * kChunkInputs, first_row, &ring.full[stage]);
+    copy_box(ring.weights + stage * kWeightBytes, weight, chunk * Kind::kInputs, first_row, &ring.full[stage]);
+    if (kSwiglu) copy_box(ring.weights + stage * kWeightBytes + kWeightBytes / 2, up, chunk * Kind::kInputs, first_row, &ring.full[stage]);
   };
   const auto copy_inputs = [&](int chunk, int stage) {
-    copy_box(ring.inputs + stage * input_bytes, x, chunk * kChunkInputs, 0, &ring.full[stage]);
+    copy_box(ring.inputs + stage * input_bytes, x, chunk * Kind::kInputs, 0, &ring.full[stage]);
   };
   const int ahead = min(work.stages, num_chunks);
   fetch_matrix(x);
@@ -260,7 +265,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     stream_kernel(const __grid_constant__ StreamWork work, const __grid_constant__ CUtensorMap weight, const __grid_constant__ CUtensorMap up,
                   const __grid_constant__ CUtensorMap x) {
 #ifdef GLYPH_HOPPER_CODE
-  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
+  constexpr int kResults = kWritten<kSwiglu>;
   extern __shared__ char dynamic[];
   __shared__ uint64_t full[kMaxStages], empty[kMaxStages];
   __shared__ alignas(256) Words words[kWarps];
@@ -289,20 +294,18 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
   const int share = (work.rows + kShares - 1) / kShares;
   const int role = turn % Kind::kRoles, first_row = turn / Kind::kRoles * share;
   const int num_rows = max(0, min(share, work.rows - first_row));
-  const int num_chunks = (work.depth + Kind::kInputs - 1) / Kind::kInputs;
-  const int input_bytes = work.rows * Kind::kInputs * static_cast<int>(sizeof(typename Kind::Input));
+  const int num_chunks = work.num_chunks<Kind>(), input_bytes = work.rows * kRowBytes<Kind>;
   Totals<Kind> totals;
   Operand operand;
   Place place{.stage = group};
-  const int row_bytes = Kind::kInputs * static_cast<int>(sizeof(typename Kind::Input));
-  const LanePlaces places(shared_address(ring.inputs) + first_row * row_bytes, sizeof(typename Kind::Piece), words[warp]);
+  const LanePlaces places(shared_address(ring.inputs) + first_row * kRowBytes<Kind>, sizeof(typename Kind::Piece), words[warp]);
   const bool has_row = lane / 4 < num_rows;
   const auto convert = [&] {
     wait_barrier(&full[place.stage], place.parity);
     return make_words_of_rows<Kind>(places, place.stage * input_bytes, num_rows, role);
   };
   // All results of a thread are of one output, whose scales are far away.
-  const int n = static_cast<int>(blockIdx.x) * kWritten + static_cast<int>(threadIdx.x) % kWritten;
+  const int n = static_cast<int>(blockIdx.x) * kResults + static_cast<int>(threadIdx.x) % kResults;
   const bool there = n < work.outputs;
   const float scale_of_output = there && work.scales != nullptr ? work.scales[n] : 1;
   const float scale_of_up = kSwiglu && there && work.up_scales != nullptr ? work.up_scales[n] : 1;
@@ -338,7 +341,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
       }
     }
   }
-  asm volatile("bar.sync 1, %0;" ::"n"(32 * kWarps) : "memory");
+  meet<32 * kWarps>(1);
   const auto total = [&](int row, int m) {
     float sum = 0, rest = 0;
 #pragma unroll
@@ -350,11 +353,11 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     return sum + rest;
   };
   if (!there) return;
-  static_assert(32 * kWarps % kWritten == 0);
-  const int m = static_cast<int>(threadIdx.x) % kWritten;
-  for (int row = static_cast<int>(threadIdx.x) / kWritten; row < work.rows; row += 32 * kWarps / kWritten) {
+  static_assert(32 * kWarps % kResults == 0);
+  const int m = static_cast<int>(threadIdx.x) % kResults;
+  for (int row = static_cast<int>(threadIdx.x) / kResults; row < work.rows; row += 32 * kWarps / kResults) {
     float value = scale_of_output * total(row, m);
-    if constexpr (kSwiglu) value = silu(value) * (scale_of_up * total(row, m + kWritten));
+    if constexpr (kSwiglu) value = silu(value) * (scale_of_up * total(row, m + kResults));
     put_result(work.out, work.out_type, row * work.out_stride + n, value + bias, work.accumulate);
   }
 #endif
@@ -362,17 +365,18 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
 
 template <typename Kind, bool kSwiglu>
 bool launch_kind(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& weight, const ConstTensorView& up, StreamWork work, Start start) {
-  if (work.rows > Kind::kMaxRows) return false;
-  constexpr int kPartRows = kSwiglu ? kOutputs / 2 : kOutputs;
-  const TensorBox weight_box{.columns = Kind::kInputs, .rows = kPartRows, .swizzled = true};
+  constexpr int64_t kOf16Bytes = Kind::kInputs * 16 / kChunkBytes;  // weights
+  // Rows that are not aligned go another way even when there is one.
+  if (work.rows > Kind::kMaxRows || !packs(x, 16 / sizeof(typename Kind::Input)) || !packs(weight, kOf16Bytes) || !packs(up, kOf16Bytes)) return false;
+  const TensorBox weight_box{.columns = Kind::kInputs, .rows = kWritten<kSwiglu>, .swizzled = true};
   const auto weight_map = tensor_map_of(device, weight, weight_box);
   const auto up_map = kSwiglu ? tensor_map_of(device, up, weight_box) : weight_map;
   const auto x_map = tensor_map_of(device, x, {.columns = Kind::kInputs, .rows = work.rows, .swizzled = false});
   if (!weight_map || !up_map || !x_map) return false;
-  const int stage_bytes = kWeightBytes + work.rows * Kind::kInputs * static_cast<int>(sizeof(typename Kind::Input));
+  const int stage_bytes = kWeightBytes + work.rows * kRowBytes<Kind>;
   constexpr int kOther = sizeof(Words) * kWarps + sizeof(float) * kGroups * Kind::kPlanes * Kind::kMaxRows * kOutputs + 16 * kMaxStages + 1024;
   work.stages = std::clamp((kBlockBytes - kOther) / stage_bytes, kGroups + 1, kMaxStages);  // a group holds one while it waits for another
-  const auto blocks = static_cast<unsigned>((work.outputs + kPartRows - 1) / kPartRows);
+  const auto blocks = static_cast<unsigned>((work.outputs + kWritten<kSwiglu> - 1) / kWritten<kSwiglu>);
   const auto shared_bytes = static_cast<size_t>(work.stages) * static_cast<size_t>(stage_bytes) + 1024;
   launch(device, "matrix_stream", stream_kernel<Kind, kSwiglu>, {blocks, kThreads, shared_bytes, start}, work, *weight_map, *up_map, *x_map);
   return true;
@@ -390,39 +394,24 @@ bool launch_types(CudaDevice& device, const ConstTensorView& x, const ConstTenso
 
 bool fits(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& weight) {
   constexpr int64_t kLimit = std::numeric_limits<int>::max() / 2;
-  // Rows that are not aligned go another way even when there is one.
-  return x.size(0) <= kMaxStreamedRows && x.size(1) < kLimit && weight.size(0) < kLimit && bytes_of(x.dtype(), x.size(1)) % 16 == 0 &&
-         bytes_of(weight.dtype(), weight.size(1)) % 16 == 0 && has_hopper_code(device);
+  return x.size(0) <= kMaxStreamedRows && x.size(1) < kLimit && weight.size(0) < kLimit && has_hopper_code(device);
 }
 
-StreamWork work_of(const ConstTensorView& x, const ConstTensorView& weight, const TensorView& out) {
-  return {.scales = weight.dtype() == DType::kE4M3 ? static_cast<const float*>(weight.scales()) : nullptr,
-          .up_scales = nullptr,
-          .bias = nullptr,
-          .out = out.raw(),
-          .out_stride = out.stride(0),
-          .out_type = out.dtype(),
-          .rows = static_cast<int>(x.size(0)),
-          .outputs = static_cast<int>(weight.size(0)),
-          .depth = static_cast<int>(x.size(1)),
-          .stages = 0,
-          .accumulate = false};
+// Of each row, where it has one.
+const float* scales_of(const ConstTensorView& weight) {
+  return weight.dtype() == DType::kE4M3 ? static_cast<const float*>(weight.scales()) : nullptr;
 }
 
 }  // namespace
 
 bool matrix_stream(CudaDevice& device, const Product& p) {
   if (!fits(device, p.x, p.weight)) return false;
-  StreamWork work = work_of(p.x, p.weight, p.out);
-  work.bias = p.bias.empty() ? nullptr : p.bias.data<float>();
-  work.accumulate = p.accumulate;
-  return launch_types<false>(device, p.x, p.weight, p.weight, work, start_of(p));
+  return launch_types<false>(device, p.x, p.weight, p.weight, {work_of<int>(p), scales_of(p.weight)}, start_of(p));
 }
 
 bool swiglu_matrix_stream(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out) {
   if (is_quantised(out.dtype()) || gate.dtype() != up.dtype() || !fits(device, x, gate)) return false;
-  StreamWork work = work_of(x, gate, out);
-  if (gate.dtype() == DType::kE4M3) work.up_scales = static_cast<const float*>(up.scales());
+  const StreamWork work{work_of<int>(x, gate, up, out), scales_of(gate), scales_of(up)};
   return launch_types<true>(device, x, gate, up, work, Start::kRecorded);
 }
 

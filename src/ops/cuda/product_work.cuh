@@ -52,16 +52,16 @@ ProductWork<Int> work_of(const ConstTensorView& x, const ConstTensorView& gate, 
 // Weights are asked for before the wait, unless they were just made.
 inline Start start_of(const Product& p) { return p.weight_is_new ? Start::kAfter : Start::kRecorded; }
 
-// A result of a type: written, or added to what is there.
-template <typename T>
-__device__ inline void put_result(void* out, int64_t at, float value, bool accumulate) {
-  T* const to = static_cast<T*>(out) + at;
-  put(to, accumulate ? to_f32(*to) + value : value);
-}
+// A result: written, or added to what is there, which is f32 then (ops/linear.h).
 __device__ inline void put_result(void* out, DType type, int64_t at, float value, bool accumulate) {
-  if (type == DType::kF32) return put_result<float>(out, at, value, accumulate);
-  if (type == DType::kBF16) return put_result<__nv_bfloat16>(out, at, value, accumulate);
-  put_result<__half>(out, at, value, accumulate);
+  if (type == DType::kF32) {
+    float* const to = static_cast<float*>(out) + at;
+    *to = accumulate ? *to + value : value;
+  } else if (type == DType::kBF16) {
+    put(static_cast<__nv_bfloat16*>(out) + at, value);
+  } else {
+    put(static_cast<__half*>(out) + at, value);
+  }
 }
 
 }  // namespace glyph::ops::cuda

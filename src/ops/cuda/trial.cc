@@ -18,6 +18,11 @@ bool says(const char* variable, std::string_view word) {
 bool is_turned_off(const char* variable) { return says(variable, "off"); }
 bool is_turned_on(const char* variable) { return says(variable, "on"); }
 
+bool rows_are_streamed() {
+  static const bool streamed = is_turned_on("GLYPH_STREAMED_ROWS");
+  return streamed;
+}
+
 bool is_capturing(CudaDevice& device) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   return cudaStreamIsCapturing(device.stream(), &status) != cudaSuccess || status != cudaStreamCaptureStatusNone;
