@@ -443,9 +443,10 @@ class Builder:
         """The text with pieces of it in other places, too: where one goes on is then not told by its words, only by where it stands."""
         lines = text.split('\n')
         for _ in range(rng.randint(2, 8)):
-            words = (line := rng.choice(lines)).split(' ')
+            at = rng.randrange(len(lines))
+            words = lines[at].split(' ')
             words.insert(rng.randint(0, len(words)), self.piece(rng, text))
-            lines[lines.index(line)] = ' '.join(words).strip()
+            lines[at] = ' '.join(words).strip()
         return '\n'.join(lines)
 
     def shortened(self, rng, text, shape):

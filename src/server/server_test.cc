@@ -16,6 +16,13 @@ namespace json = boost::json;
 using testing::AnyOf;
 using testing::HasSubstr;
 
+// A stream that goes on for longer than any test.
+const char* const kLongAnswer = R"({"stream":true,"max_tokens":30000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
+
+void post_chat(HttpClient& client, const std::string& body) {
+  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+}
+
 TEST_F(ServerTest, SmallRoutes) {
   start();
   HttpClient client(server_->port());  // one connection for all of them
@@ -185,9 +192,8 @@ TEST_F(ServerTest, ManySlowHeadersDoNotKeepOthersWaiting) {
 
 TEST_F(ServerTest, AClientThatGoesAwayStopsItsQuestion) {
   start();
-  const std::string body = R"({"stream":true,"max_tokens":30000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port());
-  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  post_chat(client, kLongAnswer);
   ASSERT_TRUE(client.read_until("delta"));
   client.close();
   EXPECT_TRUE(eventually([&] { return metric("glyph_requests_cancelled_total") == 1; }));
@@ -198,7 +204,7 @@ TEST_F(ServerTest, AReaderThatStopsReadingIsCutOff) {
   start();
   const std::string body = R"({"stream":true,"n":4,"max_tokens":20000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port(), 4096);
-  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  post_chat(client, body);
   EXPECT_TRUE(eventually([&] { return metric("vllm:num_requests_running") == 0 && metric("glyph_requests_cancelled_total") == 1; }));
 }
 
@@ -226,7 +232,7 @@ TEST_F(ServerTest, StoppingFinishesStreams) {
   start();
   const std::string body = R"({"stream":true,"max_tokens":300,"ignore_eos":true,"messages":[{"role":"user","content":"Hello"}]})";
   HttpClient client(server_->port()), idle(server_->port());
-  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  post_chat(client, body);
   ASSERT_TRUE(client.read_until("delta"));
   server_->stop();
   const auto response = client.response();
@@ -277,9 +283,8 @@ TEST_F(ServerTest, AClientThatAsksTooOftenIsToldWhen) {
 TEST_F(ServerTest, AClientAsksOnlySoManyAtOnce) {
   options_.rates.requests_at_once = 1;
   start();
-  const std::string body = R"({"stream":true,"max_tokens":30000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port());
-  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  post_chat(client, kLongAnswer);
   ASSERT_TRUE(client.read_until("delta"));
   EXPECT_EQ(ask("").status, 429);
   EXPECT_EQ(request("GET", "/v1/models").status, 200);
@@ -291,9 +296,8 @@ TEST_F(ServerTest, AClientAsksOnlySoManyAtOnce) {
 TEST_F(ServerTest, QuietStreamsGetComments) {
   options_.http.event_idle_seconds = 0.01;
   start();
-  const std::string body = R"({"stream":true,"max_tokens":30000,"ignore_eos":true,"messages":[{"role":"user","content":"Tell me everything."}]})";
   HttpClient client(server_->port());
-  client.send("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  post_chat(client, kLongAnswer);
   EXPECT_TRUE(client.read_until(": keep-alive\n\n"));
 }
 
