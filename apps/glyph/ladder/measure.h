@@ -45,7 +45,7 @@ struct Measured {
   double vision_tflops = 0;     // achieved
   double prefill_tflops = 0;
   double decode_gbytes = 0;     // a second
-  double accepted_share = 0;    // of drafted tokens; kQuoted only
+  double accepted_share = 0;    // of drafted tokens, where an answer quotes
 };
 
 // As `row` asks. The engine, opened with its precision, computes for nobody else meanwhile.

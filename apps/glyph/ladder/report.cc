@@ -23,7 +23,7 @@ std::string entry_line(const LadderReport& report, const LadderEntry& entry) {
                                  m.total_ms, m.first_token_ms, m.token_ms, speedup(report, entry), static_cast<double>(m.peak_bytes) / kMib,
                                  percent(s.draw_ms, s.sum()), percent(s.vision_ms, s.sum()), percent(s.prefill_ms, s.sum()),
                                  percent(s.decode_ms, s.sum()), m.vision_tflops, m.prefill_tflops, m.decode_gbytes);
-  if (entry.row.question == LadderRow::Question::kQuoted) line += fmt::format("  {:.0f} % of drafts taken", 100 * m.accepted_share);
+  if (LadderRow::quotes(entry.row.question)) line += fmt::format("  {:.0f} % of drafts taken", 100 * m.accepted_share);
   return line + "\n";
 }
 
@@ -72,7 +72,7 @@ json::object entry_json(const LadderReport& report, const LadderEntry& entry) {
   }
   for (auto& [key, value] : measured_json(entry.measured)) object[key] = std::move(value);
   object["speedup"] = rounded(speedup(report, entry), 3);
-  if (entry.row.question == LadderRow::Question::kQuoted) object["accepted_share"] = rounded(entry.measured.accepted_share, 3);
+  if (LadderRow::quotes(entry.row.question)) object["accepted_share"] = rounded(entry.measured.accepted_share, 3);
   return object;
 }
 

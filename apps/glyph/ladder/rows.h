@@ -17,7 +17,10 @@ struct LadderRow {
     kFirst,   // through the scheduler: the first question about a document
     kLater,   // through the scheduler: the document was read before
     kQuoted,  // kLater, and the answer stands in the document word for word: every draft is right
+    kFirstQuoted,  // kFirst, and such an answer
   };
+  static bool is_first(Question question) { return question == Question::kFirst || question == Question::kFirstQuoted; }
+  static bool quotes(Question question) { return question == Question::kQuoted || question == Question::kFirstQuoted; }
 
   std::string key;        // for --rows
   std::string label;      // what this rung adds

@@ -18,13 +18,12 @@ class Scheduled : public Asking {
 
   Status begin() {
     restart();
-    if (question_ == Question::kFirst) return {};
-    GLYPH_RETURN_IF_ERROR(runner_->run(read_job(source_), {}).status());
-    return question_ == Question::kQuoted ? learn_answer() : Status();
+    if (!LadderRow::is_first(question_)) GLYPH_RETURN_IF_ERROR(runner_->run(read_job(source_), {}).status());
+    return LadderRow::quotes(question_) ? learn_answer() : Status();
   }
 
   Result<Asked> ask(StageClock* clock) override {
-    if (question_ == Question::kFirst) restart();
+    if (LadderRow::is_first(question_)) restart();
     JobListener listener;
     if (clock != nullptr) {
       listener.on_progress = [clock](const AskProgress& progress) { clock->tick(progress.stage); };
@@ -40,11 +39,12 @@ class Scheduled : public Asking {
   }
 
  private:
-  // Nothing is known any more.
+  // Nothing is known any more, but for what the answer quotes.
   void restart() {
     runner_.reset();
-    runner_ = std::make_unique<JobRunner>(model_, SchedulerOptions{.draft_tokens = question_ == Question::kQuoted ? size_t{7} : 0}, stop_);
+    runner_ = std::make_unique<JobRunner>(model_, SchedulerOptions{.draft_tokens = LadderRow::quotes(question_) ? size_t{7} : 0}, stop_);
     source_ = std::make_shared<Source>(workload_.document, workload_.style);
+    if (quoted_ != nullptr) source_->set_text(quoted_);
   }
 
   // The answer becomes what the document says, so that drafts are right: greedy, it will be written again.
@@ -53,7 +53,8 @@ class Scheduled : public Asking {
     JobListener listener;
     listener.on_token = [&ids](int, const SampledToken& token) { ids.push_back(token.id); };
     GLYPH_RETURN_IF_ERROR(runner_->run(question_job(source_, options_), std::move(listener)).status());
-    source_->set_text(std::make_shared<const DraftIndex>(ids));
+    quoted_ = std::make_shared<const DraftIndex>(ids);
+    source_->set_text(quoted_);
     return {};
   }
 
@@ -64,6 +65,7 @@ class Scheduled : public Asking {
   const std::stop_token stop_;
   std::unique_ptr<JobRunner> runner_;
   SourcePtr source_;
+  DraftIndexPtr quoted_;
 };
 
 }  // namespace

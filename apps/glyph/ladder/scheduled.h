@@ -25,7 +25,7 @@ class Asking {
   virtual double accepted_share() const { return 0; }  // of drafted tokens
 };
 
-// Through a scheduler of its own: kFirst, kLater or kQuoted.
+// Through a scheduler of its own: any question but kAlone.
 Result<std::unique_ptr<Asking>> start_scheduled(const Model& model, LadderRow::Question question, const Workload& workload,
                                                 const LadderOptions& options, std::stop_token stop);
 
