@@ -73,6 +73,22 @@ void text_rotary_table(Device& device, const DecodeBatch& batch, const TextRotar
   text_rotary_table(device, positions, options, cos, sin);
 }
 
+void project_heads(Device& device, const ConstTensorView& x, const HeadsProjection& heads, const DecodeBatch& batch, int64_t layer,
+                   const TensorView& out) {
+  const KvLayer& kv = batch.slots().front().kv;
+  const int64_t q_size = heads.q.weight.size(0), kv_size = kv.num_kv_heads * kv.head_dim, turned = q_size + kv_size;
+  const LinearPart parts[] = {heads.q, heads.k, heads.v};
+  check_linear(device, x, parts, out);
+  check_tables(batch.slots().size(), heads.cos, heads.sin);
+  GLYPH_CHECK(x.size(0) == std::ssize(batch.slots()) && q_size % kv.head_dim == 0 && 2 * heads.cos.size(1) <= kv.head_dim);
+  GLYPH_CHECK(heads.k.weight.size(0) == kv_size && heads.v.weight.size(0) == kv_size);
+  if (device.kind() == DeviceKind::kCuda && cuda::project_heads(device.cuda(), x, heads, batch, layer, out)) return;
+  linear(device, x, parts, out);
+  rotary(device, out.slice(1, 0, turned).split_last(turned / kv.head_dim), heads.cos, heads.sin, RotaryPairs::kInterleaved);
+  const auto stored = [&](int64_t begin) { return out.slice(1, begin, begin + kv_size).split_last(kv.num_kv_heads); };
+  store_kv(device, stored(q_size), stored(turned), batch, layer);
+}
+
 void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v, const DecodeBatch& batch,
               int64_t layer) {
   GLYPH_CHECK(k.rank() == 3 && k.shape() == v.shape() && k.size(0) == std::ssize(batch.slots()));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ops/attention.h"
+#include "ops/linear.h"
 #include "ops/rotary.h"
 #include "tensor/tensor.h"
 
@@ -58,6 +59,17 @@ void embedding(Device& device, const DecodeBatch& batch, const ConstTensorView& 
 // cos and sin (slots, rotary_dim / 2) f32.
 void text_rotary_table(Device& device, const DecodeBatch& batch, const TextRotaryOptions& options,
                        const TensorView& cos, const TensorView& sin);
+
+// The linear layers before attention, of the heads of a batch's KvLayer.
+struct HeadsProjection {
+  LinearPart q, k, v;        // weights (heads or kv_heads * head_dim, inputs)
+  ConstTensorView cos, sin;  // (slots, rotary_dim / 2) f32: how queries and keys turn (RotaryPairs::kInterleaved)
+};
+
+// linear(), rotary() and store_kv() of x (slots, inputs), to the same bits: the first columns of out (slots, (heads + 2 * kv_heads) * head_dim)
+// become the turned queries; keys and values go to the last positions of their sequences, and what is in out in their place is of no use.
+void project_heads(Device& device, const ConstTensorView& x, const HeadsProjection& heads, const DecodeBatch& batch, int64_t layer,
+                   const TensorView& out);
 
 // Row i of k and v (slots, kv_heads, head_dim) becomes the last position of sequence i.
 void store_kv(Device& device, const ConstTensorView& k, const ConstTensorView& v, const DecodeBatch& batch,

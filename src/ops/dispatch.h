@@ -39,4 +39,9 @@ inline bool is_matrix(const ConstTensorView& view, int64_t rows, int64_t n) {
   return view.rank() == 2 && view.size(0) == rows && view.size(1) == n && view.stride(1) == 1;
 }
 
+// linear.cc: of linear().
+void check_linear(const Device& device, const ConstTensorView& x, std::span<const LinearPart> parts, const ConstTensorView& out);
+// rotary.cc: of tables of angles.
+void check_tables(size_t num_positions, const ConstTensorView& cos, const ConstTensorView& sin);
+
 }  // namespace glyph::ops

@@ -22,8 +22,7 @@ bool is_result(const Device& device, const ConstTensorView& out, int64_t rows, i
 
 }  // namespace
 
-void linear(Device& device, const ConstTensorView& x, std::span<const LinearPart> parts,
-            const TensorView& out, const LinearOptions& options) {
+void check_linear(const Device& device, const ConstTensorView& x, std::span<const LinearPart> parts, const ConstTensorView& out) {
   int64_t columns = 0;
   for (const LinearPart& part : parts) {
     check_weight(device, x, part.weight);
@@ -31,6 +30,11 @@ void linear(Device& device, const ConstTensorView& x, std::span<const LinearPart
     columns += part.weight.size(0);
   }
   GLYPH_CHECK(is_matrix(x, x.size(0), x.size(1)) && is_result(device, out, x.size(0), columns));
+}
+
+void linear(Device& device, const ConstTensorView& x, std::span<const LinearPart> parts,
+            const TensorView& out, const LinearOptions& options) {
+  check_linear(device, x, parts, out);
   GLYPH_CHECK(!options.accumulate || out.dtype() == DType::kF32);
   on_device(
       device, [&](CpuDevice& cpu) { cpu::linear(cpu, x, parts, out, options); },

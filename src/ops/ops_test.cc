@@ -7,6 +7,7 @@
 #include "ops/load.h"
 #include "ops/norm.h"
 #include "ops/patches.h"
+#include "ops/quantise.h"
 #include "ops/rotary.h"
 #include "ops/softmax.h"
 
@@ -383,6 +384,80 @@ TEST_P(OpsTest, DecodeBatch) {
       }
     });
     ASSERT_LT(difference(actual, expected), kv_tolerance(type)) << name_of(type);
+  }
+}
+
+// Two rows a sequence, as guessed tokens are, at the edges of its blocks, and what attention makes of them. 4 heads of 32, 2 of keys and values.
+TEST_P(OpsTest, ProjectHeads) {
+  struct Case {
+    DType x, weight, kv;
+    int64_t angles = 5;
+    DType out = DType::kF32;
+  };
+  std::vector<Case> cases{{DType::kBF16, DType::kBF16, DType::kBF16, 16, DType::kBF16}};
+  std::vector<DType> kv_types = types();
+  kv_types.push_back(DType::kE4M3);
+  for (const DType weight : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const DType kv : kv_types) cases.push_back({DType::kF32, weight, kv});
+  }
+  for (const DType type : types()) cases.push_back({type, type, DType::kF32, 16});
+  for (const DType weight : {DType::kE4M3, DType::kI8, DType::kI4}) {
+    if (on_host_processor()) break;
+    for (const DType kv : kv_types) cases.push_back({DType::kBF16, weight, kv, 16});
+  }
+  constexpr int64_t kInputs = 128, kOutputs = 256, kQueries = 128;
+  const int64_t starts[] = {0, 62, 63, 64, 127, 130};
+  Data data(20);
+  const Tensor bias = data.floats({kOutputs}), before = data.floats({130, 2, 32});
+  for (const Case& c : cases) {
+    const size_t layer_bytes = 2 * kv_half_bytes(2, 64, 32, c.kv);
+    Tensor weight = data.floats({kOutputs, kInputs}, is_quantised(c.weight) ? DType::kBF16 : c.weight, 0.1f);
+    if (is_quantised(c.weight)) {
+      Tensor narrow = data.empty(weight.shape(), c.weight);
+      quantise(data.device(), weight.view(), narrow.view());
+      weight = std::move(narrow);
+    }
+    for (const int64_t rows : {1, 2, 3, 8, 17, 32}) {
+      const Tensor x = data.floats({rows, kInputs}, c.x), cos = data.floats({rows, c.angles}), sin = data.floats({rows, c.angles});
+      Tensor expected = data.empty({rows, 4, 32}), actual = data.empty({rows, 4, 32});
+      Tensor expected_out = data.empty({rows, kOutputs}, c.out), actual_out = data.empty({rows, kOutputs}, c.out);
+      run_both(expected, actual, [&](Device& device, Views& at) {
+        std::vector<std::unique_ptr<BatchCache>> caches;
+        std::vector<DecodeSlot> slots;
+        for (int64_t row = 0; row < rows; ++row) {
+          const int64_t start = starts[row / 2 % std::ssize(starts)];
+          if (row % 2 == 0) {
+            caches.push_back(std::make_unique<BatchCache>(device, 3, 2 * layer_bytes, c.kv));
+            KvLayer second = caches.back()->layer;
+            second.key_offset += layer_bytes;
+            second.value_offset += layer_bytes;
+            const ConstTensorView some = at.in(before).rows(0, start);
+            if (start > 0) store_kv(device, some, some, 0, second);
+          }
+          slots.push_back({.id = 0, .position = {}, .kv = caches.back()->layer, .num_tokens = start + row % 2 + 1});
+        }
+        ops::DecodeBatch batch(device);
+        batch.set(std::move(slots), layer_bytes);
+        const ConstTensorView w = at.in(weight), b = at.in(bias);
+        const TensorView out = at.out(result == &expected ? expected_out : actual_out);
+        project_heads(device, at.in(x),
+                      {.q = {w.rows(0, 128), b.rows(0, 128)},
+                       .k = {w.rows(128, 192), b.rows(128, 192)},
+                       .v = {w.rows(192, 256), b.rows(192, 256)},
+                       .cos = at.in(cos),
+                       .sin = at.in(sin)},
+                      batch, 1, out);
+        decode_attention(device, out.slice(1, 0, kQueries).split_last(4), batch, 1, 0.2f, at.out(*result));
+      });
+      // The last bit of a sum may be what decides between two of e4m3's values.
+      ASSERT_LT(difference(actual, expected), c.kv == DType::kE4M3 ? 0.07 : kv_tolerance(c.kv))
+          << rows << " rows " << name_of(c.x) << " with " << name_of(c.weight) << " to " << name_of(c.kv);
+      for (int64_t i = 0; i < rows * kQueries; ++i) {
+        const std::initializer_list<int64_t> place{i / kQueries, i % kQueries};
+        ASSERT_NEAR(value_at(actual_out.view(), place), value_at(expected_out.view(), place), 10 * tolerance(c.out))
+            << rows << " rows " << name_of(c.x) << " with " << name_of(c.weight);
+      }
+    }
   }
 }
 

@@ -19,12 +19,6 @@ std::vector<float> inverse_frequencies(double theta, int64_t count, int64_t widt
   return frequencies;
 }
 
-void check_tables(size_t num_positions, const ConstTensorView& cos, const ConstTensorView& sin) {
-  GLYPH_CHECK(cos.rank() == 2 && cos.size(0) == static_cast<int64_t>(num_positions) &&
-              cos.shape() == sin.shape());
-  GLYPH_CHECK(cos.dtype() == DType::kF32 && sin.dtype() == DType::kF32 && cos.dense() && sin.dense());
-}
-
 void put_angle(float angle, float* cos, float* sin) {
   *cos = std::cos(angle);
   *sin = std::sin(angle);
@@ -73,6 +67,12 @@ void host_text_table(std::span<const TokenPosition> positions, std::span<const f
 }
 
 }  // namespace
+
+void check_tables(size_t num_positions, const ConstTensorView& cos, const ConstTensorView& sin) {
+  GLYPH_CHECK(cos.rank() == 2 && cos.size(0) == static_cast<int64_t>(num_positions) &&
+              cos.shape() == sin.shape());
+  GLYPH_CHECK(cos.dtype() == DType::kF32 && sin.dtype() == DType::kF32 && cos.dense() && sin.dense());
+}
 
 void vision_rotary_table(Device& device, std::span<const PatchPosition> positions, double theta,
                          const TensorView& cos, const TensorView& sin) {

@@ -28,6 +28,11 @@ __device__ inline void copy_async_shared(void* to, const void* from, bool valid)
                : "memory");
 }
 
+// Four bytes, aligned to as many.
+__device__ inline void copy_word_async(void* to, const void* from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(to)), "l"(from) : "memory");
+}
+
 // Ends a group of copies of this thread.
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
@@ -36,6 +41,9 @@ template <int kPending>
 __device__ inline void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
+
+// Waits for all of them, in groups or not.
+__device__ inline void wait_all_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
 // Four 8x8 matrices of 16-bit elements; lanes 8 i ... 8 i + 7 give the shared addresses of the rows of matrix
 // i. A lane gets elements 2 (lane % 4) and the next of row lane / 4.

@@ -1,7 +1,7 @@
 // ops_bench [NAME...]: speed of the ops but attention on the GPU at the shapes of the 9B model, ten pages; only rows whose
 // name contains a NAME. One line a shape: microseconds, TFLOP/s, GB/s, and how often a question of ten pages or a token
-// runs it. The lines "step" are layers of a decode step without attention, recorded, over weights that no cache holds: the
-// time of a layer, and GB/s of weights.
+// runs it. The lines "step" are layers of a decode step without attention, whose keys and values are stored, recorded, over
+// weights that no cache holds: the time of a layer, and GB/s of weights.
 #include <fmt/format.h>
 
 #include <algorithm>

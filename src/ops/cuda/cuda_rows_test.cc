@@ -4,6 +4,7 @@
 
 #include "ops/attention.h"
 #include "ops/cuda/products.h"
+#include "ops/decode_batch.h"
 #include "ops/norm.h"
 #include "ops/ops_test.h"
 #include "ops/quantise.h"
@@ -152,6 +153,115 @@ TEST_F(CudaRowsTest, ManyRowsAreStoredLikeFew) {
           return bytes_of(memory);
         };
         ASSERT_EQ(stored(kRows), stored(40)) << name_of(type) << " " << head_dim;
+      }
+    }
+  }
+}
+
+// A model's heads of one size, and sequences of up to 128 tokens: what a step does to them by one kernel or by three.
+struct HeadsStep {
+  static constexpr int64_t kInputs = 128, kHeads = 4, kKvHeads = 2, kBlockTokens = 64, kBlocks = 2;
+
+  HeadsStep(Device& on, Data& data, int64_t rows, int64_t head_dim, DType weight_type, DType kv)
+      : device(on), columns((kHeads + 2 * kKvHeads) * head_dim), half(kv_half_bytes(kKvHeads, kBlockTokens, head_dim, kv)), batch(on) {
+    const auto there = [&](const Tensor& tensor) { return tensor.copy(device); };
+    weight = there(data.floats({columns, kInputs}, is_quantised(weight_type) ? DType::kBF16 : weight_type, 0.1f));
+    if (is_quantised(weight_type)) {
+      Tensor narrow(device, weight_type, weight.shape());
+      quantise(device, weight.view(), narrow.view());
+      weight = std::move(narrow);
+    }
+    bias = there(data.floats({columns}));
+    norm = there(data.floats({kInputs}));
+    x = there(data.floats({rows, kInputs}));
+    normed = there(data.empty({rows, kInputs}, is_quantised(weight_type) ? DType::kBF16 : DType::kF32));
+    memory = there(data.empty({rows, static_cast<int64_t>(kBlocks * 2 * half / sizeof(float))}));
+    blocks = device.allocate(static_cast<size_t>(rows * kBlocks) * sizeof(void*));
+    std::vector<const void*> pointers;
+    for (int64_t i = 0; i < rows * kBlocks; ++i) {
+      pointers.push_back(static_cast<const std::byte*>(memory.view().raw()) + static_cast<size_t>(i) * 2 * half);
+    }
+    device.upload(blocks.get(), pointers.data(), pointers.size() * sizeof(void*));
+    std::vector<DecodeSlot> slots;
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t num_tokens = rows > 3 && row == 2 ? 0 : 1 + row * 21 % 128;  // 0: no such sequence
+      slots.push_back({.id = 0,
+                       .position = {static_cast<int32_t>(num_tokens), static_cast<int32_t>(row), 7},
+                       .kv = {.blocks = {},
+                              .device_blocks = static_cast<const void* const*>(blocks.get()) + row * kBlocks,
+                              .value_offset = half,
+                              .block_tokens = kBlockTokens,
+                              .num_kv_heads = kKvHeads,
+                              .head_dim = head_dim,
+                              .dtype = kv},
+                       .num_tokens = num_tokens});
+    }
+    batch.set(std::move(slots), 2 * half);
+  }
+  // Into the layer 0: the bytes of turned queries, then those of the cache.
+  template <typename Project>
+  std::vector<uint8_t> run(int64_t angles, bool recorded, const Project& project) {
+    const int64_t rows = x.shape()[0], queries = columns / 2;
+    Tensor cos(device, DType::kF32, {rows, angles}), sin(device, DType::kF32, {rows, angles}), out(device, DType::kF32, {rows, columns});
+    const std::vector<uint8_t> empty(memory.num_bytes(), 0xFF);
+    device.upload(memory.view().raw(), empty.data(), empty.size());
+    const auto queue = [&] {
+      text_rotary_table(device, batch, {.theta = 10000.0, .sections = {angles - 2, 1, 1}}, cos.view(), sin.view());
+      rms_norm(device, x.view(), norm.view(), 1e-5f, normed.view());
+      const ConstTensorView w = weight.view(), b = bias.view();
+      const auto part = [&](int64_t begin, int64_t end) { return LinearPart{w.rows(begin, end), b.rows(begin, end)}; };
+      const int64_t values = queries + queries / 2;
+      project(HeadsProjection{part(0, queries), part(queries, values), part(values, columns), cos.view(), sin.view()}, out.view());
+    };
+    const std::unique_ptr<RecordedWork> work = recorded ? device.record(queue) : nullptr;
+    if (work != nullptr) work->repeat();
+    else queue();
+    std::vector<uint8_t> bytes(out.num_bytes()), all;
+    device.download(bytes.data(), out.view().raw(), bytes.size());
+    const size_t row_bytes = bytes.size() / static_cast<size_t>(rows);
+    for (size_t row = 0; row < bytes.size(); row += row_bytes) {
+      all.insert(all.end(), bytes.data() + row, bytes.data() + row + row_bytes / 2);
+    }
+    bytes.resize(memory.num_bytes());
+    device.download(bytes.data(), memory.view().raw(), bytes.size());
+    all.insert(all.end(), bytes.begin(), bytes.end());
+    EXPECT_TRUE(device.take_status().ok());
+    return all;
+  }
+
+  Device& device;
+  int64_t columns;
+  size_t half;
+  Tensor weight, bias, norm, x, normed, memory;
+  DeviceMemory blocks;
+  ops::DecodeBatch batch;
+};
+
+TEST_F(CudaRowsTest, HeadsOfOneKernelAreThoseOfThree) {
+  for (const DType weight : {DType::kF32, DType::kF16, DType::kBF16, DType::kE4M3, DType::kI8, DType::kI4}) {
+    for (const DType kv : {DType::kF32, DType::kF16, DType::kBF16, DType::kE4M3}) {
+      for (const int64_t head_dim : {16, 24, 128}) {
+        for (const int64_t rows : {1, 2, 3, 8, 9, 17, 32}) {
+          if (rows > 8 && !is_quantised(weight)) continue;  // rows of another type
+          HeadsStep step(*gpu_, data_, rows, head_dim, weight, kv);
+          for (const int64_t angles : {head_dim / 2, head_dim / 4 + 1}) {
+            const auto expected = step.run(angles, false, [&](const HeadsProjection& heads, const TensorView& out) {
+              const int64_t queries = step.columns / 2, keys = queries / 2;
+              const LinearPart parts[] = {heads.q, heads.k, heads.v};
+              linear(*gpu_, step.normed.view(), parts, out);
+              rotary(*gpu_, out.slice(1, 0, queries + keys).split_last(6), heads.cos, heads.sin, RotaryPairs::kInterleaved);
+              store_kv(*gpu_, out.slice(1, queries, queries + keys).split_last(2), out.slice(1, queries + keys, step.columns).split_last(2),
+                       step.batch, 0);
+            });
+            for (const bool recorded : {false, true}) {
+              const auto actual = step.run(angles, recorded, [&](const HeadsProjection& heads, const TensorView& out) {
+                project_heads(*gpu_, step.normed.view(), heads, step.batch, 0, out);
+              });
+              ASSERT_EQ(actual, expected) << rows << " rows, " << name_of(weight) << " to " << name_of(kv) << ", heads of " << head_dim << ", "
+                                          << angles << " angles" << (recorded ? ", recorded" : "");
+            }
+          }
+        }
       }
     }
   }

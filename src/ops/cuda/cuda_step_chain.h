@@ -1,14 +1,16 @@
-// A decode step's layers without their attention: the norms, products and rotary embedding of each, one after the other.
+// A decode step's layers without their attention: the norms and products of each, turned queries and stored keys and values
+// included, one after the other.
 // For what only shows when kernels follow each other: that a record gives what the calls give, and how long it takes.
 #pragma once
 
+#include <utility>
 #include <vector>
 
+#include "ops/decode_batch.h"
 #include "ops/linear.h"
 #include "ops/load.h"
 #include "ops/norm.h"
 #include "ops/quantise.h"
-#include "ops/rotary.h"
 #include "tensor/device.h"
 
 namespace glyph::ops {
@@ -34,7 +36,10 @@ class StepChain {
         qkv_(device, DType::kF32, {sizes.rows, sizes.hidden + 2 * sizes.kv}),
         attended_(device, activation_, {sizes.rows, sizes.hidden}),
         branch_(device, DType::kF32, {sizes.rows, sizes.hidden}),
-        inner_(device, activation_, {sizes.rows, sizes.inner}) {
+        inner_(device, activation_, {sizes.rows, sizes.inner}),
+        cache_(device, DType::kBF16, {sizes.rows, sizes.num_layers, 2, sizes.kv * kBlockTokens}),
+        batch_(device) {
+    set_batch();
     for (int i = 0; i < sizes.num_layers; ++i) {
       layers_.push_back({matrix(weight_type, sizes.hidden + 2 * sizes.kv, sizes.hidden),
                          matrix(weight_type, sizes.hidden, sizes.hidden), matrix(weight_type, 2 * sizes.inner, sizes.hidden),
@@ -55,11 +60,14 @@ class StepChain {
     const ConstTensorView weight = norm_weight_.view();
     const AddNormWeights norms{weight, weight, 1e-5f};
     rms_norm(device_, x_.view(), weight, 1e-5f, normed_.view());
-    for (const Layer& layer : layers_) {
-      linear(device_, normed_.view(), {.weight = layer.qkv.view(), .bias = bias_.view()}, qkv_.view());
-      const int64_t turned = sizes_.hidden + sizes_.kv;
-      rotary(device_, qkv_.view().slice(1, 0, turned).split_last(turned / kHeadDim), cos_.view(), sin_.view(),
-             RotaryPairs::kInterleaved);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const Layer& layer = layers_[i];
+      const auto part = [&](int64_t begin, int64_t end) {
+        return LinearPart{layer.qkv.view().rows(begin, end), std::as_const(bias_).view().rows(begin, end)};
+      };
+      const int64_t keys = sizes_.hidden, values = keys + sizes_.kv;
+      project_heads(device_, normed_.view(), {part(0, keys), part(keys, values), part(values, values + sizes_.kv), cos_.view(), sin_.view()},
+                    batch_, static_cast<int64_t>(i), qkv_.view());
       // In the place of attention: what reads the turned queries, and gives rows of the type that products want.
       rms_norm(device_, qkv_.view().slice(1, 0, sizes_.hidden), weight, 1e-5f, attended_.view());
       linear(device_, attended_.view(), {.weight = layer.o.view(), .bias = {}}, branch_.view());
@@ -72,11 +80,33 @@ class StepChain {
   }
 
  private:
-  static constexpr int64_t kHeadDim = 128;
+  static constexpr int64_t kHeadDim = 128, kBlockTokens = 64;
   struct Layer {
     Tensor qkv, o, gate_up, down;
   };
 
+  // Every row a sequence of its own, of one block.
+  void set_batch() {
+    const size_t half = kv_half_bytes(sizes_.kv / kHeadDim, kBlockTokens, kHeadDim, DType::kBF16);
+    std::vector<void*> blocks;
+    std::vector<DecodeSlot> slots;
+    blocks_ = device_.allocate(static_cast<size_t>(sizes_.rows) * sizeof(void*));
+    for (int64_t row = 0; row < sizes_.rows; ++row) {
+      blocks.push_back(cache_.view().rows(row, row + 1).raw());
+      slots.push_back({.id = 0,
+                       .position = {},
+                       .kv = {.blocks = {},
+                              .device_blocks = static_cast<const void* const*>(blocks_.get()) + row,
+                              .value_offset = half,
+                              .block_tokens = kBlockTokens,
+                              .num_kv_heads = sizes_.kv / kHeadDim,
+                              .head_dim = kHeadDim,
+                              .dtype = DType::kBF16},
+                       .num_tokens = row % kBlockTokens + 1});
+    }
+    device_.upload(blocks_.get(), blocks.data(), blocks.size() * sizeof(void*));
+    batch_.set(std::move(slots), 2 * half);
+  }
   Tensor random(DType type, const Shape& shape, float scale) {
     Tensor tensor(device_, type, shape);
     fill_random(device_, {.start = ++seed_ << 40, .scale = scale, .offset = 0}, tensor.view());
@@ -95,6 +125,9 @@ class StepChain {
   Sizes sizes_;
   DType activation_;
   Tensor x_, norm_weight_, bias_, cos_, sin_, normed_, qkv_, attended_, branch_, inner_;
+  Tensor cache_;  // (rows, layers, keys and values, ...)
+  DeviceMemory blocks_;
+  DecodeBatch batch_;
   std::vector<Layer> layers_;
 };
 

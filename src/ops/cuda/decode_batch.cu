@@ -1,7 +1,9 @@
 // The ops of a decode step whose inputs lie in the device's memory (ops/decode_batch.h).
 #include "ops/cuda/attention_decode.h"
+#include "ops/cuda/heads_end.h"
 #include "ops/cuda/lookups.h"
 #include "ops/cuda/ops.h"
+#include "ops/cuda/products.h"
 #include "tensor/cuda/cuda_device.h"
 
 namespace glyph::ops::cuda {
@@ -43,6 +45,22 @@ void embedding(CudaDevice& device, const DecodeBatch& batch, const ConstTensorVi
 void text_rotary_table(CudaDevice& device, const DecodeBatch& batch, std::span<const float> frequencies,
                        const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin) {
   fill_text_table(device, positions_of(batch), frequencies, options, cos, sin);
+}
+
+// e4m3 needs the largest element of a whole head, of which a block has a part.
+bool project_heads(CudaDevice& device, const ConstTensorView& x, const HeadsProjection& heads, const DecodeBatch& batch, int64_t layer,
+                   const TensorView& out) {
+  const DecodeTable table = table_of(batch, layer);
+  if (out.dtype() != DType::kF32 || table.dtype == DType::kE4M3) return false;
+  const auto keys = static_cast<int>(heads.q.weight.size(0));
+  const LinearPart parts[] = {heads.q, heads.k, heads.v};
+  return linear_heads(device, x, parts, out,
+                      {.cos = heads.cos.data<float>(),
+                       .sin = heads.sin.data<float>(),
+                       .angles = static_cast<int>(heads.cos.size(1)),
+                       .keys = keys,
+                       .values = keys + table.kv.num_kv_heads * table.kv.head_dim,
+                       .table = table});
 }
 
 void store_kv(CudaDevice& device, const ConstTensorView& k, const ConstTensorView& v, const DecodeBatch& batch,

@@ -123,6 +123,14 @@ void multiply(CudaDevice& device, const Product& product) {
 
 }  // namespace
 
+bool linear_heads(CudaDevice& device, const ConstTensorView& x, std::span<const LinearPart> parts, const TensorView& out, const HeadsEnd& end) {
+  const std::vector<LinearPart> whole = merged(parts);
+  if (whole.size() != 1 || rows_are_streamed()) return false;
+  const Product product{.x = x, .weight = whole[0].weight, .bias = whole[0].bias, .out = out};
+  if (is_quantised(product.weight.dtype())) return matrix_quantised(device, product, end);
+  return product.rows() <= kMaxVectorRows && matrix_vector(device, product, end);
+}
+
 void linear(CudaDevice& device, const ConstTensorView& x, std::span<const LinearPart> parts,
             const TensorView& out, const LinearOptions& options) {
   int64_t column = 0;

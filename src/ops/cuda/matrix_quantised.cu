@@ -12,6 +12,7 @@
 
 #include "ops/cuda/attention_ptx.cuh"
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/heads_end.cuh"
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/product_work.cuh"
 #include "ops/cuda/products.h"
@@ -219,14 +220,18 @@ __device__ inline void fetch_epilogue(const QuantisedWork& work) {
 template <typename W, int kTiles>
 constexpr int kBlocksAtOnce = W::kGroups || kTiles > 1 ? 2 : 3;
 
-template <typename W, int kTiles, bool kSwiglu>
-__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>) quantised_kernel(const __grid_constant__ QuantisedWork work) {
+template <typename W, int kTiles, bool kSwiglu, typename End>
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>)
+    quantised_kernel(const __grid_constant__ QuantisedWork work, const __grid_constant__ End end) {
+  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs, kRows = kTiles * kColumns;
   __shared__ float4 partial[kWarps][kTiles][32];
   let_next_kernel_start();
   WeightStream<W, kSwiglu> stream(work);
   fetch_epilogue<W, kSwiglu>(work);
   if (work.fetches) stream.fetch_next();
+  if constexpr (kEndsInHeads<End>) heads_block<kRows, kWritten>().find_places(end, work);
   wait_for_kernel_before();
+  if constexpr (kEndsInHeads<End>) heads_block<kRows, kWritten>().ask_for_angles(end, static_cast<int>(work.rows));
   float sums[kTiles][4] = {};
   add_products<W, kTiles>(work, stream, sums);
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
@@ -234,6 +239,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>) quantised_
   for (int tile = 0; tile < kTiles; ++tile) {
     partial[warp][tile][lane] = make_float4(sums[tile][0], sums[tile][1], sums[tile][2], sums[tile][3]);
   }
+  if constexpr (kEndsInHeads<End>) heads_block<kRows, kWritten>().wait_for_angles();
   __syncthreads();
   // Sum number m (weight row of the block) of row `column` of a tile, over all warps, with the scale of an e4m3 row.
   const auto total = [&](int tile, int m, int column, const void* scales, int64_t n) {
@@ -242,39 +248,44 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<W, kTiles>) quantised_
       const auto* of_lane = reinterpret_cast<const float*>(&partial[w][tile][m % 8 * 4 + column / 2]);
       sum += of_lane[m / 8 * 2 + column % 2];
     }
-    return W::kGroups ? sum : sum * static_cast<const float*>(scales)[n];
+    return W::kGroups ? sum : __fmul_rn(sum, static_cast<const float*>(scales)[n]);  // rounded before the bias, whatever the end
   };
-  constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
-  for (int at = static_cast<int>(threadIdx.x); at < kTiles * kColumns * kWritten; at += kThreads) {
+  for (int at = static_cast<int>(threadIdx.x); at < kRows * kWritten; at += kThreads) {
     const int m = at % kWritten, column = at / kWritten % kColumns, tile = at / kWritten / kColumns;
     const int64_t n = static_cast<int64_t>(blockIdx.x) * kWritten + m, row = tile * kColumns + column;
-    if (n >= work.outputs || row >= work.rows) continue;
+    // Pairs meet in whole warps, whose rows may be more than there are; heads fill their blocks.
+    if (!kEndsInHeads<End> && (n >= work.outputs || row >= work.rows)) continue;
     float value = total(tile, m, column, work.weight_scales, n);
     if constexpr (kSwiglu) value = silu(value) * total(tile, m + kOutputs / 2, column, work.up_scales, n);
     if (work.bias != nullptr) value += work.bias[n];
-    put_result(work.out, work.out_type, row * work.out_stride + n, value, work.accumulate);
+    if constexpr (kEndsInHeads<End>) {
+      const float other = __shfl_xor_sync(0xFFFFFFFFu, value, 1);
+      if (row < work.rows) heads_block<kRows, kWritten>().put(end, static_cast<int>(row), m, value, other);
+    } else {
+      put_result(work.out, work.out_type, row * work.out_stride + n, value, work.accumulate);
+    }
   }
 }
 
-template <typename W, bool kSwiglu>
-void launch_type(CudaDevice& device, QuantisedWork work) {
+template <typename W, bool kSwiglu, typename End>
+void launch_type(CudaDevice& device, QuantisedWork work, const End& end) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
-  auto* kernel = work.rows <= kColumns       ? quantised_kernel<W, 1, kSwiglu>
-                 : work.rows <= 2 * kColumns ? quantised_kernel<W, 2, kSwiglu>
-                                             : quantised_kernel<W, 4, kSwiglu>;
+  auto* kernel = work.rows <= kColumns       ? quantised_kernel<W, 1, kSwiglu, End>
+                 : work.rows <= 2 * kColumns ? quantised_kernel<W, 2, kSwiglu, End>
+                                             : quantised_kernel<W, 4, kSwiglu, End>;
   work.fetches = fetches_more(device, blocks, work.rows <= kColumns ? kBlocksAtOnce<W, 1> : kBlocksAtOnce<W, 4>, Start::kRecorded);
-  launch(device, "matrix_quantised", kernel, {blocks, kThreads, 0, Start::kRecorded}, work);
+  launch(device, "matrix_quantised", kernel, {blocks, kThreads, 0, Start::kRecorded}, work, end);
 }
 
-template <bool kSwiglu>
-void launch_types(CudaDevice& device, DType weights, const QuantisedWork& work) {
+template <bool kSwiglu, typename End = RowsEnd>
+void launch_types(CudaDevice& device, DType weights, const QuantisedWork& work, const End& end = {}) {
   if (weights == DType::kE4M3) {
-    launch_type<E4M3Weights, kSwiglu>(device, work);
+    launch_type<E4M3Weights, kSwiglu>(device, work, end);
   } else if (weights == DType::kI8) {
-    launch_type<I8Weights, kSwiglu>(device, work);
+    launch_type<I8Weights, kSwiglu>(device, work, end);
   } else {
-    launch_type<I4Weights, kSwiglu>(device, work);
+    launch_type<I4Weights, kSwiglu>(device, work, end);
   }
 }
 
@@ -287,26 +298,35 @@ bool fits(const ConstTensorView& x, const ConstTensorView& weight) {
          (x.size(0) == 1 || x.stride(0) % 8 == 0);
 }
 
+QuantisedWork work_of(const Product& p) {
+  return {.x = static_cast<const __nv_bfloat16*>(p.x.raw()),
+          .x_stride = p.x.stride(0),
+          .weight = static_cast<const uint8_t*>(p.weight.raw()),
+          .up = nullptr,
+          .weight_scales = p.weight.scales(),
+          .up_scales = nullptr,
+          .row_bytes = bytes_of(p.weight.dtype(), p.weight.stride(0)),
+          .bias = p.bias.empty() ? nullptr : p.bias.data<float>(),
+          .out = p.out.raw(),
+          .out_stride = p.out.stride(0),
+          .out_type = p.out.dtype(),
+          .rows = p.rows(),
+          .outputs = p.outputs(),
+          .depth = p.depth(),
+          .accumulate = p.accumulate};
+}
+
 }  // namespace
 
 bool matrix_quantised(CudaDevice& device, const Product& p) {
   if (p.x.dtype() != DType::kBF16 || !fits(p.x, p.weight)) return false;
-  launch_types<false>(device, p.weight.dtype(),
-                {.x = static_cast<const __nv_bfloat16*>(p.x.raw()),
-                 .x_stride = p.x.stride(0),
-                 .weight = static_cast<const uint8_t*>(p.weight.raw()),
-                 .up = nullptr,
-                 .weight_scales = p.weight.scales(),
-                 .up_scales = nullptr,
-                 .row_bytes = bytes_of(p.weight.dtype(), p.weight.stride(0)),
-                 .bias = p.bias.empty() ? nullptr : p.bias.data<float>(),
-                 .out = p.out.raw(),
-                 .out_stride = p.out.stride(0),
-                 .out_type = p.out.dtype(),
-                 .rows = p.rows(),
-                 .outputs = p.outputs(),
-                 .depth = p.depth(),
-                 .accumulate = p.accumulate});
+  launch_types<false>(device, p.weight.dtype(), work_of(p));
+  return true;
+}
+
+bool matrix_quantised(CudaDevice& device, const Product& p, const HeadsEnd& end) {
+  if (p.x.dtype() != DType::kBF16 || end.table.kv.head_dim % kOutputs != 0 || !fits(p.x, p.weight)) return false;
+  launch_types<false>(device, p.weight.dtype(), work_of(p), end);
   return true;
 }
 

@@ -2,6 +2,7 @@
 // threads share the inputs, 16 bytes of each weight row at a time, and add up at the end. The first weights are asked
 // for while the kernel before still makes the inputs.
 #include "ops/cuda/elements.cuh"
+#include "ops/cuda/heads_end.cuh"
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/product_work.cuh"
 #include "ops/cuda/products.h"
@@ -130,8 +131,18 @@ struct Partials {
   }
 };
 
-template <typename X, typename W, typename Out, int kRows, bool kSwiglu>
-__global__ void __launch_bounds__(kThreads, kRows == 1 ? kBlocksAtOnce : 1) matrix_vector_kernel(const __grid_constant__ Work work) {
+// Of a multiprocessor, at least. Kernels of several rows that end in heads are kept to as many as others have without being asked.
+template <typename W, int kRows, typename End>
+constexpr int at_once() {
+  if (kRows == 1) return kBlocksAtOnce;
+  if (!kEndsInHeads<End>) return 1;
+  if (sizeof(W) == sizeof(float)) return kRows == 2 ? 6 : kRows == 4 ? 5 : 4;
+  return kRows == 2 ? 5 : kRows == 4 ? 4 : 2;
+}
+
+template <typename X, typename W, typename Out, int kRows, bool kSwiglu, typename End>
+__global__ void __launch_bounds__(kThreads, at_once<W, kRows, End>())
+    matrix_vector_kernel(const __grid_constant__ Work work, const __grid_constant__ End end) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   static_assert(kWritten * kRows <= kThreads, "a thread writes one result at most");
   __shared__ Partials<kRows> partials;
@@ -142,12 +153,22 @@ __global__ void __launch_bounds__(kThreads, kRows == 1 ? kBlocksAtOnce : 1) matr
   const bool writes = i < kWritten && n < work.outputs && r < work.rows;
   const float bias = writes && work.bias != nullptr ? work.bias[n] : 0.0f;
   if (work.fetches) stream.fetch_next();
+  if constexpr (kEndsInHeads<End>) heads_block<kRows, kWritten>().find_places(end, work);
   wait_for_kernel_before();
+  if constexpr (kEndsInHeads<End>) heads_block<kRows, kWritten>().ask_for_angles(end, static_cast<int>(work.rows));
 
   float sums[kOutputs][kRows] = {};
   add_products<X>(work, stream, sums);
   partials.leave(sums);
+  if constexpr (kEndsInHeads<End>) heads_block<kRows, kWritten>().wait_for_angles();
   __syncthreads();
+  if constexpr (kEndsInHeads<End>) {
+    static_assert(kWritten * kRows <= kWarp, "one warp has all results");
+    if (threadIdx.x >= kWarp) return;
+    const float value = i < kWritten ? partials.total(i, r) + bias : 0.0f, other = __shfl_xor_sync(0xFFFFFFFFu, value, kRows);
+    if (writes) heads_block<kRows, kWritten>().put(end, r, i, value, other);
+    return;
+  }
   if (!writes) return;
   Out* to = static_cast<Out*>(work.out) + r * work.out_stride + n;
   float value = partials.total(i, r);
@@ -157,19 +178,21 @@ __global__ void __launch_bounds__(kThreads, kRows == 1 ? kBlocksAtOnce : 1) matr
   put(to, value);
 }
 
-template <typename X, typename W, bool kSwiglu>
-void launch_rows(CudaDevice& device, Work work, Start start) {
+template <typename X, typename W, typename Out, bool kSwiglu, typename End>
+void launch_end(CudaDevice& device, Work work, const End& end, Start start) {
   constexpr int kWritten = kSwiglu ? kOutputs / 2 : kOutputs;
   const auto blocks = static_cast<unsigned>((work.outputs + kWritten - 1) / kWritten);
   work.fetches = work.rows == 1 && fetches_more(device, blocks, kBlocksAtOnce, start);
-  with_type(work.out_type, [&](auto type) {
-    using Out = decltype(type);
-    auto* kernel = work.rows == 1   ? matrix_vector_kernel<X, W, Out, 1, kSwiglu>
-                   : work.rows == 2 ? matrix_vector_kernel<X, W, Out, 2, kSwiglu>
-                   : work.rows <= 4 ? matrix_vector_kernel<X, W, Out, 4, kSwiglu>
-                                    : matrix_vector_kernel<X, W, Out, 8, kSwiglu>;
-    launch(device, "matrix_vector", kernel, {blocks, kThreads, 0, start}, work);
-  });
+  auto* kernel = work.rows == 1   ? matrix_vector_kernel<X, W, Out, 1, kSwiglu, End>
+                 : work.rows == 2 ? matrix_vector_kernel<X, W, Out, 2, kSwiglu, End>
+                 : work.rows <= 4 ? matrix_vector_kernel<X, W, Out, 4, kSwiglu, End>
+                                  : matrix_vector_kernel<X, W, Out, 8, kSwiglu, End>;
+  launch(device, "matrix_vector", kernel, {blocks, kThreads, 0, start}, work, end);
+}
+
+template <typename X, typename W, bool kSwiglu>
+void launch_rows(CudaDevice& device, const Work& work, Start start) {
+  with_type(work.out_type, [&](auto type) { launch_end<X, W, decltype(type), kSwiglu>(device, work, RowsEnd{}, start); });
 }
 
 // A thread reads 16 bytes of weights and as many inputs.
@@ -196,6 +219,13 @@ void launch_types(CudaDevice& device, DType x_type, DType weight_type, const Wor
 bool matrix_vector(CudaDevice& device, const Product& p) {
   if (is_quantised(p.weight.dtype()) || !fits(p.x, p.weight)) return false;
   launch_types<false>(device, p.x.dtype(), p.weight.dtype(), work_of<int64_t>(p), start_of(p));
+  return true;
+}
+
+bool matrix_vector(CudaDevice& device, const Product& p, const HeadsEnd& end) {
+  if (p.x.dtype() != DType::kF32 || is_quantised(p.weight.dtype()) || end.table.kv.head_dim % kOutputs != 0 || !fits(p.x, p.weight)) return false;
+  with_type(p.weight.dtype(),
+            [&](auto type) { launch_end<float, decltype(type), float, false>(device, work_of<int64_t>(p), end, start_of(p)); });
   return true;
 }
 

@@ -54,6 +54,9 @@ void embedding(CudaDevice& device, const DecodeBatch& batch, const ConstTensorVi
                const TensorView& out);
 void text_rotary_table(CudaDevice& device, const DecodeBatch& batch, std::span<const float> frequencies,
                        const TextRotaryOptions& options, const TensorView& cos, const TensorView& sin);
+// False, and nothing is queued, where that takes several kernels.
+bool project_heads(CudaDevice& device, const ConstTensorView& x, const HeadsProjection& heads, const DecodeBatch& batch, int64_t layer,
+                   const TensorView& out);
 void store_kv(CudaDevice& device, const ConstTensorView& k, const ConstTensorView& v, const DecodeBatch& batch,
               int64_t layer);
 void decode_attention(CudaDevice& device, const ConstTensorView& q, const DecodeBatch& batch, int64_t layer,

@@ -1,6 +1,7 @@
 // The kinds of matrix product that linear.cc chooses from. All queue work on the device's stream.
 #pragma once
 
+#include "ops/cuda/heads_end.h"
 #include "ops/linear.h"
 #include "ops/quantise.h"
 #include "tensor/cuda/cuda_device.h"
@@ -27,6 +28,8 @@ constexpr int64_t kMaxVectorRows = 8;
 // matrix_vector.cu: one to kMaxVectorRows rows, bound by reading the weights. False when rows are not aligned to
 // 16 bytes.
 bool matrix_vector(CudaDevice& device, const Product& product);
+// The same numbers as heads, of f32 rows; of product.out, f32, only the queries are written. False, too, for other rows and heads of odd sizes.
+bool matrix_vector(CudaDevice& device, const Product& product, const HeadsEnd& end);
 // out (rows, n) = silu(x * gate^T) * (x * up^T), likewise.
 bool swiglu_matrix_vector(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                           const ConstTensorView& up, const TensorView& out);
@@ -40,6 +43,8 @@ bool swiglu_matrix_stream(CudaDevice& device, const ConstTensorView& x, const Co
 // matrix_quantised.cu: up to kMaxQuantisedVectorRows bf16 rows, quantised weights. False when rows are of another type
 // or not aligned to 16 bytes.
 bool matrix_quantised(CudaDevice& device, const Product& product);
+// The same numbers as heads, likewise.
+bool matrix_quantised(CudaDevice& device, const Product& product, const HeadsEnd& end);
 bool swiglu_matrix_quantised(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                              const ConstTensorView& up, const TensorView& out);
 
@@ -48,6 +53,10 @@ bool matrix_blas(CudaDevice& device, const Product& product);
 
 // matrix_any.cu: every type and alignment, slowly.
 void matrix_any(CudaDevice& device, const Product& product);
+
+// linear.cc: x * (parts of queries, keys and values) as heads, in one kernel; out (rows, outputs) f32, where only queries are written.
+// False, and nothing is queued, where that takes several.
+bool linear_heads(CudaDevice& device, const ConstTensorView& x, std::span<const LinearPart> parts, const TensorView& out, const HeadsEnd& end);
 
 // swiglu.cu: out (rows, n) = silu(gates) * ups, both of one type; out may differ.
 void swiglu(CudaDevice& device, const ConstTensorView& gates, const ConstTensorView& ups,

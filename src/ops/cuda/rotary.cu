@@ -5,6 +5,7 @@
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/lookups.h"
 #include "ops/cuda/ops.h"
+#include "ops/cuda/rotary.cuh"
 #include "tensor/cuda/cuda_device.h"
 
 namespace glyph::ops::cuda {
@@ -24,13 +25,6 @@ struct Heads {
   int64_t rows, count;
   int64_t row_stride, head_stride;  // elements
 };
-
-// Products and sums are spelled out, so that all kernels give the same bits.
-__device__ void turn(float& first, float& second, float cos, float sin) {
-  const float a = first, b = second;
-  first = __fmaf_rn(a, cos, -__fmul_rn(b, sin));
-  second = __fmaf_rn(a, sin, __fmul_rn(b, cos));
-}
 
 // One thread turns kPairs neighbouring pairs.
 template <typename T, int kPairs, bool kInterleaved>

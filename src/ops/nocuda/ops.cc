@@ -76,6 +76,10 @@ void text_rotary_table(CudaDevice&, const DecodeBatch&, std::span<const float>, 
                        const TensorView&, const TensorView&) {
   unreachable();
 }
+bool project_heads(CudaDevice&, const ConstTensorView&, const HeadsProjection&, const DecodeBatch&, int64_t, const TensorView&) {
+  unreachable();
+  return false;
+}
 void store_kv(CudaDevice&, const ConstTensorView&, const ConstTensorView&, const DecodeBatch&, int64_t) {
   unreachable();
 }
