@@ -161,12 +161,16 @@ TensorView LanguageRank::attention(const LanguageLayerWeights& layer, int64_t in
   const std::vector<ConstTensorView>& bias = layer.qkv_bias.views;
   const ops::LinearPart parts[] = {
       {layer.q.view(), bias[0]}, {layer.k.view(), bias[1]}, {layer.v.view(), bias[2]}};
-  ops::linear(device_, normed, parts, qkv);
   const TensorView q = qkv.slice(1, 0, q_size).split_last(num_heads);
   const TensorView k = qkv.slice(1, q_size, q_size + kv_size).split_last(num_kv_heads);
   const TensorView v = qkv.slice(1, q_size + kv_size, q_size + 2 * kv_size).split_last(num_kv_heads);
-  const TensorView qk = qkv.slice(1, 0, q_size + kv_size).split_last(num_heads + num_kv_heads);
-  ops::rotary(device_, qk, pass.cos, pass.sin, ops::RotaryPairs::kInterleaved);
+  if (pass.batch != nullptr) {
+    ops::project_heads(device_, normed, {parts[0], parts[1], parts[2], pass.cos, pass.sin}, *pass.batch, index, qkv);
+  } else {
+    const TensorView qk = qkv.slice(1, 0, q_size + kv_size).split_last(num_heads + num_kv_heads);
+    ops::linear(device_, normed, parts, qkv);
+    ops::rotary(device_, qk, pass.cos, pass.sin, ops::RotaryPairs::kInterleaved);
+  }
 
   const DType attended_type = is_quantised(pass.activation) ? compute_ : pass.activation;
   const TensorView attended = workspace_.take(attended_type, {wanted, q_size});
@@ -365,12 +369,12 @@ void LanguageRank::queue_batch(DeviceLogits& logits) {
   const auto num_rows = std::ssize(batch_.slots());
   Pass pass = take_pass(num_rows, decode_activation(num_rows));
   pass.num_outputs = num_rows;
+  pass.batch = &batch_;
   ops::text_rotary_table(device_, batch_, rotary_options(), pass.cos, pass.sin);
   if (rank_ == 0) ops::embedding(device_, batch_, weights_.embedding.view(), pass.x);
   share(pass.x);
-  const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
-                                                 const ConstTensorView& v, const TensorView& out) {
-    ops::store_kv(device_, k, v, batch_, layer);
+  const TensorView normed = run_layers(pass, [&](int64_t layer, const ConstTensorView& q, const ConstTensorView&,
+                                                 const ConstTensorView&, const TensorView& out) {
     ops::decode_attention(device_, q, batch_, layer, scale(), out);
   });
   queue_logits(normed, logits);

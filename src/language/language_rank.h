@@ -63,6 +63,7 @@ class LanguageRank {
     DType branch = DType::kF32;  // of what the ranks sum
     int64_t num_outputs = 0;     // the last rows whose hidden state is wanted after the last layer
     const ReadPauses* pauses = nullptr;
+    const ops::DecodeBatch* batch = nullptr;  // whose slots the rows are: their keys and values go into its caches at once
 
     // False: the pass is not wanted any more.
     bool go_on() const {
@@ -71,8 +72,8 @@ class LanguageRank {
       return !pauses->stop.stop_requested();
     }
   };
-  // Stores the new keys and values of a layer and attends: q (rows wanted, heads, head_dim), which are the
-  // last of all rows.
+  // Stores the new keys and values of a layer, unless the pass is of a batch, and attends: q (rows wanted, heads, head_dim), which are
+  // the last of all rows.
   using Attend = std::function<void(int64_t layer, const ConstTensorView& q, const ConstTensorView& k,
                                     const ConstTensorView& v, const TensorView& out)>;
 
