@@ -1,8 +1,6 @@
 // The instructions of compute capability 9.0a that its kernels are made of. PTX ISA: mbarrier, wgmma,
-// cp.async.bulk.tensor, setmaxnreg, fence.proxy. A warpgroup is 4 warps, the first of which has a number divisible by 4.
+// setmaxnreg, fence.proxy. A warpgroup is 4 warps, the first of which has a number divisible by 4.
 #pragma once
-
-#include <cuda.h>
 
 #include "ops/cuda/attention_ptx.cuh"
 
@@ -26,17 +24,6 @@ __device__ inline void arrive(uint64_t* barrier) {
 __device__ inline void arrive_when_copied(uint64_t* barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
-// Arrives, and lets the phase last until copies have brought this many bytes more.
-__device__ inline void arrive_expecting(uint64_t* barrier, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
-}
-// Brings a box of a matrix to shared memory, aligned to 128 bytes, or 1024 where it is swizzled, and tells the barrier. One thread.
-__device__ inline void copy_box(void* to, const CUtensorMap& matrix, int column, int row, uint64_t* barrier) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(shared_address(to)),
-      "l"(&matrix), "r"(column), "r"(row), "r"(shared_address(barrier))
-      : "memory");
-}
 // Waits until the phase with this parity has ended; the phase before the first counts as ended with parity 1.
 // Gives up after seconds: a phase that never ends is our bug, and must not hang the GPU.
 __device__ inline void wait_barrier(uint64_t* barrier, int parity) {
@@ -47,18 +34,6 @@ __device__ inline void wait_barrier(uint64_t* barrier, int parity) {
       "done: }" ::"r"(shared_address(barrier)),
       "r"(parity)
       : "memory");
-}
-
-// Words of shared memory, by addresses.
-__device__ inline void load_shared(uint32_t from, uint32_t& to) { asm volatile("ld.shared.u32 %0, [%1];" : "=r"(to) : "r"(from) : "memory"); }
-__device__ inline void load_shared(uint32_t from, uint2& to) {
-  asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(to.x), "=r"(to.y) : "r"(from) : "memory");
-}
-__device__ inline void load_shared(uint32_t from, uint32_t (&to)[4]) {
-  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3]) : "r"(from) : "memory");
-}
-__device__ inline void store_shared(uint32_t to, const uint32_t (&words)[2]) {
-  asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(to), "r"(words[0]), "r"(words[1]) : "memory");
 }
 
 // Makes this thread's ordinary writes to shared memory visible to wgmma.
@@ -96,8 +71,6 @@ __device__ inline void give_registers() {
 __device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 // Ends a group of products.
 __device__ inline void commit_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
-// Brings the description of a matrix nearer that copy_box() will take.
-__device__ inline void fetch_matrix(const CUtensorMap& matrix) { asm volatile("prefetch.tensormap [%0];" ::"l"(&matrix) : "memory"); }
 // Waits until at most kPending groups are under way.
 template <int kPending>
 __device__ inline void wait_products() {
@@ -114,36 +87,14 @@ __device__ inline uint64_t describe_matrix(uint32_t address, uint32_t block_byte
          (address & 0x3FFFFu) >> 4;
 }
 
-// The sums of a product in its instruction, and what they are: d[first] to d[first + 3], or all of d[16].
-#define GLYPH_SUMS_4 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
+// The sums of a product in its instruction, and what they are.
 #define GLYPH_SUMS_16 \
-  GLYPH_SUMS_4 ", %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
   "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
 #define GLYPH_OF_1(d, n) "+f"(d[n][0]), "+f"(d[n][1]), "+f"(d[n][2]), "+f"(d[n][3])
 #define GLYPH_OF_4(d, first) GLYPH_OF_1(d, first), GLYPH_OF_1(d, (first) + 1), GLYPH_OF_1(d, (first) + 2), GLYPH_OF_1(d, (first) + 3)
 #define GLYPH_OF_16(d) GLYPH_OF_4(d, 0), GLYPH_OF_4(d, 4), GLYPH_OF_4(d, 8), GLYPH_OF_4(d, 12)
-
-// d (64, 32) = or += a (64, 32) b (32, 32)^T of e4m3, or a (64, 16) b (32, 16)^T of bf16: a in registers, b in shared memory, both rows of 32
-// bytes. An e4m3 operand has four neighbours in a register where multiply_add() has two.
-template <typename T>
-__device__ inline void multiply_registers(float (&d)[4][4], const uint32_t (&a)[4], uint64_t b, bool accumulate) {
-  if constexpr (!std::is_same_v<T, __nv_bfloat16>) {
-    asm volatile(
-        "{ .reg .pred add; setp.ne.b32 add, %21, 0; "
-        "wgmma.mma_async.sync.aligned.m64n32k32.f32.e4m3.e4m3 {"
-        GLYPH_SUMS_4 "}, {%16, %17, %18, %19}, %20, add, 1, 1; }"
-        : GLYPH_OF_4(d, 0)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(accumulate)));
-  } else {
-    asm volatile(
-        "{ .reg .pred add; setp.ne.b32 add, %21, 0; "
-        "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 {"
-        GLYPH_SUMS_4 "}, {%16, %17, %18, %19}, %20, add, 1, 1, 0; }"
-        : GLYPH_OF_4(d, 0)
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int>(accumulate)));
-  }
-}
 
 // d (64, 128) = or += a (64, 16) b (128, 16)^T, both of T (bf16 or f16) in shared memory. Warp w of the warpgroup has rows 16 w
 // ..., in them d[n] lies as multiply_add() leaves columns 8 n ... .
@@ -185,7 +136,6 @@ __device__ inline void multiply_registers(float (&d)[16][4], const uint32_t (&a)
   }
 }
 
-#undef GLYPH_SUMS_4
 #undef GLYPH_SUMS_16
 #undef GLYPH_OF_1
 #undef GLYPH_OF_4

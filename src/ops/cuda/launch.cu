@@ -76,8 +76,6 @@ bool is_recorded_behind_kernel(cudaStream_t stream) {
 
 }  // namespace
 
-bool shares_all_memory() { return rows_are_streamed(); }
-
 bool has_hopper_code(CudaDevice& device) { return device.state<HopperCode>().is_there(device); }
 
 bool starts_early(CudaDevice& device, Start start) {

@@ -52,10 +52,6 @@ bool has_hopper_code(CudaDevice& device);
 // GLYPH_EARLY_KERNELS or GLYPH_HOPPER_KERNELS is "off" in the environment.
 bool starts_early(CudaDevice& device, Start start);
 
-// launch.cu: whether kernels that start early ask for the largest shared memory, used or not: a multiprocessor divides its memory anew only when it
-// is empty, so that a kernel with another division would wait for the one before.
-bool shares_all_memory();
-
 // Whether a product that starts early should fetch more of its weights than its registers take, before it waits: when all
 // of its blocks wait at once, `at_once` on a multiprocessor. Blocks of a later round have nothing to wait for.
 inline bool fetches_more(CudaDevice& device, unsigned blocks, int at_once, Start start) {
@@ -103,9 +99,6 @@ void launch(CudaDevice& device, const char* name, void (*kernel)(Parameters...),
     device.note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                      static_cast<int>(shape.shared_bytes)),
                 name);
-  }
-  if (shape.start != Start::kAfter && shares_all_memory()) {
-    device.note(cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared), name);
   }
   cudaLaunchConfig_t config{};
   config.gridDim = shape.grid;

@@ -48,6 +48,19 @@ std::vector<LinearPart> merged(std::span<const LinearPart> parts) {
 
 void multiply(CudaDevice& device, const Product& product);
 
+// Few rows, by the faster of two kernels; as heads, where there is an end. The tensor cores are faster from two rows of quantised weights on, from
+// five of others.
+bool is_faster_on_tensor_cores(const ConstTensorView& x, const ConstTensorView& weight) {
+  return x.size(0) > (is_quantised(weight.dtype()) ? 1 : 4) && fits_few(x, weight);
+}
+template <typename... End>
+bool stream_weights(CudaDevice& device, const Product& p, const End&... end) {
+  return is_faster_on_tensor_cores(p.x, p.weight) ? matrix_few(device, p, end...) : matrix_vector(device, p, end...);
+}
+bool stream_gates(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out) {
+  return is_faster_on_tensor_cores(x, gate) ? swiglu_matrix_few(device, x, gate, up, out) : swiglu_matrix_vector(device, x, gate, up, out);
+}
+
 // Memory of one call.
 struct Scratch {
   DeviceMemory memory;
@@ -61,7 +74,7 @@ struct Scratch {
 // Few rows as the kernel wants them.
 bool multiply_few(CudaDevice& device, const Product& product) {
   if (product.rows() > kMaxQuantisedVectorRows || product.x.dtype() == DType::kE4M3) return false;
-  if (product.x.dtype() == DType::kBF16) return (rows_are_streamed() && matrix_stream(device, product)) || matrix_quantised(device, product);
+  if (product.x.dtype() == DType::kBF16) return stream_weights(device, product);
   const Scratch narrowed(device, DType::kBF16, product.x.shape());
   if (!device.ok()) return true;
   narrow(device, product.x, narrowed.view);
@@ -113,8 +126,7 @@ void multiply(CudaDevice& device, const Product& product) {
     if (multiply_few(device, product) || multiply_e4m3(device, product)) return;
     return multiply_widened(device, product);
   }
-  if (rows_are_streamed() && matrix_stream(device, product)) return;
-  if (product.rows() <= kMaxVectorRows && matrix_vector(device, product)) return;
+  if (stream_weights(device, product)) return;
   // Few rows that are not aligned stay away from cuBLASLt, which sums one row in another order than several.
   const bool few = product.rows() <= kMaxVectorRows;
   if (!few && product.x.dtype() == product.weight.dtype() && matrix_blas(device, product)) return;
@@ -125,10 +137,8 @@ void multiply(CudaDevice& device, const Product& product) {
 
 bool linear_heads(CudaDevice& device, const ConstTensorView& x, std::span<const LinearPart> parts, const TensorView& out, const HeadsEnd& end) {
   const std::vector<LinearPart> whole = merged(parts);
-  if (whole.size() != 1 || rows_are_streamed()) return false;
-  const Product product{.x = x, .weight = whole[0].weight, .bias = whole[0].bias, .out = out};
-  if (is_quantised(product.weight.dtype())) return matrix_quantised(device, product, end);
-  return product.rows() <= kMaxVectorRows && matrix_vector(device, product, end);
+  if (whole.size() != 1) return false;
+  return stream_weights(device, Product{.x = x, .weight = whole[0].weight, .bias = whole[0].bias, .out = out}, end);
 }
 
 void linear(CudaDevice& device, const ConstTensorView& x, std::span<const LinearPart> parts,
@@ -150,12 +160,7 @@ void swiglu_linear(CudaDevice& device, const ConstTensorView& x, const ConstTens
                    const ConstTensorView& up, const TensorView& out) {
   const int64_t rows = x.size(0), n = gate.size(0);
   if (!device.ok() || rows == 0 || n == 0) return;
-  if (rows_are_streamed() && swiglu_matrix_stream(device, x, gate, up, out)) return;
-  if (is_quantised(gate.dtype())) {
-    if (!is_quantised(out.dtype()) && swiglu_matrix_quantised(device, x, gate, up, out)) return;
-  } else if (rows <= kMaxVectorRows && swiglu_matrix_vector(device, x, gate, up, out)) {
-    return;
-  }
+  if (!is_quantised(out.dtype()) && stream_gates(device, x, gate, up, out)) return;
   const DType type = is_quantised(out.dtype()) ? DType::kBF16 : out.dtype();
   const DeviceMemory memory = device.allocate(static_cast<size_t>(rows * 2 * n) * size_of(type));
   const TensorView both(memory.get(), type, {rows, 2 * n});

@@ -52,6 +52,26 @@ ProductWork<Int> work_of(const ConstTensorView& x, const ConstTensorView& gate, 
 // Weights are asked for before the wait, unless they were just made.
 inline Start start_of(const Product& p) { return p.weight_is_new ? Start::kAfter : Start::kRecorded; }
 
+// With quantised weights, too.
+struct ScaledWork : ProductWork<int64_t> {
+  const void* scales = nullptr;
+  const void* up_scales = nullptr;
+};
+
+// Of each row or group, where it has them.
+inline const void* scales_of(const ConstTensorView& weight) { return is_quantised(weight.dtype()) ? weight.scales() : nullptr; }
+
+inline ScaledWork scaled_work_of(const Product& p) { return {work_of<int64_t>(p), scales_of(p.weight)}; }
+inline ScaledWork scaled_work_of(const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out) {
+  return {work_of<int64_t>(x, gate, up, out), scales_of(gate), scales_of(up)};
+}
+
+// Whether rows of quantised weights, and as many inputs, can be read by 16 bytes of weights.
+inline bool has_pieces(const ConstTensorView& x, const ConstTensorView& weight) {
+  const int64_t inputs = weight.dtype() == DType::kI4 ? 32 : 16;
+  return x.size(1) % inputs == 0 && bytes_of(weight.dtype(), weight.stride(0)) % 16 == 0 && reinterpret_cast<uintptr_t>(weight.raw()) % 16 == 0;
+}
+
 // A result: written, or added to what is there, which is f32 then (ops/linear.h).
 __device__ inline void put_result(void* out, DType type, int64_t at, float value, bool accumulate) {
   if (type == DType::kF32) {

@@ -22,31 +22,25 @@ struct Product {
   int64_t outputs() const { return weight.size(0); }
 };
 
-// At most this many rows are multiplied while the weights stream by once.
+// At most this many rows are multiplied while weights that are not quantised stream by once.
 constexpr int64_t kMaxVectorRows = 8;
 
-// matrix_vector.cu: one to kMaxVectorRows rows, bound by reading the weights. False when rows are not aligned to
-// 16 bytes.
+// matrix_vector.cu: one to kMaxVectorRows rows, of quantised weights one row of bf16, bound by reading the weights. False for others, and when
+// rows are not aligned to 16 bytes.
 bool matrix_vector(CudaDevice& device, const Product& product);
-// The same numbers as heads, of f32 rows; of product.out, f32, only the queries are written. False, too, for other rows and heads of odd sizes.
+// The same numbers as heads; of product.out, f32, only the queries are written. False, too, for unquantised weights with rows that are not f32,
+// and for heads of odd sizes.
 bool matrix_vector(CudaDevice& device, const Product& product, const HeadsEnd& end);
 // out (rows, n) = silu(x * gate^T) * (x * up^T), likewise.
 bool swiglu_matrix_vector(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
                           const ConstTensorView& up, const TensorView& out);
 
-// matrix_stream.cu: up to kMaxStreamedRows bf16 rows with bf16 or e4m3 weights, and up to 8 f32 rows with bf16 weights, on compute capability 9.0.
-// False for others, and when rows are not aligned to 16 bytes.
-constexpr int64_t kMaxStreamedRows = 32;
-bool matrix_stream(CudaDevice& device, const Product& product);
-bool swiglu_matrix_stream(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out);
-
-// matrix_quantised.cu: up to kMaxQuantisedVectorRows bf16 rows, quantised weights. False when rows are of another type
-// or not aligned to 16 bytes.
-bool matrix_quantised(CudaDevice& device, const Product& product);
-// The same numbers as heads, likewise.
-bool matrix_quantised(CudaDevice& device, const Product& product, const HeadsEnd& end);
-bool swiglu_matrix_quantised(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate,
-                             const ConstTensorView& up, const TensorView& out);
+// matrix_few.cu: likewise on the tensor cores, up to kMaxQuantisedVectorRows bf16 rows with quantised weights, up to 8 f32 rows with bf16 weights.
+// Sums come in another order. False for what does not fit, and heads whose size is not a multiple of 16.
+bool fits_few(const ConstTensorView& x, const ConstTensorView& weight);
+bool matrix_few(CudaDevice& device, const Product& product);
+bool matrix_few(CudaDevice& device, const Product& product, const HeadsEnd& end);
+bool swiglu_matrix_few(CudaDevice& device, const ConstTensorView& x, const ConstTensorView& gate, const ConstTensorView& up, const TensorView& out);
 
 // matrix_blas.cc: cuBLASLt, x and weight of one type, f32, f16, bf16 or e4m3. False when the library has no kernel for it.
 bool matrix_blas(CudaDevice& device, const Product& product);

@@ -6,21 +6,9 @@
 
 namespace glyph::ops::cuda {
 
-namespace {
-
-bool says(const char* variable, std::string_view word) {
+bool is_turned_off(const char* variable) {
   const char* const value = std::getenv(variable);
-  return value != nullptr && value == word;
-}
-
-}  // namespace
-
-bool is_turned_off(const char* variable) { return says(variable, "off"); }
-bool is_turned_on(const char* variable) { return says(variable, "on"); }
-
-bool rows_are_streamed() {
-  static const bool streamed = is_turned_on("GLYPH_STREAMED_ROWS");
-  return streamed;
+  return value != nullptr && value == std::string_view("off");
 }
 
 bool is_capturing(CudaDevice& device) {

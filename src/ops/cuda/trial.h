@@ -8,12 +8,8 @@
 
 namespace glyph::ops::cuda {
 
-// Whether a variable of the environment says "off", or "on": to compare, or to go without what is at fault.
+// Whether a variable of the environment says "off": to compare, or to go without what is at fault.
 bool is_turned_off(const char* variable);
-bool is_turned_on(const char* variable);
-
-// GLYPH_STREAMED_ROWS=on: few rows are multiplied by matrix_stream.cu, which no GPU has run yet.
-bool rows_are_streamed();
 
 // Whether the device's stream is being recorded, when nothing can be timed.
 bool is_capturing(CudaDevice& device);
