@@ -70,20 +70,13 @@ struct RowPart {
   __device__ float mean_square(int64_t n, float* partial) const {
     return sum(n, partial, [](float v) { return v * v; }) / static_cast<float>(n);
   }
-  __device__ void multiply(float scale, const float* weight, int64_t n) {
+  template <typename RowWeights>
+  __device__ void multiply(float scale, const RowWeights& weights, int64_t n) {
     each(n, [&](int item, int64_t i) {
       float w[kPack];
-      load(weight + i, w);
+      weights.load_pack(item, i, w);
 #pragma unroll
       for (int j = 0; j < kPack; ++j) value[item][j] *= w[j] * scale;
-    });
-  }
-  // Where weights will be read after a wait. Of many blocks, others have done so.
-  template <typename T>
-  __device__ static void fetch(const T* row, int64_t n) {
-    if (gridDim.x > kFetchingBlocks) return;
-    each(n, [&](int, int64_t i) {
-      if (i % (kLineBytes / static_cast<int64_t>(sizeof(T))) == 0) fetch_line(row + i);
     });
   }
   // As the block's row of the result.
@@ -102,16 +95,44 @@ struct RowPart {
   }
 };
 
-template <int kPack, int kItems, typename Out>
-__global__ void rms_norm_kernel(Matrix<const float> x, const float* weight, int64_t n, float eps,
+// The weights of this thread's part, which are far away and asked for before a wait: kept in registers, or brought as far as the cache. Of
+// many blocks, others have done so.
+template <int kPack, int kItems, bool kKept>
+struct RowWeights {
+  using Part = RowPart<kPack, kItems>;
+  const float* row;
+  float kept[kKept ? kItems : 1][kPack];
+
+  __device__ RowWeights(const float* weights, int64_t n) : row(weights) {
+    Part::each(n, [&](int item, int64_t i) {
+      if constexpr (kKept) load(row + i, kept[item]);
+      else if (gridDim.x <= kFetchingBlocks && i % (kLineBytes / static_cast<int64_t>(sizeof(float))) == 0) fetch_line(row + i);
+    });
+  }
+  __device__ void load_pack(int item, int64_t i, float (&to)[kPack]) const {
+    if constexpr (kKept) {
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) to[j] = kept[item][j];
+    } else {
+      load(row + i, to);
+    }
+  }
+};
+
+// Registers for all that a thread keeps; else 64 of them, so that a multiprocessor has four rows of 4096 under way.
+template <int kItems, bool kKept>
+constexpr int kMostThreads = kItems == kFew && !kKept ? kMaxThreads : kMaxThreadsOfMany;
+
+template <int kPack, int kItems, bool kKept, typename Out>
+__global__ void __launch_bounds__(kMostThreads<kItems, kKept>) rms_norm_kernel(Matrix<const float> x, const float* weight, int64_t n, float eps,
                                 Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
   __shared__ float partial[2][kWarp];
   let_next_kernel_start();
-  Part::fetch(weight, n);
+  const RowWeights<kPack, kItems, kKept> weights(weight, n);
   wait_for_kernel_before();
   Part part(x.row(blockIdx.x), n);
-  part.multiply(rsqrtf(part.mean_square(n, partial[0]) + eps), weight, n);
+  part.multiply(rsqrtf(part.mean_square(n, partial[0]) + eps), weights, n);
   part.write(n, out, partial[1]);
 }
 
@@ -122,15 +143,13 @@ struct AddNorm {
   float eps;
 };
 
-// The bounds leave a thread 64 registers, so that a multiprocessor has four rows of 4096 under way.
-template <int kPack, int kItems, typename Branch, typename Out>
-__global__ void __launch_bounds__(kItems == kFew ? kMaxThreads : kMaxThreadsOfMany)
+template <int kPack, int kItems, bool kKept, typename Branch, typename Out>
+__global__ void __launch_bounds__(kMostThreads<kItems, kKept>)
     add_norm_kernel(Matrix<float> x, Matrix<const Branch> branch, AddNorm norm, Result<Out> out) {
   using Part = RowPart<kPack, kItems>;
   __shared__ float partial[3][kWarp];
   let_next_kernel_start();
-  Part::fetch(norm.branch_weight, norm.n);
-  Part::fetch(norm.next_weight, norm.n);
+  const RowWeights<kPack, kItems, kKept> branch_weights(norm.branch_weight, norm.n), next_weights(norm.next_weight, norm.n);
   wait_for_kernel_before();
   float* row = x.row(blockIdx.x);
   const Part added(branch.row(blockIdx.x), norm.n);
@@ -138,13 +157,13 @@ __global__ void __launch_bounds__(kItems == kFew ? kMaxThreads : kMaxThreadsOfMa
   const float scale = rsqrtf(added.mean_square(norm.n, partial[0]) + norm.eps);
   Part::each(norm.n, [&](int item, int64_t i) {
     float w[kPack];
-    load(norm.branch_weight + i, w);
+    branch_weights.load_pack(item, i, w);
 #pragma unroll
     for (int j = 0; j < kPack; ++j) part.value[item][j] += added.value[item][j] * scale * w[j];
   });
   // Apart from that, for a store keeps the loads behind it waiting.
   Part::each(norm.n, [&](int item, int64_t i) { store(part.value[item], row + i); });
-  part.multiply(rsqrtf(part.mean_square(norm.n, partial[1]) + norm.eps), norm.next_weight, norm.n);
+  part.multiply(rsqrtf(part.mean_square(norm.n, partial[1]) + norm.eps), next_weights, norm.n);
   part.write(norm.n, out, partial[2]);
 }
 
@@ -194,18 +213,22 @@ __global__ void softmax_kernel(Matrix<float> x, int64_t n) {
 
 int64_t whole_warps(int64_t threads) { return (threads + kWarp - 1) / kWarp * kWarp; }
 
-// start(kernel, threads) with the kernel that `pick` gives for the pack and item counts that fit a row of n.
+// start(kernel, threads) with the kernel that `pick` gives for the pack and item counts that fit a row of n, and whether weights are kept.
 template <typename Pick, typename Launch>
-void launch_rows(int64_t n, bool wide, const Pick& pick, const Launch& start) {
+void launch_rows(int64_t rows, int64_t n, bool wide, const Pick& pick, const Launch& start) {
   using std::integral_constant;
   const auto threads_for = [n](int pack, int items) {
     return static_cast<unsigned>(whole_warps((n + pack * items - 1) / (pack * items)));
   };
-  if (wide && n <= kWide * kFew * kMaxThreads) {
-    start(pick(integral_constant<int, kWide>(), integral_constant<int, kFew>()), threads_for(kWide, kFew));
+  using Wide = integral_constant<int, kWide>;
+  using Few = integral_constant<int, kFew>;
+  if (wide && rows <= kFetchingBlocks && n <= kWide * kFew * kMaxThreadsOfMany) {
+    start(pick(Wide(), Few(), std::true_type()), threads_for(kWide, kFew));
+  } else if (wide && n <= kWide * kFew * kMaxThreads) {
+    start(pick(Wide(), Few(), std::false_type()), threads_for(kWide, kFew));
   } else {
     GLYPH_CHECK(n <= kMany * kMaxThreadsOfMany);
-    start(pick(integral_constant<int, 1>(), integral_constant<int, kMany>()), std::max(128u, threads_for(1, kMany)));
+    start(pick(integral_constant<int, 1>(), integral_constant<int, kMany>(), std::false_type()), std::max(128u, threads_for(1, kMany)));
   }
 }
 
@@ -219,7 +242,7 @@ void rms_norm(CudaDevice& device, const ConstTensorView& x, const ConstTensorVie
   with_result_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     launch_rows(
-        n, wide, [](auto pack, auto items) { return rms_norm_kernel<pack(), items(), Out>; },
+        x.size(0), n, wide, [](auto pack, auto items, auto kept) { return rms_norm_kernel<pack(), items(), kept(), Out>; },
         [&](auto* kernel, unsigned threads) {
           launch(device, "rms_norm", kernel, {static_cast<unsigned>(x.size(0)), threads, 0, Start::kRecorded},
                  matrix_of<float>(x), weight.data<float>(), n, eps, result_of<Out>(out));
@@ -239,7 +262,7 @@ void add_norm_of(CudaDevice& device, const TensorView& x, const ConstTensorView&
   with_result_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     launch_rows(
-        n, wide, [](auto pack, auto items) { return add_norm_kernel<pack(), items(), Branch, Out>; },
+        x.size(0), n, wide, [](auto pack, auto items, auto kept) { return add_norm_kernel<pack(), items(), kept(), Branch, Out>; },
         [&](auto* kernel, unsigned threads) {
           launch(device, "add_norm", kernel, {static_cast<unsigned>(x.size(0)), threads, 0, Start::kRecorded},
                  matrix_of<float>(x), matrix_of<Branch>(branch), norm, result_of<Out>(out));
@@ -265,7 +288,7 @@ void layer_norm_gelu(CudaDevice& device, const ConstTensorView& x, const ConstTe
   with_result_type(out.dtype(), [&](auto type) {
     using Out = decltype(type);
     launch_rows(
-        n, wide, [](auto pack, auto items) { return layer_norm_gelu_kernel<pack(), items(), Out>; },
+        x.size(0), n, wide, [](auto pack, auto items, auto) { return layer_norm_gelu_kernel<pack(), items(), Out>; },
         [&](auto* kernel, unsigned threads) {
           kernel<<<static_cast<unsigned>(x.size(0)), threads, 0, device.stream()>>>(matrix_of<float>(x), norm,
                                                                                      result_of<Out>(out));
