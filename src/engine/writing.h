@@ -1,5 +1,5 @@
 // Writing: an answer that grows token by token, and guesses of how it goes on. What a guess gets right needs no pass of its own;
-// the answer is the same with guesses and without.
+// the answer is the same with guesses and without, on a GPU up to the rounding of sums.
 #pragma once
 
 #include <cstdint>

@@ -28,7 +28,7 @@ const std::vector<LadderRow>& all_rows() {
       {.key = "fp8-later", .label = "  fp8, later question", .precision = "fp8", .compiled = true, .weight_bytes = 1, .question = Question::kLater},
       {.key = "fp8-draft", .label = "  fp8, drafting, an answer that quotes", .precision = "fp8", .compiled = true, .weight_bytes = 1,
        .question = Question::kQuoted},
-      {.key = "everything", .label = "everything on: fp8, first question, drafting", .precision = "fp8", .compiled = true, .weight_bytes = 1,
+      {.key = "everything", .label = "everything on, an answer that quotes", .precision = "fp8", .compiled = true, .weight_bytes = 1,
        .question = Question::kFirstQuoted},
       {.key = "fp8-kv", .label = "+ fp8 KV", .precision = "fp8", .compiled = true, .weight_bytes = 1, .kv_precision = "fp8"},
       {.key = "fp8-kv-later", .label = "  fp8 KV, later question", .precision = "fp8", .compiled = true, .weight_bytes = 1,
